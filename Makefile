@@ -1,0 +1,48 @@
+# make demo: set up, compile an example, run it, fit it, train on its family.
+# make test: set up with the test extra, run the suite.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+.PHONY: demo test lint figures clean
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/.demo: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[netcdf,plot]'
+	@touch $@
+
+.venv/.test: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ .venv/.demo
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/.test .venv/.demo
+
+demo: .venv/.demo
+	@mkdir -p demo
+	$(BIN)/lagc compile examples/dho.lag -o demo/dho_lag.py
+	$(BIN)/lagc run examples/dho.lag --output demo/dho.nc --plot demo/dho.png
+	$(BIN)/lagc run examples/dho.lag --set c1=2 --set c2=3 --set c3=1 --until 4 --output demo/recording.csv
+	$(BIN)/lagc fit examples/dho.lag demo/recording.csv
+	$(BIN)/lagc train examples/dho.lag --network mlp --systems 40000 --held-out 500 --output demo/training
+	@echo "left demo/dho_lag.py, demo/dho.nc, demo/dho.png, demo/recording.csv, demo/training"
+
+test: .venv/.test
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+figures: .venv/.test
+	$(BIN)/python docs/figures/energy_drift.py
+
+clean:
+	rm -rf .venv demo build dist

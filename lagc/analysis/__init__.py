@@ -1,0 +1,1 @@
+"""`NodeSystem` to `Facts`: structure that a strategy may rely on, each with its evidence."""

@@ -1,0 +1,161 @@
+"""Structural facts of a model, found symbolically and proved again numerically.
+
+A fact that cannot be shown is reported as not holding: strategies may only rely on a yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sympy as sp
+
+from lagc.mechanics.nodesystem import NodeSystem
+from lagc.mechanics.numeric import vanishes
+from lagc.semantics.functions import NeuralTerm
+from lagc.semantics.model import TIME
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A property of the model, whether it holds, and what that rests on."""
+
+    name: str
+    holds: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything known about the structure of a model, in a fixed order."""
+
+    items: tuple[Fact, ...]
+
+    def holds(self, name: str) -> bool:
+        """Whether a fact was shown."""
+        return any(f.holds for f in self.items if f.name == name)
+
+
+class _Prover:
+    """Claims about expressions, each settled by `vanishes` at random points."""
+
+    def __init__(self, system: NodeSystem) -> None:
+        self.system = system
+        self.model = system.model
+        self.q, self.v = self.model.variables(0), self.model.variables(1)
+
+    def zero(self, *expressions: sp.Expr) -> bool:
+        """Every expression is zero, everywhere."""
+        return all(vanishes(self.model, e) is True for e in expressions)
+
+    def free_of(self, expressions: Iterator[sp.Expr], symbols: tuple[sp.Symbol, ...]) -> bool:
+        """No expression depends on any of the symbols (a dependence that cancels counts as one)."""
+        return not any(e.free_symbols & set(symbols) for e in expressions)
+
+
+def find_facts(system: NodeSystem) -> Facts:
+    """The facts of a model."""
+    prover = _Prover(system)
+    return Facts(
+        (
+            _conservative(prover),
+            _autonomous(prover),
+            _affine(prover),
+            _constant_mass(prover),
+            _separable(prover),
+            _banded(prover),
+            *_cyclic(prover),
+        )
+    )
+
+
+def _entries(matrix: tuple[tuple[sp.Expr, ...], ...]) -> Iterator[sp.Expr]:
+    return (e for row in matrix for e in row)
+
+
+def _all_blocks(s: NodeSystem) -> Iterator[sp.Expr]:
+    return (e for block in (s.a_q, s.a_v, s.b_q, s.b_v) for e in _entries(block))
+
+
+def _conservative(p: _Prover) -> Fact:
+    s = p.system
+    holds = p.zero(*s.force, *s.impulse)
+    evidence = "K reaches no equation of motion" if holds else "K is not zero"
+    return Fact("conservative", holds, evidence)
+
+
+def _autonomous(p: _Prover) -> Fact:
+    s = p.system
+    time = (TIME, *(i.symbol for i in p.model.inputs))
+    holds = p.free_of(iter((*s.a, *s.b, s.lagrangian)), time)
+    evidence = "neither t nor an input occurs" if holds else "t or an input occurs"
+    return Fact("autonomous", holds, evidence)
+
+
+def _affine(p: _Prover) -> Fact:
+    s = p.system
+    varying = (*p.q, *p.v, TIME)
+    neural = any(e.has(NeuralTerm) for e in _all_blocks(s))
+    holds = not neural and p.free_of(_all_blocks(s), varying)
+    if holds:  # the blocks rebuild a and b up to a part that is free of q and v
+        remainders = [
+            e - sp.Add(*[x * y for x, y in zip((*row_q, *row_v), (*p.q, *p.v), strict=True)])
+            for e, row_q, row_v in (
+                *zip(s.a, s.a_q, s.a_v, strict=True),
+                *zip(s.b, s.b_q, s.b_v, strict=True),
+            )
+        ]
+        holds = p.zero(*[r.diff(x) for r in remainders for x in (*p.q, *p.v)])
+    evidence = "the blocks are constant" if holds else "the blocks depend on q, q' or t"
+    return Fact("affine", holds, evidence)
+
+
+def _constant_mass(p: _Prover) -> Fact:
+    s = p.system
+    constant = p.free_of(_entries(s.b_v), (*p.q, *p.v, TIME))
+    constant = constant and not any(e.has(NeuralTerm) for e in _entries(s.b_v))
+    remainder = [
+        b - sp.Add(*[m * v for m, v in zip(row, p.v, strict=True)])
+        for b, row in zip(s.b, s.b_v, strict=True)
+    ]
+    holds = constant and p.zero(*remainder)
+    evidence = "b = M v with M constant" if holds else "b is not M v with M constant"
+    return Fact("constant mass matrix", holds, evidence)
+
+
+def _separable(p: _Prover) -> Fact:
+    s = p.system
+    mixed = [s.lagrangian.diff(x).diff(y) for x in p.q for y in p.v]
+    holds = p.zero(*s.force, *s.impulse, *mixed)
+    evidence = "K = 0 and L = T(q', t) - V(q, t)" if holds else "L mixes q and q', or K is not zero"
+    return Fact("separable", holds, evidence)
+
+
+def _banded(p: _Prover) -> Fact:
+    s = p.system
+    n = len(p.q)
+    far = [
+        block[i][j]
+        for block in (s.a_q, s.a_v, s.b_q, s.b_v)
+        for i in range(n)
+        for j in range(n)
+        if abs(i - j) > 1
+    ]
+    holds = bool(far) and p.zero(*far)
+    evidence = "only neighbouring components are coupled"
+    if not holds:
+        evidence = "fewer than three components" if n < 3 else "distant components are coupled"
+    return Fact("banded", holds, evidence)
+
+
+def _cyclic(p: _Prover) -> Iterator[Fact]:
+    s = p.system
+    for q, label, force in zip(p.q, p.model.labels, s.force, strict=True):
+        holds = p.zero(s.lagrangian.diff(q))
+        if not holds:
+            continue
+        conserved = p.zero(force)
+        evidence = f"L does not depend on it; p[{label}] " + (
+            "is conserved" if conserved else "changes by the force on it alone"
+        )
+        yield Fact(f"cyclic {label}", True, evidence)

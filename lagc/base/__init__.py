@@ -1,0 +1,1 @@
+"""Spans, diagnostics and their codes: what every other layer may use."""

@@ -1,0 +1,231 @@
+"""The registry of diagnostic codes: one entry a code, read by `lagc explain` and the docs.
+
+LAG0xx tool, LAG1xx text, LAG2xx names and values, LAG3xx mechanics, LAG5xx a model at run time,
+LAG6xx data and learning.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Severity(Enum):
+    """How bad it is: an error stops, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Code(Enum):
+    """A diagnostic code; the value is (title, explanation, severity)."""
+
+    LAG000 = (
+        "internal error",
+        "lagc itself failed on this input. That is a defect in lagc whatever the input was; please "
+        "report it with the input.",
+    )
+    LAG001 = (
+        "file cannot be read",
+        "The file does not exist, is a folder, may not be read, or is not UTF-8 text.",
+    )
+    LAG002 = ("file cannot be written", "The output path does not exist or may not be written.")
+    LAG003 = (
+        "a package is missing",
+        "This output needs an optional package. Install the extra that the message names, for "
+        "instance `pip install 'lagc[plot]'`.",
+    )
+    LAG101 = (
+        "character outside the language",
+        "The text holds a character that no construct of the language uses, for instance a "
+        "typographic minus sign or a quotation mark.",
+    )
+    LAG102 = (
+        "syntax error",
+        "The statement cannot be read. The caret stands under the first word that does not fit; "
+        "what is missing is often just before it.",
+    )
+    LAG103 = (
+        "unbalanced bracket",
+        "An opening bracket has no closing one, or the other way round. A statement goes on over "
+        "the end of a line only inside brackets or after an operator.",
+    )
+    LAG104 = (
+        "notation of another language",
+        "Powers are written `^`, equations with a single `=`, velocities with a prime (`q'`), and "
+        "products with `*`.",
+    )
+    LAG105 = (
+        "missing operator",
+        "Two values stand side by side. Products are always written with `*`: `2*x`, not `2x`. "
+        "A doubled variable such as `q_-` is one word, so `q_-x` is `q_-` followed by `x`.",
+    )
+    LAG106 = (
+        "number out of range",
+        "A number has too many digits or too large an exponent to be kept exactly.",
+    )
+    LAG107 = (
+        "unknown statement",
+        "A statement begins with one of: model, coordinate, constant, coefficient, input, neural, "
+        "index, let, force, observable, initial, run; or it is `L =`, `K =` or `R =` (or `+=`).",
+    )
+    LAG108 = ("limit exceeded", "The text is larger or more deeply nested than lagc accepts.")
+    LAG201 = (
+        "name is taken",
+        "`t`, `pi`, `inf` and the functions of the language cannot be declared. Every other name "
+        "is free, `E`, `I`, `S` and Greek letters included.",
+    )
+    LAG202 = ("declared twice", "A name can be declared once in a model.")
+    LAG203 = (
+        "name is not defined",
+        "Every name in an expression is declared: `coordinate`, `constant`, `coefficient`, "
+        "`input`, `neural` or `let`.",
+    )
+    LAG204 = (
+        "unknown function",
+        "Only the functions of the language and declared neural terms can be called.",
+    )
+    LAG205 = ("wrong number of arguments", "The function takes another number of arguments.")
+    LAG206 = (
+        "shapes do not fit",
+        "Scalars and vectors of a given size cannot be mixed here, or an index is out of range. "
+        "L, K, R, observables and forces on one component are scalars.",
+    )
+    LAG207 = (
+        "doubled variable outside K",
+        "`q_+`, `q_-` and their velocities belong to the two histories of the nonconservative "
+        "action and have a meaning in K alone.",
+    )
+    LAG208 = (
+        "undoubled variable in K",
+        "K is a function of the doubled variables; write `q_+` for the physical value and `q_-` "
+        "for the difference of the histories. To give a force directly use `force q = ...`, for "
+        "Rayleigh dissipation `R = ...`.",
+    )
+    LAG209 = ("circular definition", "A `let` or a constant cannot refer to itself.")
+    LAG210 = (
+        "not a real number",
+        "The expression is not a finite real number: a division by zero, the root or the "
+        "logarithm of a negative number, or a variable where a constant is needed.",
+    )
+    LAG211 = ("bounds do not fit", "The bounds are empty or the default lies outside them.")
+    LAG212 = (
+        "prior cannot be used",
+        "Laws are `uniform(a, b)`, `normal(mean, std)`, `loguniform(a, b)`, `mixture(weight: law, "
+        "...)` with weights that sum to 1, or a number. They must respect the bounds.",
+    )
+    LAG213 = (
+        "acceleration in the model",
+        "L and K are functions of coordinates, velocities and time; `q''` has no place in them.",
+    )
+    LAG214 = ("model is incomplete", "A model has at least one coordinate and an `L = ...`.")
+    LAG215 = (
+        "initial or run statement",
+        "`initial q = 1, q' = 0` gives each coordinate and each velocity once; `run until 100 step "
+        "0.1 order 6` gives the end time, the step and the (even) order.",
+    )
+    LAG216 = (
+        "neural term cannot be used",
+        "`neural V(q) = mlp(64, 64, activation = softplus)`: hidden widths, a smooth activation "
+        "(softplus, tanh, silu, gelu, sigmoid, sin) and `output = positive` or `linear`.",
+    )
+    LAG217 = (
+        "not supported yet",
+        "The construct is part of the language but this version cannot compile it.",
+    )
+    LAG301 = (
+        "K does not vanish in the physical limit",
+        "When both histories coincide (all minus variables zero) K must be zero: it couples the "
+        "histories and says nothing about a single one. A part without minus variables belongs "
+        "in L.",
+    )
+    LAG302 = (
+        "K is not antisymmetric",
+        "Exchanging the histories turns every minus variable into its negative, and K must turn "
+        "into -K. Products of an even number of minus variables do not reach the equations of "
+        "motion.",
+    )
+    LAG303 = (
+        "inert terms in K",
+        "Terms of third order or more in the minus variables vanish in the physical limit after "
+        "one differentiation: they do not reach the equations of motion.",
+        Severity.WARNING,
+    )
+    LAG304 = (
+        "degenerate model",
+        "The mass matrix d(pi)/dv, with pi the nonconservative momentum, is singular everywhere: "
+        "the equations do not determine the acceleration of the coordinates named.",
+    )
+    LAG305 = (
+        "derivative does not exist",
+        "The equations of motion or the Jacobian of a step need the derivative of a function "
+        "that jumps. Use a smooth variant, for instance `tanh(x/eps)` for `sign(x)` or "
+        "`sqrt(x^2 + eps^2)` for `abs(x)` in L.",
+    )
+    LAG306 = (
+        "model is not periodic",
+        "A coordinate declared `mod P` is kept within one period, so the equations of motion "
+        "must not change when P is added to it.",
+    )
+    LAG307 = (
+        "expression cannot be evaluated",
+        "The equations of motion are not finite real numbers at any of the points tried.",
+    )
+    LAG501 = (
+        "initial values are missing",
+        "A run needs a value and a velocity (or momentum) for every coordinate: from `initial` in "
+        "the model, or given with `--initial` or as arguments.",
+    )
+    LAG502 = (
+        "coefficient has no value",
+        "A coefficient without a default needs a value: `--set NAME=VALUE`, or "
+        "`coefficients={...}`.",
+    )
+    LAG503 = ("unknown coefficient", "The model declares no coefficient of this name.")
+    LAG504 = ("value outside the bounds", "The model declares bounds that exclude this value.")
+    LAG505 = (
+        "array has the wrong shape or type",
+        "States have the shape (..., dof), coefficients and inputs the leading batch axes alone.",
+    )
+    LAG506 = (
+        "input is missing or unknown",
+        "Every `input` of the model needs a signal: a constant, a callable of t, or `Samples`.",
+    )
+    LAG507 = (
+        "neural term is missing or unknown",
+        "Every `neural` slot needs a callable: `neural={'V': f}` or `initial_neural(key)`.",
+    )
+    LAG508 = (
+        "numerical failure",
+        "A step's equations could not be solved or gave a number that is not finite. A smaller "
+        "step often helps; the model may also have left the domain of a function.",
+    )
+    LAG509 = (
+        "step, order or duration",
+        "The step is finite and not zero, the number of steps a positive integer, the order even "
+        "and between 2 and 34 (r = order/2 - 1 interior nodes, 0 to 16).",
+    )
+    LAG510 = ("command line value", "An option's value cannot be understood.")
+    LAG601 = (
+        "data cannot be used",
+        "A recording is a CSV file with a header: `t`, coordinates (`q`, `r[0]`), velocities "
+        "(`q'`, `r'[0]`), momenta (`p[q]`), at least two rows of finite numbers, increasing `t`.",
+    )
+    LAG602 = (
+        "fit did not converge",
+        "The least-squares search stopped before its tolerance was met; the values are the best "
+        "found and their intervals cannot be trusted.",
+    )
+    LAG603 = (
+        "family cannot be trained",
+        "Training draws members of the family from the laws (`~ ...`) in the model; at least one "
+        "coefficient needs one, and the simulated members must be finite.",
+    )
+    LAG604 = (
+        "checkpoint cannot be used",
+        "The folder holds no checkpoint, or one of another model, network or option.",
+    )
+
+    def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:
+        self.title = title
+        self.explanation = explanation
+        self.severity = severity

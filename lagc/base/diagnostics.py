@@ -1,0 +1,112 @@
+"""Messages to the user as data: code, span, sentence, notes and help.
+
+A pass that finds something wrong adds to a `Diagnostics` it was given and goes on as long as it
+can; `raise_if_errors` ends the pass with one `LagcError` that carries all of them. Rendering is in
+`lagc.base.render`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from lagc.base.codes import Code, Severity
+from lagc.base.spans import Span
+
+
+@dataclass(frozen=True)
+class Note:
+    """A second place or a second sentence that explains a diagnostic."""
+
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing wrong: `message` says what, `span` where, `label` and `help` what to do."""
+
+    code: Code
+    message: str
+    span: Span | None = None
+    label: str = ""
+    help: str = ""
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """Error or warning, as the registry has it for this code."""
+        return self.code.severity
+
+
+class LagcError(ValueError):
+    """Input that lagc refuses; `diagnostics` holds at least one error."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        from lagc.base.render import render_text
+
+        return "\n\n".join(render_text(d) for d in self.diagnostics)
+
+
+def fail(
+    code: Code, message: str, span: Span | None = None, *, label: str = "", help: str = ""
+) -> LagcError:
+    """A `LagcError` of a single diagnostic, to be raised by the caller."""
+    return LagcError([Diagnostic(code, message, span, label, help)])
+
+
+@dataclass
+class Diagnostics:
+    """What one compilation has found so far, in the order of finding."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(
+        self,
+        code: Code,
+        message: str,
+        span: Span | None = None,
+        *,
+        label: str = "",
+        help: str = "",
+        notes: Sequence[Note] = (),
+    ) -> None:
+        """Record one diagnostic; the same one at the same place is recorded once."""
+        found = Diagnostic(code, message, span, label, help, tuple(notes))
+        if found not in self.items:
+            self.items.append(found)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """Those that stop the compilation."""
+        return [d for d in self.items if d.severity is Severity.ERROR]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """Those that do not."""
+        return [d for d in self.items if d.severity is Severity.WARNING]
+
+    def raise_if_errors(self) -> None:
+        """Raise a `LagcError` with everything found, in source order, if any of it is an error."""
+        if self.errors:
+            raise LagcError(self.in_source_order())
+
+    def in_source_order(self) -> list[Diagnostic]:
+        """Everything found, by place in the text; what has no place comes last."""
+        return sorted(self.items, key=lambda d: d.span.start if d.span else float("inf"))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "did you mean `x`?" for the closest known name, or an empty string."""
+    candidates = sorted(set(known))
+    close = get_close_matches(name, candidates, n=1, cutoff=0.6)
+    if not close:
+        folded = [k for k in candidates if k.casefold() == name.casefold()]
+        short = [k for k in candidates if len(name) <= 3 and k and name.startswith(k)]
+        close = folded or short
+    return f"did you mean `{close[0]}`?" if close else ""

@@ -1,0 +1,3 @@
+"""The version of lagc, written once."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The command line: `lagc compile | check | show | run | fit | train | explain`."""

@@ -1,0 +1,133 @@
+"""What the commands have in common: exit codes, diagnostics on stderr, options as values.
+
+Exit codes: 0 ok, 1 the model is wrong, 2 usage, 3 numerical failure, 70 internal error, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lagc.base.codes import Code, Severity
+from lagc.base.diagnostics import Diagnostic, LagcError, fail
+from lagc.base.render import render_text
+
+if TYPE_CHECKING:
+    from lagc.driver import Compilation
+    from lagc.runtime import System
+
+EXIT_MODEL = 1
+EXIT_USAGE = 2
+EXIT_NUMERICAL = 3
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+
+_NUMERICAL = {Code.LAG508, Code.LAG602}
+_MODEL_AT_RUN_TIME = {Code.LAG603}
+
+
+def exit_code(error: LagcError) -> int:
+    """The exit code for what was refused."""
+    codes = {d.code for d in error.diagnostics if d.severity is Severity.ERROR}
+    if codes & _NUMERICAL:
+        return EXIT_NUMERICAL
+    if codes & _MODEL_AT_RUN_TIME or any(c.name[3] in "123" for c in codes):
+        return EXIT_MODEL
+    return EXIT_USAGE
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """On stderr, in colour on a terminal, a blank line between two."""
+    for i, diagnostic in enumerate(diagnostics):
+        text = render_text(diagnostic)
+        head, _, rest = text.partition("\n")
+        colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
+        if i:
+            click.echo(err=True)
+        click.secho(head, fg=colour, bold=True, err=True)
+        if rest:
+            click.echo(rest, err=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; numbers that are not finite become null."""
+    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+def compile_model(path: str) -> Compilation:
+    """The compilation of a file, its warnings on stderr."""
+    from lagc.driver import compile_source, read_source
+
+    compilation = compile_source(read_source(path))
+    print_diagnostics(compilation.warnings)
+    return compilation
+
+
+def load_model(path: str) -> System:
+    """A system in 64-bit arithmetic, the compiler's warnings on stderr."""
+    compilation = compile_model(path)
+    import jax
+
+    from lagc.loader import load_module
+
+    jax.config.update("jax_enable_x64", True)
+    system: System = load_module(compilation.text, compilation.model.name).system
+    return system
+
+
+def assignments(items: Iterable[str], option: str) -> dict[str, float]:
+    """`NAME=VALUE` options as a dictionary; LAG510 for anything else."""
+    values: dict[str, float] = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise fail(Code.LAG510, f"{option} {item}: write NAME=VALUE")
+        if name in values:
+            raise fail(Code.LAG510, f"{option}: `{name}` is given twice")
+        values[name] = number(text, f"{option} {item}")
+    return values
+
+
+def number(text: str, what: str) -> float:
+    """A finite number from a command line; LAG510 otherwise."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise fail(Code.LAG510, f"{what}: `{text.strip()}` is not a finite number")
+    return value
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """The file holds all of `data` or what it held before; LAG002 if it cannot be written."""
+    target = Path(path)
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise fail(Code.LAG002, f"{target}: {error.strerror}") from None

@@ -1,0 +1,111 @@
+"""Text to module text: the passes in order, each a value to the next.
+
+Source -> ast.File -> Model -> NodeSystem -> Facts -> strategy -> ModelPrograms -> module text
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from lagc.analysis.facts import Facts, find_facts
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
+from lagc.base.spans import Source, Span
+from lagc.base.version import __version__
+from lagc.emit.module import emit_module
+from lagc.lower.programs import ModelPrograms, lower
+from lagc.mechanics.nodesystem import NodeSystem, derive
+from lagc.semantics.elaborate import elaborate
+from lagc.semantics.model import Model
+from lagc.semantics.notation import to_text
+from lagc.syntax import ast
+from lagc.syntax.parser import parse
+from lagc.syntax.printer import format_file
+
+STAGES = ("ast", "model", "nodes", "facts", "program")
+STRATEGY = "newton"  # full Newton with a dense solve, the one strategy so far
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Everything that compiling one source gave."""
+
+    source: Source
+    file: ast.File
+    model: Model
+    nodes: NodeSystem
+    facts: Facts
+    programs: ModelPrograms
+    text: str
+    warnings: tuple[Diagnostic, ...]
+
+
+def read_source(path: str | os.PathLike[str]) -> Source:
+    """The text of a `.lag` file; LAG001 if it cannot be read."""
+    name = os.fspath(path)
+    try:
+        with open(name, "rb") as stream:
+            data = stream.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise fail(Code.LAG001, f"{name}: {reason}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise fail(
+            Code.LAG001, f"{name}: not UTF-8 text (byte {error.start})", help="save it as UTF-8"
+        ) from None
+    return Source(name, text)
+
+
+def compile_source(source: Source) -> Compilation:
+    """All passes; raises `LagcError` with everything that could be found wrong."""
+    diagnostics = Diagnostics()
+    file = parse(source, diagnostics)
+    model = elaborate(file, source, diagnostics)
+    nodes = derive(model, diagnostics)
+    facts = find_facts(nodes)
+    programs = lower(nodes)
+    text = emit_module(nodes, facts, programs, __version__, STRATEGY)
+    warnings = tuple(diagnostics.warnings)
+    return Compilation(source, file, model, nodes, facts, programs, text, warnings)
+
+
+def dump(source: Source, stage: str) -> str:
+    """The value after a pass as text; passes after it are not run."""
+    diagnostics = Diagnostics()
+    file = parse(source, diagnostics)
+    if stage == "ast":
+        diagnostics.raise_if_errors()
+        return format_file(file)
+    model = elaborate(file, source, diagnostics)
+    if stage == "model":
+        return _as_text(model)
+    nodes = derive(model, diagnostics)
+    if stage == "nodes":
+        return _as_text(nodes, skip=("model",))
+    if stage == "facts":
+        return _as_text(find_facts(nodes))
+    return "\n\n".join(str(program) for program in lower(nodes).all())
+
+
+def _as_text(value: Any, skip: tuple[str, ...] = (), indent: str = "") -> str:
+    """A frozen dataclass as an indented listing; spans as line and column."""
+    deeper = indent + "  "
+    if isinstance(value, Source):
+        return value.name
+    if isinstance(value, Span):
+        return f"{value.line}:{value.column}"
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = [f.name for f in fields(value) if f.name not in skip]
+        lines = [f"{deeper}{n}: {_as_text(getattr(value, n), skip, deeper)}" for n in shown]
+        return "\n".join([type(value).__name__, *lines])
+    if isinstance(value, tuple):
+        if not value:
+            return "()"
+        return "".join(f"\n{deeper}- {_as_text(item, skip, deeper + '  ')}" for item in value)
+    if hasattr(value, "free_symbols"):
+        return to_text(value)
+    return str(value)

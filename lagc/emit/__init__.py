@@ -1,0 +1,1 @@
+"""`Program`s to the text of an importable Python module."""

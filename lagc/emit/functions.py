@@ -1,0 +1,98 @@
+"""One `Program` as the text of one Python function over jax arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lagc.lower.program import Instruction, NeuralCall, Program, Variable
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+_JAX = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "atan2": "arctan2",
+    "pow": "power",
+}
+
+
+def emit_function(name: str, program: Program, docstring: str) -> str:
+    """`def name(q, v, t, c, u, n)`: elementwise over leading axes, results behind them."""
+    names = _names(program)
+    lines = [f"def {name}(q, v, t, c, u, n):", f'    """{docstring}"""']
+    for number, instruction in enumerate(program.instructions):
+        if instruction.operation != "constant":
+            lines.append(f"    {names[number]} = {_right_side(instruction, names)}")
+    results = [_result(output.shape, output.values, names) for output in program.outputs]
+    if len(results) == 1:
+        lines.append(f"    return {results[0]}")
+    else:
+        lines.append("    return (")
+        lines += [f"        {result}," for result in results]
+        lines.append("    )")
+    return "\n".join(lines)
+
+
+def _names(program: Program) -> list[str]:
+    """A local name a value: inputs after what they are, the rest counted."""
+    names = []
+    count = 0
+    for instruction in program.instructions:
+        payload = instruction.payload
+        if instruction.operation == "constant":
+            value = payload if isinstance(payload, float) else 0.0
+            names.append(repr(value) if value >= 0 else f"({value!r})")
+        elif isinstance(payload, Variable) and payload.kind in ("q", "v"):
+            names.append(f"{payload.kind}{payload.index}")
+        elif isinstance(payload, Variable) and payload.kind == "t":
+            names.append("t")
+        else:
+            names.append(f"x{count}")
+            count += 1
+    return names
+
+
+def _right_side(instruction: Instruction, names: Sequence[str]) -> str:
+    operation, payload = instruction.operation, instruction.payload
+    operands = [names[o] for o in instruction.operands]
+    if isinstance(payload, Variable):
+        return _input(payload)
+    if isinstance(payload, NeuralCall):
+        arguments = "".join(f"{x}, " for x in operands)
+        return f"_rt.neural_term(n[{payload.slot!r}], {payload.orders!r}, ({arguments.strip()}), t)"
+    if operation in _INFIX:
+        return f"{operands[0]} {_INFIX[operation]} {operands[1]}"
+    if operation == "neg":
+        return f"-{operands[0]}"
+    if operation == "step":
+        return f"_rt.step({operands[0]})"
+    return f"jnp.{_JAX.get(operation, operation)}({', '.join(operands)})"
+
+
+def _input(variable: Variable) -> str:
+    match variable.kind:
+        case "q" | "v":
+            return f"{variable.kind}[..., {variable.index}]"
+        case "t":
+            return "t"
+        case "coefficient":
+            return f"c[{variable.name!r}]"
+        case _:
+            return f"u[{variable.name!r}]"
+
+
+def _result(shape: tuple[int, ...], values: Sequence[int], names: Sequence[str]) -> str:
+    if not shape:
+        return f"_rt.assemble(t, {names[values[0]]})"
+    if len(shape) == 1:
+        return f"_rt.assemble(t, {_row(values, names)})"
+    columns = shape[1]
+    rows = [_row(values[i : i + columns], names) for i in range(0, len(values), columns)]
+    return f"_rt.assemble(t, ({', '.join(rows)},))"
+
+
+def _row(values: Sequence[int], names: Sequence[str]) -> str:
+    return f"({', '.join(names[value] for value in values)},)"

@@ -1,0 +1,118 @@
+"""Checkpoints of a training run: array leaves by Equinox, everything else as JSON, never pickle.
+
+The arrays are written first, under a name that holds the number of updates; the JSON file that
+names them replaces its predecessor in one step, so that an interruption leaves the old pair or the
+new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import LagcError, fail
+
+FILE = "checkpoint.json"
+FORMAT = 1
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: updates done, members dropped so far, the last batch's loss."""
+
+    updates: int = 0
+    dropped: int = 0
+    loss: float = float("nan")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that the file is never seen half-written; LAG002 if it cannot be."""
+    text = json.dumps(content, indent=2, allow_nan=True) + "\n"
+    try:
+        partial = path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder; LAG002 if that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def save(folder: Path, state: Any, position: Position, identity: dict[str, Any]) -> None:
+    """Replace the checkpoint in a folder. `identity` is compared when it is read back."""
+    arrays = folder / f"checkpoint-{position.updates}.eqx"
+    partial = arrays.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            eqx.tree_serialise_leaves(file, state)
+        os.replace(partial, arrays)
+    except OSError as error:
+        raise _unwritable(arrays, error) from None
+    content = {
+        "format": FORMAT,
+        "arrays": arrays.name,
+        "updates": position.updates,
+        "dropped": position.dropped,
+        "loss": position.loss,
+        "identity": identity,
+    }
+    write_json(folder / FILE, content)
+    for old in folder.glob("checkpoint-*.eqx"):
+        if old != arrays:
+            old.unlink(missing_ok=True)
+
+
+def load(folder: Path, like: State, identity: dict[str, Any]) -> tuple[State, Position]:
+    """The state and position saved in a folder; LAG604 if it is none of this run's."""
+    path = folder / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found, arrays = dict(content["identity"]), str(content["arrays"])
+        position = Position(
+            int(content["updates"]), int(content["dropped"]), float(content["loss"])
+        )
+        file_format = content["format"]
+    except FileNotFoundError:
+        raise fail(
+            Code.LAG604, f"{folder} holds no checkpoint", help="start a run without `--resume`"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from None
+    if file_format != FORMAT:
+        raise fail(Code.LAG604, f"{path} was written by another version of lagc")
+    for name in sorted({*identity, *found}):
+        if found.get(name) != identity.get(name):
+            raise fail(
+                Code.LAG604,
+                f"{path} is of another run: {name} is {found.get(name)!r} there and "
+                f"{identity.get(name)!r} here",
+                help="use the same model and options, or another folder",
+            )
+    try:
+        state: State = eqx.tree_deserialise_leaves(folder / Path(arrays).name, like)
+    except (OSError, ValueError, RuntimeError, EOFError, TypeError) as error:
+        raise _damaged(folder / Path(arrays).name, error) from None
+    return state, position
+
+
+def _damaged(path: Path, error: Exception) -> LagcError:
+    return fail(Code.LAG604, f"{path} is damaged or not a checkpoint ({type(error).__name__})")
+
+
+def _unwritable(path: Path, error: OSError) -> LagcError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return fail(Code.LAG002, f"{path} cannot be written: {reason}")

@@ -1,0 +1,89 @@
+"""What a fit returns: values with intervals, what the data could not fix, and how well it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its standard error and 95 % interval (model units).
+
+    `std` and `interval95` are None for a value that was held; `identifiable` is then False.
+    """
+
+    value: float
+    std: float | None
+    interval95: tuple[float, float] | None
+    identifiable: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """For `json.dumps`."""
+        interval = None if self.interval95 is None else list(self.interval95)
+        return {
+            "value": self.value,
+            "std": self.std,
+            "interval95": interval,
+            "identifiable": self.identifiable,
+        }
+
+
+@dataclass(frozen=True)
+class InitialState:
+    """The fitted state of one recording at its first time `t`, by label (`q`, `q'`)."""
+
+    recording: str
+    t: float
+    values: dict[str, Estimate]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `json.dumps`."""
+        values = {label: estimate.as_json() for label, estimate in self.values.items()}
+        return {"recording": self.recording, "t": self.t, "values": values}
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of `fit`, in model units.
+
+    residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; gauge: what the data do not fix, in
+    words, one sentence for each value held; fixed: the names the caller held; substeps: integration
+    steps between two observations; discretisation_error: by channel, its rms as estimated by
+    halving the step.
+    """
+
+    model: str
+    converged: bool
+    observations: int
+    residual_rms: dict[str, float]
+    gauge: tuple[str, ...]
+    coefficients: dict[str, Estimate]
+    initial_states: tuple[InitialState, ...]
+    fixed: tuple[str, ...]
+    notes: tuple[str, ...]
+    order: int
+    substeps: int
+    discretisation_error: dict[str, float]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Name to value, as `simulate` takes them."""
+        return {name: estimate.value for name, estimate in self.coefficients.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """For `json.dumps`."""
+        return {
+            "model": self.model,
+            "converged": self.converged,
+            "observations": self.observations,
+            "residual_rms": self.residual_rms,
+            "gauge": list(self.gauge),
+            "coefficients": {name: e.as_json() for name, e in self.coefficients.items()},
+            "initial_states": [state.as_json() for state in self.initial_states],
+            "fixed": list(self.fixed),
+            "notes": list(self.notes),
+            "order": self.order,
+            "substeps": self.substeps,
+            "discretisation_error": self.discretisation_error,
+        }

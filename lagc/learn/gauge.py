@@ -1,0 +1,102 @@
+"""What the data cannot see: null directions of the sensitivities, and what to hold for each.
+
+Directions are in relative coordinates (change of an unknown over its size), so that a common scale
+of several coefficients is the direction with equal components. Source: REFERENCE.md section 4; the
+choice of a representative is Gaussian elimination with row pivoting on a basis of the null space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+STRUCTURAL = 1e-9  # singular values below this part of the largest are zero
+_PARTICIPATES = 1e-4
+_TIE = 1e-2
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """An unknown to hold, and the null direction (n,) that this removes, largest component 1."""
+
+    index: int
+    direction: np.ndarray
+
+
+def null_space(sensitivity: np.ndarray, *, tolerance: float) -> np.ndarray:
+    """Orthonormal directions (n, k) along which observations change by less than `tolerance`.
+
+    sensitivity: (m, n), derivatives by relative changes of the unknowns.
+    """
+    finite = sensitivity[np.isfinite(sensitivity).all(axis=1)]
+    if finite.shape[0] < sensitivity.shape[1]:
+        missing = sensitivity.shape[1] - finite.shape[0]
+        finite = np.pad(finite, ((0, missing), (0, 0)))
+    triangle = np.linalg.qr(finite, mode="r")
+    _, singular, rows = np.linalg.svd(triangle)
+    return np.asarray(rows[singular < tolerance].T)
+
+
+def structural_null_space(sensitivity: np.ndarray) -> np.ndarray:
+    """Directions (n, k) that no observation sees at all, to round-off.
+
+    Scaling a row leaves the null space as it is; it keeps rows that grow exponentially in time, as
+    those of a chaotic model do, from hiding the others.
+    """
+    sizes = np.linalg.norm(sensitivity, axis=1, keepdims=True)
+    scaled = sensitivity / np.maximum(1.0, np.where(np.isfinite(sizes), sizes, 1.0))
+    finite = scaled[np.isfinite(scaled).all(axis=1)]
+    largest = float(np.linalg.norm(finite, 2)) if finite.size else 0.0
+    return null_space(scaled, tolerance=STRUCTURAL * max(largest, np.finfo(float).tiny))
+
+
+def representatives(null: np.ndarray, coefficients: int) -> list[Held]:
+    """One unknown for each null direction: the coefficient that takes part most, ties to the first
+    declared; an initial value only where no coefficient takes part. null: (n, k)."""
+    basis = null.copy()
+    chosen: list[Held] = []
+    for _ in range(null.shape[1]):
+        share = np.linalg.norm(basis, axis=1)
+        among = share[:coefficients]
+        if among.size == 0 or among.max() < _PARTICIPATES * share.max():
+            among = share
+        index = int(np.argmax(among >= (1 - _TIE) * among.max()))
+        direction = basis @ basis[index]
+        chosen.append(Held(index, direction / direction[index]))
+        # What remains of the null space once this component is held.
+        lead = basis[index] / np.linalg.norm(basis[index])
+        rest = np.linalg.svd(lead[None, :])[2][1:].T
+        basis = basis @ rest
+    return chosen
+
+
+def describe(
+    held: Held, names: Sequence[str], values: Mapping[str, float], coefficients: Sequence[str]
+) -> str:
+    """The gauge in words. `names`: one a component of the direction, coefficients first."""
+    name = names[held.index]
+    value = f"{values[name]:.6g}"
+    if held.index >= len(coefficients):
+        return f"the data do not fix {name}: it is held at {value}"
+    parts = [k for k in range(len(coefficients)) if abs(held.direction[k]) > 100 * _PARTICIPATES]
+    together = [names[k] for k in parts]
+    if len(parts) == 1:
+        return f"the data do not depend on {name}: it is held at {value}"
+    if np.allclose(held.direction[parts], 1, atol=_TIE):
+        scale = "overall scale" if len(parts) == len(coefficients) else "common scale"
+        of = "" if len(parts) == len(coefficients) else f" of {_listed(together)}"
+        return (
+            f"the data do not fix the {scale}{of}: {name} is held at {value}; "
+            "only ratios to it are determined"
+        )
+    others = [n for n in together if n != name]
+    return (
+        f"the data do not determine {_listed(together)} separately: {name} is held at {value}, "
+        f"and {_listed(others)} {'is' if len(others) == 1 else 'are'} determined given that"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

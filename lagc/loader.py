@@ -1,0 +1,118 @@
+"""Models ready to run in this process: a generated module, imported without a file.
+
+There is one way to a `System`: the module text that `lagc compile` would write is loaded through
+the import machinery.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import linecache
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.base.render import render_text
+from lagc.base.spans import Source
+from lagc.driver import compile_source, read_source
+
+if TYPE_CHECKING:
+    from lagc.runtime import System
+
+
+class _TextLoader(importlib.abc.InspectLoader):
+    """A loader of one module whose source is at hand."""
+
+    def __init__(self, text: str, filename: str) -> None:
+        self.text = text
+        self.filename = filename
+
+    def get_source(self, fullname: str) -> str:
+        """The module text."""
+        del fullname
+        return self.text
+
+
+def load_module(text: str, name: str) -> ModuleType:
+    """The module of a generated text; tracebacks show its lines."""
+    full_name = f"lagc_generated.{name}"
+    loader = _TextLoader(text, f"<lagc {name}>")
+    spec = importlib.machinery.ModuleSpec(full_name, loader, origin=loader.filename)
+    module = importlib.util.module_from_spec(spec)
+    linecache.cache[loader.filename] = (len(text), None, text.splitlines(True), loader.filename)
+    loader.exec_module(module)
+    return module
+
+
+def load_source(source: Source) -> System:
+    """A system from a source; warnings of the compiler become Python warnings."""
+    compilation = compile_source(source)
+    for diagnostic in compilation.warnings:
+        warnings.warn(render_text(diagnostic), stacklevel=3)
+    system: System = load_module(compilation.text, compilation.model.name).system
+    return system
+
+
+def load(path: str | os.PathLike[str]) -> System:
+    """Compile and load a `.lag` file.
+
+    Raises `LagcError` with every diagnostic for a model that is wrong.
+    """
+    return load_source(read_source(path))
+
+
+def loads(text: str, name: str = "<string>") -> System:
+    """Compile and load the text of a model; `name` is what diagnostics call it."""
+    return load_source(Source(name, text))
+
+
+def compile(
+    L: str,
+    K: str = "",
+    *,
+    coordinates: Sequence[str],
+    coefficients: Mapping[str, float | int | None] | None = None,
+    constants: Mapping[str, float | int | str] | None = None,
+    R: str = "",
+    inputs: Sequence[str] = (),
+    forces: Mapping[str, str] | None = None,
+    neural: Mapping[str, str] | None = None,
+    observables: Mapping[str, str] | None = None,
+    name: str = "model",
+) -> System:
+    """A system from strings in the notation of the language.
+
+    coordinates: declarations such as "q", "r[2]", "theta mod 2*pi"; coefficients: name -> default
+    or None; neural: "V(q)" -> "mlp(64, 64)". The pieces are put together to the text of a model, so
+    what is wrong with them is reported as for a file.
+    """
+    lines = [_line("model", name)]
+    lines += [_line("coordinate", c) for c in coordinates]
+    lines += [_line("constant", k, v) for k, v in (constants or {}).items()]
+    lines += [_line("coefficient", k, v) for k, v in (coefficients or {}).items()]
+    lines += [_line("input", i) for i in inputs]
+    lines += [_line("neural", k, v) for k, v in (neural or {}).items()]
+    lines += [_line(symbol, "", text) for symbol, text in (("L", L), ("K", K), ("R", R)) if text]
+    lines += [_line("force", k, v) for k, v in (forces or {}).items()]
+    lines += [_line("observable", k, v) for k, v in (observables or {}).items()]
+    return load_source(Source("<lagc.compile>", "\n".join(lines) + "\n"))
+
+
+def _line(keyword: str, subject: str, value: Any = None) -> str:
+    if "\n" in subject or "\r" in subject:
+        raise fail(Code.LAG102, f"a line break in the {keyword} {subject!r}")
+    start = f"{keyword} {subject}".rstrip()
+    if value is None:
+        return start
+    text = value if isinstance(value, str) else repr(float(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        text = str(value)
+    if "\n" in text.strip():  # brackets let an expression go on over line ends
+        text = f"(\n{text}\n)"
+    return f"{start} = {text.strip()}"

@@ -1,0 +1,1 @@
+"""`NodeSystem` to `Program`s: straight-line code over a closed set of operations."""

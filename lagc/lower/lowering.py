@@ -1,0 +1,223 @@
+"""SymPy expressions into a `Program`: value numbering, numbers rounded once, powers as products.
+
+Every operation is looked up by its operands before it is made, so equal subexpressions are computed
+once. Numbers stay exact until no variable is left in a subexpression, and are then rounded to the
+nearest double. The order of operations follows the order of SymPy's arguments, which does not
+depend on hashing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.lower.program import Instruction, NeuralCall, Output, Program, Variable
+from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+
+_OPERATIONS: dict[Any, str] = {
+    sp.sin: "sin",
+    sp.cos: "cos",
+    sp.tan: "tan",
+    sp.asin: "asin",
+    sp.acos: "acos",
+    sp.atan: "atan",
+    sp.sinh: "sinh",
+    sp.cosh: "cosh",
+    sp.tanh: "tanh",
+    sp.asinh: "asinh",
+    sp.acosh: "acosh",
+    sp.atanh: "atanh",
+    sp.exp: "exp",
+    sp.log: "log",
+    sp.atan2: "atan2",
+    AbsoluteValue: "abs",
+    Sign: "sign",
+    Step: "step",
+    Minimum: "minimum",
+    Maximum: "maximum",
+}
+_LONGEST_PRODUCT = 64  # larger integer powers are left to `pow`
+
+
+class _Builder:
+    """Instructions so far, and where each operation and each expression already stands."""
+
+    def __init__(self, variables: Mapping[sp.Symbol, Variable]) -> None:
+        self.variables = variables
+        self.instructions: list[Instruction] = []
+        self._numbers: dict[Instruction, int] = {}
+        self._expressions: dict[sp.Expr, int] = {}
+
+    def emit(self, operation: str, *operands: int, payload: Any = None) -> int:
+        """The number of an instruction, made if it is new."""
+        instruction = Instruction(operation, operands, payload)
+        if instruction not in self._numbers:
+            self._numbers[instruction] = len(self.instructions)
+            self.instructions.append(instruction)
+        return self._numbers[instruction]
+
+    def constant(self, value: sp.Expr) -> int:
+        """A number, rounded to the nearest double."""
+        return self.emit("constant", payload=nearest_double(value))
+
+    def lower(self, e: sp.Expr) -> int:
+        """The number of the instruction that computes `e`."""
+        if e not in self._expressions:
+            self._expressions[e] = self._lower(e)
+        return self._expressions[e]
+
+    def _lower(self, e: sp.Expr) -> int:
+        if e.is_Symbol:
+            return self.emit("input", payload=self.variables[e])
+        if isinstance(e, NeuralTerm):
+            inputs = [self.lower(x) for x in e.inputs]
+            return self.emit("neural", *inputs, payload=NeuralCall(e.slot, e.orders))
+        if e.is_number:
+            return self.constant(e)
+        if e.is_Add:
+            return self._sum(e)
+        if e.is_Mul:
+            return self._product(e)
+        if e.is_Pow:
+            return self._power(e.base, e.exp)
+        return self.emit(_OPERATIONS[e.func], *[self.lower(x) for x in e.args])
+
+    def _sum(self, e: sp.Add) -> int:
+        """Terms in order, the first positive one in front so that no negation is needed."""
+        terms = [_sign_and_size(term) for term in _ordered(e)]
+        terms.sort(key=lambda pair: pair[0] < 0)
+        negative, size = terms[0]
+        total = self.lower(size)
+        if negative < 0:
+            total = self.emit("neg", total)
+        for sign, size in terms[1:]:
+            total = self.emit("add" if sign > 0 else "sub", total, self.lower(size))
+        return total
+
+    def _product(self, e: sp.Mul) -> int:
+        sign, e = _sign_and_size(e)
+        if sign < 0:
+            return self.emit("neg", self.lower(e))
+        above: list[int] = []
+        below: list[int] = []
+        number = sp.Integer(1)
+        for factor in sp.Mul.make_args(e):
+            if factor.is_number:
+                number *= factor
+        for factor in _ordered_factors(e):
+            if factor.is_number:
+                continue
+            base, exponent = factor.as_base_exp()
+            if exponent.is_Rational and exponent.is_negative:
+                below.append(self._power(base, -exponent))
+            else:
+                above.append(self.lower(factor))
+        if number != 1 or not above:
+            above.insert(0, self.constant(number))
+        result = self._chain(above)
+        return self.emit("div", result, self._chain(below)) if below else result
+
+    def _chain(self, factors: Sequence[int]) -> int:
+        result = factors[0]
+        for factor in factors[1:]:
+            result = self.emit("mul", result, factor)
+        return result
+
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> int:
+        if base == sp.E:
+            return self.emit("exp", self.lower(exponent))
+        doubled = 2 * exponent
+        if not doubled.is_Integer or abs(doubled) > 2 * _LONGEST_PRODUCT:
+            return self.emit("pow", self.lower(base), self.lower(exponent))
+        if doubled < 0:
+            one = self.constant(sp.Integer(1))
+            return self.emit("div", one, self._power(base, -exponent))
+        whole, half = divmod(int(doubled), 2)
+        value = self.lower(base)
+        factors = [self._integer_power(value, whole)] if whole else []
+        if half:
+            factors.append(self.emit("sqrt", value))
+        return self._chain(factors)
+
+    def _integer_power(self, value: int, n: int) -> int:
+        """value^n by squaring; the squares are shared with other powers of the same value."""
+        if n == 1:
+            return value
+        half = self._integer_power(value, n // 2)
+        square = self.emit("mul", half, half)
+        return self.emit("mul", square, value) if n % 2 else square
+
+
+def _ordered(e: sp.Add) -> list[sp.Expr]:
+    return sorted(e.args, key=sp.default_sort_key)
+
+
+def _ordered_factors(e: sp.Expr) -> list[sp.Expr]:
+    return sorted(sp.Mul.make_args(e), key=sp.default_sort_key)
+
+
+def _sign_and_size(e: sp.Expr) -> tuple[int, sp.Expr]:
+    """-1 and -e for a product with a negative number in front, otherwise 1 and e."""
+    coefficient, _ = e.as_coeff_Mul()
+    return (-1, -e) if coefficient.is_negative else (1, e)
+
+
+def nearest_double(value: sp.Expr) -> float:
+    """The double nearest to an exact real number; LAG210 if there is none."""
+    if value.is_Rational:
+        try:
+            result = int(value.p) / int(value.q)  # correctly rounded
+        except OverflowError:
+            result = math.inf
+    else:
+        number = value.evalf(40)
+        if not number.is_Float:
+            raise fail(Code.LAG210, f"`{value}` is not a real number")
+        result = float(number)
+    if not math.isfinite(result) or (result == 0 and value != 0):
+        raise fail(
+            Code.LAG210,
+            "the model holds a number outside the range of double precision (1e-308 to 1e308)",
+            help="choose units in which the numbers are closer to 1",
+        )
+    return result
+
+
+def lower_program(
+    name: str,
+    outputs: Mapping[str, tuple[tuple[int, ...], Sequence[sp.Expr]]],
+    variables: Mapping[sp.Symbol, Variable],
+    constants: Mapping[sp.Symbol, sp.Expr],
+) -> Program:
+    """A program that computes `outputs`: name -> (shape, entries in row order)."""
+    builder = _Builder(variables)
+    made = [
+        Output(key, shape, tuple(builder.lower(e.xreplace(dict(constants))) for e in entries))
+        for key, (shape, entries) in outputs.items()
+    ]
+    program = _without_dead_code(Program(name, tuple(builder.instructions), tuple(made)))
+    program.verify()
+    return program
+
+
+def _without_dead_code(program: Program) -> Program:
+    live = {value for output in program.outputs for value in output.values}
+    for number in reversed(range(len(program.instructions))):
+        if number in live:
+            live.update(program.instructions[number].operands)
+    renumbered = {old: new for new, old in enumerate(sorted(live))}
+    instructions = tuple(
+        Instruction(i.operation, tuple(renumbered[o] for o in i.operands), i.payload)
+        for number, i in enumerate(program.instructions)
+        if number in live
+    )
+    outputs = tuple(
+        Output(o.name, o.shape, tuple(renumbered[value] for value in o.values))
+        for o in program.outputs
+    )
+    return Program(program.name, instructions, outputs)

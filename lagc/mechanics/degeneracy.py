@@ -1,0 +1,108 @@
+"""Checks of the equations as a whole: a mass matrix that can be inverted, honest angles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mpmath as mp
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics
+from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
+from lagc.semantics.model import Model
+
+
+def check_mass_matrix(
+    model: Model, b_v: Sequence[Sequence[sp.Expr]], diagnostics: Diagnostics
+) -> None:
+    """LAG304 if M = db/dv is singular at every point tried, LAG307 if it has no value at any."""
+    n = len(b_v)
+    rows = evaluate_at_points(model, [entry for row in b_v for entry in row])
+    if not rows:
+        diagnostics.add(
+            Code.LAG307,
+            "the mass matrix is not a finite real number at any of the points tried",
+            model.lagrangian_terms[0].span,
+            help="check the domains of `log`, `sqrt`, `asin`, `acos` and of powers",
+        )
+        return
+    with mp.workdps(DIGITS):
+        null_vectors = [_null_vector([row[i * n : (i + 1) * n] for i in range(n)]) for row in rows]
+    if any(vector is None for vector in null_vectors):
+        return
+    involved = sorted({i for vector in null_vectors if vector for i in vector})
+    names = ", ".join(f"`{model.labels[i]}`" for i in involved)
+    velocities = ", ".join(f"`{model.variables(1)[i].name}`" for i in involved)
+    absent = [i for i in involved if model.variables(1)[i] not in model.lagrangian.free_symbols]
+    help = f"give it a kinetic energy, a term in L of second order in {velocities}"
+    if not absent and len(involved) > 1:
+        help = f"the kinetic energy does not distinguish motions that mix {velocities}"
+    diagnostics.add(
+        Code.LAG304,
+        f"the mass matrix d(momentum)/d(velocity) is singular everywhere: {names} "
+        f"{'has' if len(involved) == 1 else 'have'} no acceleration of "
+        f"{'its' if len(involved) == 1 else 'their'} own",
+        model.coordinate_of(involved[0]).span,
+        help=help,
+    )
+
+
+def _null_vector(rows: list[list[Any]]) -> tuple[int, ...] | None:
+    """The components involved in a null vector of a square matrix, or None if it is regular.
+
+    Gaussian elimination with full pivoting on rows scaled to 1.
+    """
+    n = len(rows)
+    tolerance = mp.mpf(10) ** (-DIGITS // 2)
+    scaled = []
+    for row in rows:
+        size = max(abs(x) for x in row)
+        scaled.append([x / size for x in row] if size > 0 else list(row))
+    columns = list(range(n))
+    for k in range(n):
+        i, j = max(
+            ((i, j) for i in range(k, n) for j in range(k, n)),
+            key=lambda place: abs(scaled[place[0]][place[1]]),
+        )
+        if abs(scaled[i][j]) <= tolerance:
+            return _involved(scaled, columns, k, tolerance)
+        scaled[k], scaled[i] = scaled[i], scaled[k]
+        for row in scaled:
+            row[k], row[j] = row[j], row[k]
+        columns[k], columns[j] = columns[j], columns[k]
+        for i in range(k + 1, n):
+            factor = scaled[i][k] / scaled[k][k]
+            scaled[i] = [x - factor * y for x, y in zip(scaled[i], scaled[k], strict=True)]
+    return None
+
+
+def _involved(
+    upper: list[list[Any]], columns: list[int], rank: int, tolerance: Any
+) -> tuple[int, ...]:
+    """Back substitution for the null vector with 1 in the first free column."""
+    vector = {rank: mp.mpf(1)}
+    for i in reversed(range(rank)):
+        total = mp.fsum(upper[i][j] * value for j, value in vector.items() if j > i)
+        vector[i] = -total / upper[i][i]
+    return tuple(columns[j] for j, value in vector.items() if abs(value) > tolerance)
+
+
+def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: Diagnostics) -> None:
+    """LAG306 where a `mod P` coordinate is shifted by P and the equations of motion notice."""
+    for coordinate in model.coordinates:
+        if coordinate.modulus is None:
+            continue
+        for symbol in coordinate.symbols(0, ""):
+            shift = {symbol: symbol + coordinate.modulus}
+            changes = [e.xreplace(shift) - e for e in equations if symbol in e.free_symbols]
+            if any(vanishes(model, change) is False for change in changes):
+                diagnostics.add(
+                    Code.LAG306,
+                    f"`{symbol.name}` is declared periodic, but the equations of motion change "
+                    "when a period is added to it",
+                    coordinate.span,
+                    help="remove `mod`, or let the model depend on it through `sin` and `cos` "
+                    "(a neural term too: `V(sin(theta), cos(theta))`)",
+                )

@@ -1,0 +1,170 @@
+"""Expressions evaluated at random points in high precision, to decide whether they vanish.
+
+A rational identity that holds at several random points to 40 digits holds; `simplify` is never
+needed. Neural terms get random values that depend on the slot, the orders and the numerical
+arguments, so they behave as arbitrary functions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mpmath as mp
+import sympy as sp
+
+from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.model import Model
+
+DIGITS = 50
+_POINTS = 3
+_TRIES = 60
+_SPREADS = (1.0, 0.5, 0.2, 2.0, 0.05, 5.0)
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    sp.sin: mp.sin,
+    sp.cos: mp.cos,
+    sp.tan: mp.tan,
+    sp.asin: mp.asin,
+    sp.acos: mp.acos,
+    sp.atan: mp.atan,
+    sp.sinh: mp.sinh,
+    sp.cosh: mp.cosh,
+    sp.tanh: mp.tanh,
+    sp.asinh: mp.asinh,
+    sp.acosh: mp.acosh,
+    sp.atanh: mp.atanh,
+    sp.exp: mp.exp,
+    sp.log: mp.log,
+    sp.atan2: mp.atan2,
+    AbsoluteValue: abs,
+    Sign: mp.sign,
+    Step: lambda x: (mp.sign(x) + 1) / 2,
+    Minimum: min,
+    Maximum: max,
+}
+
+
+class OutsideDomain(Exception):
+    """The expression is not a finite real number at this point."""
+
+
+@dataclass
+class Evaluator:
+    """Values of expressions at one point; common parts are computed once."""
+
+    values: Mapping[sp.Symbol, Any]
+    seed: int = 0
+    _memory: dict[sp.Expr, Any] = field(default_factory=dict)
+
+    def __call__(self, expression: sp.Expr) -> Any:
+        """The value, an mpmath real; raises `OutsideDomain`."""
+        found = self._memory.get(expression)
+        if found is None:
+            found = self._compute(expression)
+            if not isinstance(found, mp.mpf) or not mp.isfinite(found):
+                raise OutsideDomain
+            self._memory[expression] = found
+        return found
+
+    def _compute(self, e: sp.Expr) -> Any:
+        if e.is_Symbol:
+            return self.values[e]
+        if e.is_Rational:
+            return mp.mpf(int(e.p)) / int(e.q)
+        if e.is_NumberSymbol:
+            return mp.mpf(e.evalf(DIGITS + 10)._mpf_)
+        if isinstance(e, NeuralTerm):
+            return self._neural(e)
+        arguments = [self(a) for a in e.args]
+        try:
+            if e.is_Add:
+                return mp.fsum(arguments)
+            if e.is_Mul:
+                return mp.fprod(arguments)
+            if e.is_Pow:
+                return mp.power(*arguments)
+            return mp.mpmathify(_FUNCTIONS[e.func](*arguments))
+        except (ZeroDivisionError, ValueError, OverflowError):
+            raise OutsideDomain from None
+
+    def _neural(self, e: NeuralTerm) -> Any:
+        point = tuple(mp.nstr(self(x), 20) for x in e.inputs)
+        generator = random.Random(f"{self.seed} {e.slot} {e.orders} {point}")
+        return mp.mpf(generator.uniform(0.5, 1.5))
+
+
+def number(value: sp.Expr) -> Any:
+    """An exact number as an mpmath real."""
+    return Evaluator({})(value)
+
+
+def random_points(
+    model: Model, extra: Iterable[sp.Symbol] = (), seed: int = 0
+) -> Iterable[Evaluator]:
+    """Evaluators at random values of every symbol of the model, at several spreads."""
+    generator = random.Random(seed)
+    symbols = [
+        *(s for primes in (0, 1) for side in ("", "+", "-") for s in model.variables(primes, side)),
+        sp.Symbol("t"),
+        *(i.symbol for i in model.inputs),
+        *extra,
+    ]
+    with mp.workdps(DIGITS):
+        for attempt in range(_TRIES):
+            spread = _SPREADS[attempt % len(_SPREADS)]
+            values: dict[sp.Symbol, Any] = {
+                s: mp.mpf(generator.uniform(-1, 1)) * spread for s in symbols
+            }
+            for c in model.coefficients:
+                values[c.symbol] = _within(generator, c.lower, c.upper)
+            for symbol, value in model.constant_values.items():
+                values[symbol] = number(value)
+            yield Evaluator(values, seed=generator.randrange(2**32))
+
+
+def _within(generator: random.Random, lower: sp.Expr | None, upper: sp.Expr | None) -> Any:
+    fraction = mp.mpf(generator.uniform(0.1, 0.9))
+    low = None if lower is None else number(lower)
+    high = None if upper is None else number(upper)
+    if low is not None and high is not None:
+        return low + fraction * (high - low)
+    if low is not None:
+        return low + 2 * fraction
+    if high is not None:
+        return high - 2 * fraction
+    return 2 * fraction
+
+
+def evaluate_at_points(
+    model: Model,
+    expressions: Sequence[sp.Expr],
+    points: int = _POINTS,
+    extra: Iterable[sp.Symbol] = (),
+    seed: int = 0,
+) -> list[list[Any]]:
+    """Values of all expressions at up to `points` random points where all are finite and real."""
+    found: list[list[Any]] = []
+    for evaluator in random_points(model, extra, seed):
+        try:
+            found.append([evaluator(e) for e in expressions])
+        except OutsideDomain:
+            continue
+        if len(found) == points:
+            break
+    return found
+
+
+def vanishes(model: Model, expression: sp.Expr, extra: Iterable[sp.Symbol] = ()) -> bool | None:
+    """Whether an expression is zero for all values of its symbols; None if it has none anywhere."""
+    if expression == 0:
+        return True
+    terms = sp.Add.make_args(expression)
+    rows = evaluate_at_points(model, terms, extra=extra)
+    if not rows:
+        return None
+    with mp.workdps(DIGITS):
+        tolerance = mp.mpf(10) ** (-DIGITS * 3 // 5)
+        return all(abs(mp.fsum(row)) <= tolerance * mp.fsum(map(abs, row)) for row in rows)

@@ -1,0 +1,57 @@
+"""Pictures of trajectories, with matplotlib (the extra `plot`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.runtime.spec import ModelSpec
+
+_MOST_POINTS = 20_000
+
+
+def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: str) -> None:
+    """Coordinates and energy against time, and the orbit where there are two components.
+
+    columns: series (m,) by name, as `Result.columns` gives them; model units.
+    """
+    figure_type = _figure()
+    stride = max(1, len(columns["t"]) // _MOST_POINTS)
+    thin = {name: values[::stride] for name, values in columns.items()}
+    planar = spec.dof == 2 and all(m is None for m in spec.moduli)
+    figure = figure_type(figsize=(10 if planar else 7, 5), layout="constrained")
+    grid = figure.add_gridspec(2, 2 if planar else 1, height_ratios=(2, 1))
+    upper = figure.add_subplot(grid[0, 0])
+    for label, modulus in zip(spec.labels, spec.moduli, strict=True):
+        series = thin[label]
+        if modulus is not None:
+            series = series + modulus * thin[f"winding[{label}]"]
+        upper.plot(thin["t"], series, label=label, linewidth=1)
+    upper.legend(loc="upper right")
+    upper.set_title(spec.name)
+    lower = figure.add_subplot(grid[1, 0], sharex=upper)
+    lower.plot(thin["t"], thin["energy"], color="black", linewidth=1)
+    lower.set_xlabel("t")
+    lower.set_ylabel("energy")
+    if planar:
+        orbit = figure.add_subplot(grid[:, 1])
+        orbit.plot(thin[spec.labels[0]], thin[spec.labels[1]], linewidth=0.8)
+        orbit.set_xlabel(spec.labels[0])
+        orbit.set_ylabel(spec.labels[1])
+        orbit.set_aspect("equal", adjustable="datalim")
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise fail(Code.LAG002, f"{path}: {error}") from None
+
+
+def _figure() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise fail(Code.LAG003, "plots need matplotlib", help="pip install 'lagc[plot]'") from None
+    return Figure

@@ -1,0 +1,225 @@
+"""Arguments from users made into arrays of one dtype with their batch axes known, or refused."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import did_you_mean, fail
+from lagc.runtime.spec import CoefficientSpec, ModelSpec
+
+MAX_R = 16
+
+
+class Static(NamedTuple):
+    """A pytree told apart in its arrays (elsewhere) and everything else (here, hashable)."""
+
+    treedef: Any
+    others: tuple[Any, ...]
+
+
+def split_arrays(tree: Any) -> tuple[tuple[Any, ...], Static]:
+    """Array leaves, and what is needed to put them back in place."""
+    leaves, treedef = jax.tree_util.tree_flatten(tree)
+    arrays = tuple(x for x in leaves if _is_array(x))
+    others = tuple(_Hole if _is_array(x) else x for x in leaves)
+    return arrays, Static(treedef, others)
+
+
+def join_arrays(arrays: tuple[Any, ...], static: Static) -> Any:
+    """The inverse of `split_arrays`."""
+    remaining = iter(arrays)
+    leaves = [next(remaining) if x is _Hole else x for x in static.others]
+    return jax.tree_util.tree_unflatten(static.treedef, leaves)
+
+
+class _Hole:
+    """Marks the place of an array leaf."""
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, jax.Array | np.ndarray)
+
+
+def is_known(x: Any) -> bool:
+    """Whether values can be looked at: not while jax traces."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def warn_if_single_precision() -> None:
+    """One warning a process when jax is at its 32-bit default."""
+    if jnp.asarray(0.0).dtype != jnp.float64:
+        warnings.warn(
+            "lagc: jax is in 32-bit mode, so trajectories have about 7 digits. For 16, call "
+            'jax.config.update("jax_enable_x64", True) before anything else.',
+            stacklevel=4,
+        )
+
+
+def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
+    """A real array, or a diagnostic that names the argument."""
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise fail(Code.LAG505, f"{what} is not an array of numbers: {error}") from None
+    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+        raise fail(Code.LAG505, f"{what} is of type {array.dtype}; real numbers are needed")
+    return array.astype(dtype if dtype is not None else _float_type(array))
+
+
+def _float_type(array: jax.Array) -> Any:
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return array.dtype
+    return jnp.asarray(0.0).dtype
+
+
+def as_vector(value: Any, what: str, spec: ModelSpec, dtype: Any = None) -> jax.Array:
+    """An array (..., dof); a bare number is accepted where there is one degree of freedom."""
+    array = as_array(value, what, dtype)
+    if array.ndim == 0 and spec.dof == 1:
+        return array[None]
+    if array.ndim == 0 or array.shape[-1] != spec.dof:
+        raise fail(
+            Code.LAG505,
+            f"{what} has the shape {array.shape}; its last axis must be the "
+            f"{spec.dof} degree{'s' * (spec.dof > 1)} of freedom of `{spec.name}` "
+            f"({', '.join(spec.labels)})",
+        )
+    return array
+
+
+def coefficient_values(
+    spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
+) -> dict[str, jax.Array]:
+    """Defaults overridden by what is given; every name known, every value within its bounds."""
+    given = dict(given or {})
+    known = {c.name: c for c in spec.coefficients}
+    for name in given:
+        if name not in known:
+            listed = ", ".join(f"`{k}`" for k in known) or "no coefficients"
+            hint = did_you_mean(name, known) or f"the model has {listed}"
+            raise fail(Code.LAG503, f"`{name}` is not a coefficient of `{spec.name}`", help=hint)
+    values = {}
+    for name, coefficient in known.items():
+        value = given.get(name, coefficient.default)
+        if value is None:
+            raise fail(
+                Code.LAG502,
+                f"coefficient `{name}` of `{spec.name}` has no value",
+                help=f"give one, or a default in the model: `coefficient {name} = ...`",
+            )
+        array = as_array(value, f"coefficient `{name}`", dtype)
+        if is_known(array):
+            check_bounds(coefficient, np.asarray(array))
+        values[name] = array
+    return values
+
+
+def check_bounds(coefficient: CoefficientSpec, values: np.ndarray) -> None:
+    """Raise LAG504 where a value is outside the declared range or not a number."""
+    low = -math.inf if coefficient.lower is None else coefficient.lower
+    high = math.inf if coefficient.upper is None else coefficient.upper
+    # Bounds are rounded with the values, so that a float32 default on a bound is within it.
+    low, high = values.dtype.type(low), values.dtype.type(high)
+    below = values <= low if coefficient.lower_open else values < low
+    above = values >= high if coefficient.upper_open else values > high
+    wrong = below | above | np.isnan(values)
+    if np.any(wrong):
+        worst = float(values[wrong].flat[0])
+        raise fail(
+            Code.LAG504,
+            f"coefficient `{coefficient.name}` = {worst:g} is outside {coefficient.range_text}",
+        )
+
+
+def signal_functions(
+    spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
+) -> tuple[dict[str, jax.Array], dict[str, Callable[[jax.Array], jax.Array]]]:
+    """The inputs told apart: constants (arrays with batch axes) and callables of t."""
+    given = dict(given or {})
+    _exact_names(spec.inputs, given, "input", Code.LAG506, "a constant, a callable, or `Samples`")
+    constants: dict[str, jax.Array] = {}
+    callables: dict[str, Callable[[jax.Array], jax.Array]] = {}
+    for name in spec.inputs:
+        if callable(given[name]):
+            callables[name] = given[name]
+        else:
+            constants[name] = as_array(given[name], f"input `{name}`", dtype)
+    return constants, callables
+
+
+def neural_functions(
+    spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
+) -> dict[str, Callable[[jax.Array], jax.Array]]:
+    """The neural terms, each checked to map (n,) to a single number."""
+    given = dict(given or {})
+    names = tuple(s.name for s in spec.neural)
+    _exact_names(names, given, "neural term", Code.LAG507, "a callable of one vector")
+    for slot in spec.neural:
+        function = given[slot.name]
+        if not callable(function):
+            raise fail(Code.LAG507, f"neural term `{slot.name}` is not callable")
+        example = jax.ShapeDtypeStruct((slot.inputs,), dtype)
+        try:
+            result = jax.eval_shape(lambda x, f=function: f(x), example)
+        except (TypeError, ValueError, IndexError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise fail(
+                Code.LAG507,
+                f"neural term `{slot.name}` cannot be called with one vector of "
+                f"{slot.inputs} numbers: {first}",
+                help="a neural term takes all its arguments as one array of shape (n,)",
+            ) from None
+        if getattr(result, "shape", None) not in ((), (1,)):
+            raise fail(
+                Code.LAG507,
+                f"neural term `{slot.name}` returns {getattr(result, 'shape', result)}; "
+                "a single number, of shape () or (1,), is needed",
+            )
+    return {name: given[name] for name in names}
+
+
+def _exact_names(
+    wanted: tuple[str, ...], given: Mapping[str, Any], kind: str, code: Code, how: str
+) -> None:
+    for name in given:
+        if name not in wanted:
+            raise fail(code, f"the model has no {kind} `{name}`", help=did_you_mean(name, wanted))
+    for name in wanted:
+        if name not in given:
+            raise fail(code, f"{kind} `{name}` is missing", help=f"give {how}")
+
+
+def check_steps(steps: Any, r: Any) -> tuple[int, int]:
+    """Number of steps and of interior nodes as plain integers in range."""
+    for value, what in ((steps, "steps"), (r, "r")):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise fail(Code.LAG509, f"{what} = {value!r} is not an integer")
+    if steps < 1:
+        raise fail(Code.LAG509, f"steps = {steps}: at least one step is needed")
+    if not 0 <= r <= MAX_R:
+        raise fail(Code.LAG509, f"r = {r}: 0 to {MAX_R} interior nodes are supported")
+    return int(steps), int(r)
+
+
+def check_dt(dt: jax.Array) -> None:
+    """Raise LAG509 for a step that is zero or not finite."""
+    if is_known(dt) and not bool(jnp.all(jnp.isfinite(dt) & (dt != 0))):
+        raise fail(Code.LAG509, "the step dt must be finite and not zero")
+
+
+def broadcast_batch(arrays: Mapping[str, tuple[jax.Array, int]]) -> tuple[int, ...]:
+    """The common batch shape of arrays, each given with its number of trailing (own) axes."""
+    shapes = {name: a.shape[: a.ndim - own] for name, (a, own) in arrays.items()}
+    try:
+        return tuple(np.broadcast_shapes(*shapes.values()))
+    except ValueError:
+        listed = ", ".join(f"{name}: {shape}" for name, shape in shapes.items() if shape)
+        raise fail(Code.LAG505, f"batch axes do not fit together ({listed})") from None

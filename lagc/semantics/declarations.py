@@ -1,0 +1,289 @@
+"""What single declarations mean: bounds, laws, networks, the values of constants.
+
+Each function takes one statement and the means to read its expressions, reports what is wrong, and
+returns a value of `lagc.semantics.model`, or None.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics, did_you_mean
+from lagc.base.spans import Span
+from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
+from lagc.semantics.names import Context, Scope
+from lagc.syntax import ast
+
+_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
+_ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
+_OUTPUTS = ("linear", "positive")
+_LARGEST_VECTOR = 64
+_LARGEST_WIDTH = 4096
+
+
+class ConstantReader:
+    """Reads expressions that must be numbers, with constants replaced by their values."""
+
+    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
+        self.scope = scope
+        self.diagnostics = diagnostics
+
+    def number(self, node: ast.Expression, what: str) -> sp.Expr | None:
+        """A finite real number, exact."""
+        reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
+        value = reader.scalar(node, what)
+        if value is None:
+            return None
+        values = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
+        value = value.xreplace(values)
+        if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+            self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
+            return None
+        return value
+
+    def integer(self, node: ast.Expression, what: str, low: int, high: int) -> int | None:
+        """A whole number between `low` and `high`."""
+        value = self.number(node, what)
+        if value is None:
+            return None
+        if not value.is_Integer or not low <= value <= high:
+            self.diagnostics.add(
+                Code.LAG206, f"{what} is a whole number from {low} to {high}", node.span
+            )
+            return None
+        return int(value)
+
+
+def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate | None:
+    """`coordinate theta[2] mod 2*pi`."""
+    size: int | None = None
+    if node.size is not None:
+        size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
+        if size is None:
+            return None
+    modulus: sp.Expr | None = None
+    if node.modulus is not None:
+        modulus = reader.number(node.modulus, "the period of a coordinate")
+        if modulus is None:
+            return None
+        if not modulus > 0:
+            reader.diagnostics.add(
+                Code.LAG211, "the period of a coordinate must be positive", node.modulus.span
+            )
+            return None
+    return Coordinate(node.name.name, size, modulus, node.name.span)
+
+
+def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`."""
+    errors = len(reader.diagnostics.errors)
+    sides: dict[bool, tuple[sp.Expr | None, bool]] = {True: (None, False), False: (None, False)}
+    given: set[bool] = set()
+    for bound in node.bounds:
+        if bound.lower in given:
+            side = "lower" if bound.lower else "upper"
+            reader.diagnostics.add(Code.LAG211, f"two {side} bounds", bound.span)
+        given.add(bound.lower)
+        sides[bound.lower] = _bound(bound, reader), bound.strict
+    default = None
+    if node.default is not None:
+        default = reader.number(node.default, "the default of a coefficient")
+    prior = _law(node.prior, reader) if node.prior is not None else None
+    if len(reader.diagnostics.errors) > errors:
+        return None
+    (lower, lower_open), (upper, upper_open) = sides[True], sides[False]
+    made = Coefficient(
+        node.name.name,
+        lower,
+        upper,
+        lower_open and lower is not None,
+        upper_open and upper is not None,
+        default,
+        prior,
+        node.name.span,
+    )
+    _check_bounds(node, made, reader.diagnostics)
+    return made
+
+
+def _bound(bound: ast.Bound, reader: ConstantReader) -> sp.Expr | None:
+    """The value of a bound; None for an infinite one, which bounds nothing."""
+    node, sign = bound.value, 1
+    if isinstance(node, ast.Negate):
+        node, sign = node.operand, -1
+    if isinstance(node, ast.Name) and node.name == "inf":
+        if (sign < 0) != bound.lower:
+            reader.diagnostics.add(Code.LAG211, "no number lies within this bound", bound.span)
+        return None
+    return reader.number(bound.value, "a bound")
+
+
+def _check_bounds(node: ast.Coefficient, c: Coefficient, diagnostics: Diagnostics) -> None:
+    name = f"`{c.name}`"
+    if c.lower is not None and c.upper is not None:
+        empty = c.lower > c.upper
+        touching = c.lower == c.upper and (c.lower_open or c.upper_open)
+        if empty or touching:
+            diagnostics.add(Code.LAG211, f"no number lies within the bounds of {name}", node.span)
+            return
+    if c.default is not None and node.default is not None and not _within(c.default, c):
+        diagnostics.add(
+            Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
+        )
+    if c.prior is not None and node.prior is not None:
+        for low, high in _supports(c.prior):
+            if not _within_closed(low, c) or not _within_closed(high, c):
+                diagnostics.add(
+                    Code.LAG212,
+                    f"this law gives values outside the bounds of {name}",
+                    node.prior.span,
+                )
+                return
+
+
+def _within(x: sp.Expr, c: Coefficient) -> bool:
+    above = c.lower is None or (x > c.lower if c.lower_open else x >= c.lower)
+    below = c.upper is None or (x < c.upper if c.upper_open else x <= c.upper)
+    return bool(above) and bool(below)
+
+
+def _within_closed(x: sp.Expr | None, c: Coefficient) -> bool:
+    """Ends of a support may lie on an open bound: they have probability zero."""
+    if x is None:
+        return True
+    return bool(c.lower is None or x >= c.lower) and bool(c.upper is None or x <= c.upper)
+
+
+def _supports(law: Law) -> list[tuple[sp.Expr | None, sp.Expr | None]]:
+    if law.kind == "mixture":
+        return [support for part in law.parts for support in _supports(part)]
+    if law.kind == "normal":  # draws outside the bounds are drawn again
+        return [(None, None)]
+    if law.kind == "point":
+        return [(law.parameters[0], law.parameters[0])]
+    return [(law.parameters[0], law.parameters[1])]
+
+
+def _law(node: ast.Expression, reader: ConstantReader) -> Law | None:
+    def refuse(message: str, span: Span, label: str = "") -> None:
+        reader.diagnostics.add(Code.LAG212, message, span, label=label)
+
+    if not isinstance(node, ast.Call) or node.name not in (*_PARAMETERS, "mixture"):
+        if isinstance(node, ast.Call):
+            hint = did_you_mean(node.name, [*_PARAMETERS, "mixture"])
+            refuse(f"`{node.name}` is not a law lagc knows", node.name_span, hint)
+            return None
+        value = reader.number(node, "a law")
+        return None if value is None else Law("point", (value,))
+    if node.name == "mixture":
+        return _mixture(node, reader)
+    count = _PARAMETERS[node.name]
+    if len(node.arguments) != count or any(a.keyword or a.weight for a in node.arguments):
+        refuse(f"`{node.name}` takes {count} numbers", node.span)
+        return None
+    values = [reader.number(a.value, f"a parameter of `{node.name}`") for a in node.arguments]
+    first, second = values
+    if first is None or second is None:
+        return None
+    if node.name == "normal" and not second > 0:
+        refuse("a standard deviation is positive", node.arguments[1].span)
+        return None
+    if node.name != "normal" and not first < second:
+        refuse(f"`{node.name}(a, b)` needs a < b", node.span)
+        return None
+    if node.name == "loguniform" and not first > 0:
+        refuse("`loguniform(a, b)` needs a > 0", node.arguments[0].span)
+        return None
+    return Law(node.name, (first, second))
+
+
+def _mixture(node: ast.Call, reader: ConstantReader) -> Law | None:
+    weights: list[sp.Expr] = []
+    parts: list[Law] = []
+    for argument in node.arguments:
+        if argument.weight is None:
+            reader.diagnostics.add(
+                Code.LAG212, "an entry of `mixture` is written `weight: law`", argument.span
+            )
+            return None
+        weight = reader.number(argument.weight, "a weight")
+        law = _law(argument.value, reader)
+        if weight is None or law is None:
+            return None
+        if not weight >= 0:
+            reader.diagnostics.add(Code.LAG212, "a weight is not negative", argument.weight.span)
+            return None
+        weights.append(weight)
+        parts.append(law)
+    total = sp.Add(*weights)
+    if total != 1:
+        reader.diagnostics.add(
+            Code.LAG212, f"the weights of `mixture` sum to {total}, not to 1", node.span
+        )
+        return None
+    return Law("mixture", (), tuple(weights), tuple(parts))
+
+
+def read_neural(
+    node: ast.Neural, coordinates: dict[str, Coordinate], reader: ConstantReader
+) -> NeuralSlot | None:
+    """`neural D(q, q') = mlp(32, 32, activation = softplus, output = positive)`."""
+    diagnostics = reader.diagnostics
+
+    def refuse(message: str, span: Span, label: str = "", help: str = "") -> None:
+        diagnostics.add(Code.LAG216, message, span, label=label, help=help)
+
+    sizes = []
+    for parameter in node.parameters:
+        if parameter.side:
+            refuse(
+                "parameters of a neural term are not doubled",
+                parameter.span,
+                label=f"write `{parameter.name}`; doubled variables go into the call in K",
+            )
+            return None
+        owner = coordinates.get(parameter.name)
+        sizes.append(owner.size or 1 if owner else 1)
+    if not sizes:
+        refuse("a neural term has at least one parameter", node.span)
+        return None
+    network = node.network
+    if not isinstance(network, ast.Call) or network.name != "mlp":
+        refuse("a network is written `mlp(widths..., activation = ...)`", network.span)
+        return None
+    widths: list[int] = []
+    options = {"activation": "softplus", "output": "linear"}
+    allowed = {"activation": _ACTIVATIONS, "output": _OUTPUTS}
+    for argument in network.arguments:
+        if argument.keyword:
+            if argument.keyword not in options:
+                hint = did_you_mean(argument.keyword, options)
+                refuse(f"`mlp` has no option `{argument.keyword}`", argument.span, hint)
+                return None
+            value = argument.value
+            choice = value.name if isinstance(value, ast.Name) else value.span.text
+            if choice not in allowed[argument.keyword]:
+                listed = ", ".join(allowed[argument.keyword])
+                why = " (its second derivative does not exist)" if "relu" in choice else ""
+                refuse(
+                    f"`{choice}` is not an {argument.keyword} lagc knows{why}",
+                    value.span,
+                    help=f"one of {listed}",
+                )
+                return None
+            options[argument.keyword] = choice
+            continue
+        width = reader.integer(argument.value, "a width", 1, _LARGEST_WIDTH)
+        if width is None:
+            return None
+        widths.append(width)
+    return NeuralSlot(
+        node.name.name,
+        tuple(sizes),
+        tuple(widths),
+        options["activation"],
+        options["output"],
+        node.name.span,
+    )

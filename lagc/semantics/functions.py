@@ -1,0 +1,180 @@
+"""The functions of the language: a closed list, each with its arity, derivative and smoothness.
+
+Smooth functions are SymPy's own. Those with kinks and jumps are defined here, because SymPy's
+versions differentiate to distributions. A kink (abs, min, max) may be differentiated once, which
+gives a jump; the derivative of a jump does not exist and raises `JumpDerivative`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sympy as sp
+
+
+class Smoothness(Enum):
+    """How far a function can be differentiated inside its domain."""
+
+    SMOOTH = "smooth"
+    KINK = "continuous, with a kink"
+    JUMP = "with a jump"
+
+
+class JumpDerivative(Exception):
+    """The derivative of `expression`, a function with a jump, was asked for."""
+
+    def __init__(self, expression: sp.Expr) -> None:
+        super().__init__(str(expression))
+        self.expression = expression
+
+
+class Sign(sp.Function):  # type: ignore[misc]
+    """-1, 0 or 1."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Known where the argument is a number."""
+        return sp.sign(x) if x.is_number else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Does not exist."""
+        raise JumpDerivative(self)
+
+
+class Step(sp.Function):  # type: ignore[misc]
+    """0 below zero, 1/2 at zero, 1 above; the derivative of min and max."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Known where the argument is a number."""
+        return (sp.sign(x) + 1) / 2 if x.is_number else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Does not exist."""
+        raise JumpDerivative(self)
+
+
+class AbsoluteValue(sp.Function):  # type: ignore[misc]
+    """|x|."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Known where the argument is a number."""
+        return sp.Abs(x) if x.is_number else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """The sign."""
+        return Sign(self.args[0])
+
+
+class Minimum(sp.Function):  # type: ignore[misc]
+    """The smaller of two."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """1 for the smaller argument, 0 for the other."""
+        a, b = self.args
+        return Step(b - a) if argindex == 1 else Step(a - b)
+
+
+class Maximum(sp.Function):  # type: ignore[misc]
+    """The larger of two."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """1 for the larger argument, 0 for the other."""
+        a, b = self.args
+        return Step(a - b) if argindex == 1 else Step(b - a)
+
+
+class NeuralTerm(sp.Function):  # type: ignore[misc]
+    """A partial derivative of a neural slot: NeuralTerm(name, orders, x_1, ..., x_n).
+
+    `orders` is a Tuple of n integers, all zero for the value itself.
+    """
+
+    @property
+    def slot(self) -> str:
+        """The name of the slot."""
+        return str(self.args[0].name).removeprefix("neural ")
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """How often it was differentiated with respect to each argument."""
+        return tuple(int(k) for k in self.args[1])
+
+    @property
+    def inputs(self) -> tuple[sp.Expr, ...]:
+        """The arguments of the slot."""
+        return tuple(self.args[2:])
+
+    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
+        total = sp.Integer(0)
+        for i, x in enumerate(self.inputs):
+            inner = x.diff(symbol)
+            if inner != 0:
+                orders = list(self.args[1])
+                orders[i] += 1
+                total += NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs) * inner
+        return total
+
+
+def neural_value(slot: str, inputs: tuple[sp.Expr, ...]) -> sp.Expr:
+    """The slot itself, not differentiated."""
+    # The name is wrapped so that it can never be mistaken for a variable of the model.
+    return NeuralTerm(sp.Symbol(f"neural {slot}"), sp.Tuple(*[0] * len(inputs)), *inputs)
+
+
+@dataclass(frozen=True)
+class ScalarFunction:
+    """A function of scalars: `build` makes the SymPy expression from `arity` arguments."""
+
+    name: str
+    arity: int
+    build: Callable[..., Any]
+    smoothness: Smoothness = Smoothness.SMOOTH
+
+
+_SMOOTH = {
+    "sin": sp.sin,
+    "cos": sp.cos,
+    "tan": sp.tan,
+    "asin": sp.asin,
+    "acos": sp.acos,
+    "atan": sp.atan,
+    "sinh": sp.sinh,
+    "cosh": sp.cosh,
+    "tanh": sp.tanh,
+    "asinh": sp.asinh,
+    "acosh": sp.acosh,
+    "atanh": sp.atanh,
+    "exp": sp.exp,
+    "log": sp.log,
+    "sqrt": sp.sqrt,
+}
+
+SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
+    **{name: ScalarFunction(name, 1, build) for name, build in _SMOOTH.items()},
+    "atan2": ScalarFunction("atan2", 2, sp.atan2),
+    "abs": ScalarFunction("abs", 1, AbsoluteValue, Smoothness.KINK),
+    "min": ScalarFunction("min", 2, Minimum, Smoothness.KINK),
+    "max": ScalarFunction("max", 2, Maximum, Smoothness.KINK),
+    "sign": ScalarFunction("sign", 1, Sign, Smoothness.JUMP),
+}
+
+# Functions of vectors, and the names kept for constructs that a later version compiles.
+VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1}
+LATER_FUNCTIONS = frozenset({"sum", "if"})
+RESERVED_NAMES = frozenset({"t", "pi", "inf"})
+FUNCTION_NAMES = frozenset(SCALAR_FUNCTIONS) | frozenset(VECTOR_FUNCTIONS) | LATER_FUNCTIONS

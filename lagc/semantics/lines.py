@@ -1,0 +1,106 @@
+"""The `initial` and `run` lines, and the same assignments given on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import did_you_mean
+from lagc.base.spans import Span
+from lagc.semantics.declarations import ConstantReader
+from lagc.semantics.model import Coordinate, RunLine
+from lagc.syntax import ast
+
+MAX_ORDER = 34
+
+
+def read_initial(
+    lines: Iterable[ast.Initial], coordinates: Sequence[Coordinate], reader: ConstantReader
+) -> tuple[tuple[str, sp.Expr], ...]:
+    """Labels (`q`, `r'[0]`, `p[q]`) and their numbers."""
+    assignments = [a for line in lines for a in line.assignments]
+    return read_assignments(assignments, coordinates, reader)
+
+
+def read_assignments(
+    assignments: Iterable[ast.Assignment],
+    coordinates: Sequence[Coordinate],
+    reader: ConstantReader,
+) -> tuple[tuple[str, sp.Expr], ...]:
+    """`q = 1, r' = (0, 7.65), p[q] = 2` as labels and exact numbers, each label once."""
+    values: dict[str, sp.Expr] = {}
+    for assignment in assignments:
+        labels = _labels(assignment.target, coordinates, reader)
+        if labels is None:
+            continue
+        items: Sequence[ast.Expression] = [assignment.value]
+        if isinstance(assignment.value, ast.Tuple):
+            items = assignment.value.items
+        if len(items) != len(labels):
+            reader.diagnostics.add(
+                Code.LAG206,
+                f"`{assignment.target.span.text}` has {len(labels)} component(s), not {len(items)}",
+                assignment.value.span,
+            )
+            continue
+        for label, item in zip(labels, items, strict=True):
+            value = reader.number(item, "an initial value")
+            if label in values:
+                _refuse(reader, f"`{label}` is given twice", assignment.target.span)
+            if value is not None:
+                values[label] = value
+    return tuple(values.items())
+
+
+def _labels(
+    target: ast.Expression, coordinates: Sequence[Coordinate], reader: ConstantReader
+) -> list[str] | None:
+    """The labels that the left side of an assignment stands for."""
+    known = {c.name: c for c in coordinates}
+    if isinstance(target, ast.Index):
+        base = target.base
+        if isinstance(base, ast.Name) and base.name == "p" and "p" not in known:
+            inner = _labels(target.index, coordinates, reader)
+            return None if inner is None else [f"p[{label}]" for label in inner]
+        labels = _labels(base, coordinates, reader)
+        if labels is None:
+            return None
+        position = reader.integer(target.index, "an index", 0, len(labels) - 1)
+        return None if position is None else [labels[position]]
+    if not isinstance(target, ast.Name) or target.side or target.primes > 1:
+        _refuse(reader, "an initial value is given to a coordinate or a velocity", target.span)
+        return None
+    if target.name not in known:
+        _refuse(
+            reader,
+            f"`{target.name}` is not a coordinate of the model",
+            target.span,
+            did_you_mean(target.name, known),
+        )
+        return None
+    return [s.name for s in known[target.name].symbols(target.primes, "")]
+
+
+def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:
+    """`run until 100 step 0.1 order 6`."""
+    if len(lines) > 1:
+        _refuse(reader, "a model has one `run` line", lines[1].span)
+    if not lines:
+        return RunLine()
+    line = lines[0]
+    until = None if line.until is None else reader.number(line.until, "the end time")
+    step = None if line.step is None else reader.number(line.step, "the step")
+    if line.step is not None and step == 0:
+        _refuse(reader, "the step cannot be zero", line.step.span)
+    order = None
+    if line.order is not None:
+        order = reader.integer(line.order, "the order", 2, MAX_ORDER)
+        if order is not None and order % 2:
+            _refuse(reader, "the order is even: 2, 4, 6, ...", line.order.span)
+    return RunLine(until, step, order)
+
+
+def _refuse(reader: ConstantReader, message: str, span: Span, label: str = "") -> None:
+    reader.diagnostics.add(Code.LAG215, message, span, label=label)

@@ -1,0 +1,190 @@
+"""`Model`: a program as understood. Every symbol has a role and a span; L and K are SymPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from lagc.base.spans import Source, Span
+
+TIME = sp.Symbol("t")
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """A coordinate of one (`size` None) or several components, each with its six symbols."""
+
+    name: str
+    size: int | None
+    modulus: sp.Expr | None
+    span: Span
+
+    def _symbols(self, decoration: str) -> tuple[sp.Symbol, ...]:
+        if self.size is None:
+            return (sp.Symbol(f"{self.name}{decoration}"),)
+        return tuple(sp.Symbol(f"{self.name}{decoration}[{i}]") for i in range(self.size))
+
+    def symbols(self, primes: int, side: str) -> tuple[sp.Symbol, ...]:
+        """Components of q, q', q_+, q'_+, q_-, q'_-; `side` is `+`, `-` or empty."""
+        return self._symbols("'" * primes + (f"_{side}" if side else ""))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A named number, exact."""
+
+    name: str
+    value: sp.Expr
+    span: Span
+
+    @property
+    def symbol(self) -> sp.Symbol:
+        """The symbol that stands for it in L and K."""
+        return sp.Symbol(self.name)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A prior: `kind` point, uniform, loguniform, normal (with `parameters`) or mixture (with
+    `weights` and `parts`)."""
+
+    kind: str
+    parameters: tuple[sp.Expr, ...] = ()
+    weights: tuple[sp.Expr, ...] = ()
+    parts: tuple[Law, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A number given at run time; bounds are exact, None where there is none."""
+
+    name: str
+    lower: sp.Expr | None
+    upper: sp.Expr | None
+    lower_open: bool
+    upper_open: bool
+    default: sp.Expr | None
+    prior: Law | None
+    span: Span
+
+    @property
+    def symbol(self) -> sp.Symbol:
+        """The symbol that stands for it in L and K."""
+        return sp.Symbol(self.name)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A signal given at run time."""
+
+    name: str
+    span: Span
+
+    @property
+    def symbol(self) -> sp.Symbol:
+        """The symbol that stands for its value at time t."""
+        return sp.Symbol(self.name)
+
+
+@dataclass(frozen=True)
+class NeuralSlot:
+    """A function given at run time, of `sizes` numbers per declared parameter."""
+
+    name: str
+    sizes: tuple[int, ...]
+    widths: tuple[int, ...]
+    activation: str
+    output: str
+    span: Span
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers it takes in all."""
+        return sum(self.sizes)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of L or of K, with the text it came from."""
+
+    value: sp.Expr
+    span: Span
+
+
+@dataclass(frozen=True)
+class RoughCall:
+    """A call of a function with a kink or a jump, kept so that diagnostics can point at it."""
+
+    function: str
+    value: sp.Expr
+    span: Span
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A declared function of q, v and t."""
+
+    name: str
+    value: sp.Expr
+    span: Span
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """The `run` line; None where a clause is absent."""
+
+    until: sp.Expr | None = None
+    step: sp.Expr | None = None
+    order: int | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A whole program. `initial` maps labels (`q`, `r'[0]`, `p[q]`) to exact numbers.
+
+    K holds the contributions of `R` and `force` too. Terms keep their order in the text.
+    """
+
+    name: str
+    source: Source
+    coordinates: tuple[Coordinate, ...]
+    constants: tuple[Constant, ...]
+    coefficients: tuple[Coefficient, ...]
+    inputs: tuple[Input, ...]
+    neural: tuple[NeuralSlot, ...]
+    lagrangian_terms: tuple[Term, ...]
+    coupling_terms: tuple[Term, ...]
+    observables: tuple[Observable, ...]
+    initial: tuple[tuple[str, sp.Expr], ...]
+    run: RunLine
+    rough_calls: tuple[RoughCall, ...]
+
+    @property
+    def lagrangian(self) -> sp.Expr:
+        """L(q, q', t)."""
+        return sp.Add(*[term.value for term in self.lagrangian_terms])
+
+    @property
+    def coupling(self) -> sp.Expr:
+        """K(q_+, q_-, q'_+, q'_-, t)."""
+        return sp.Add(*[term.value for term in self.coupling_terms])
+
+    def variables(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
+        """One symbol a degree of freedom, for instance all q'_+ (primes=1, side='+')."""
+        return tuple(s for c in self.coordinates for s in c.symbols(primes, side))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One label a degree of freedom: `q`, `r[0]`."""
+        return tuple(s.name for s in self.variables(0))
+
+    @property
+    def constant_values(self) -> dict[sp.Symbol, sp.Expr]:
+        """The value of every constant's symbol."""
+        return {c.symbol: c.value for c in self.constants}
+
+    def coordinate_of(self, dof: int) -> Coordinate:
+        """The coordinate that a degree of freedom belongs to."""
+        owners = [c for c in self.coordinates for _ in c.symbols(0, "")]
+        return owners[dof]

@@ -1,0 +1,234 @@
+"""What a name in an expression stands for, and whether it may stand there.
+
+Symbols are made here, one for each declared name, without assumptions, so that SymPy rewrites
+nothing on the strength of them. No name of the user is ever looked up in SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics, did_you_mean
+from lagc.base.spans import Span
+from lagc.semantics.functions import FUNCTION_NAMES
+from lagc.semantics.model import TIME, Coordinate, NeuralSlot, RoughCall
+from lagc.syntax import ast
+
+# A value is a scalar, a vector, or None where an error was already reported.
+Value: TypeAlias = "sp.Expr | tuple[sp.Expr, ...] | None"
+
+
+class Context(Enum):
+    """Where an expression stands, which decides the names it may use."""
+
+    CONSTANT = "a constant"
+    PLAIN = "a function of coordinates, velocities and time"
+    DOUBLED = "K"
+    LET = "a let"
+
+
+@dataclass
+class LetValue:
+    """The value of a `let` and which kinds of variables it uses, with where it first does."""
+
+    value: Value
+    plain: Span | None = None
+    doubled: Span | None = None
+
+
+@dataclass
+class Scope:
+    """Everything that a name can mean. `lets` evaluates a `let` by name when it is first used."""
+
+    coordinates: dict[str, Coordinate] = field(default_factory=dict)
+    constants: dict[str, sp.Expr | None] = field(default_factory=dict)
+    symbols: dict[str, tuple[str, sp.Symbol]] = field(default_factory=dict)
+    neural: dict[str, NeuralSlot] = field(default_factory=dict)
+    let: Callable[[str, Span], LetValue | None] = lambda name, span: None
+    constant: Callable[[str, Span], bool] = lambda name, span: False
+    let_names: frozenset[str] = frozenset()
+
+    def known(self) -> list[str]:
+        """All names, for suggestions."""
+        return [
+            *self.coordinates,
+            *self.constants,
+            *self.symbols,
+            *self.neural,
+            *self.let_names,
+            *FUNCTION_NAMES,
+            "t",
+            "pi",
+        ]
+
+
+class NameReader:
+    """Looks up the names of one statement in one context; `plain` and `doubled` remember where it
+    first met a variable of each kind."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        diagnostics: Diagnostics,
+        context: Context,
+        rough_calls: list[RoughCall] | None = None,
+        subject: str = "",
+    ) -> None:
+        self.scope = scope
+        self.diagnostics = diagnostics
+        self.context = context
+        self.rough_calls = rough_calls if rough_calls is not None else []
+        self.subject = subject or context.value
+        self.plain: Span | None = None
+        self.doubled: Span | None = None
+
+    def name(self, node: ast.Name) -> Value:
+        scope, name = self.scope, node.name
+        if name in scope.coordinates:
+            return self._coordinate(node)
+        if node.primes or node.side:
+            return self._decorated_other(node)
+        if name == "pi":
+            return sp.pi
+        if name in scope.constants:
+            return sp.Symbol(name) if scope.constant(name, node.span) else None
+        if name in scope.let_names:
+            return self._let(node)
+        if name == "inf":
+            return self._error(
+                Code.LAG210, "`inf` has a meaning in bounds only", node.span, label="not a number"
+            )
+        if name == "t":
+            return None if self._needs_constant("time", node.span) else TIME
+        if name in scope.symbols:
+            kind, symbol = scope.symbols[name]
+            return None if self._needs_constant(f"{kind} `{name}`", node.span) else symbol
+        if name in scope.neural or name in FUNCTION_NAMES:
+            return self._error(
+                Code.LAG205,
+                f"`{name}` is a function and needs its arguments",
+                node.span,
+                label=f"write `{name}(...)`",
+            )
+        return self._undefined(node)
+
+    def _needs_constant(self, what: str, span: Span) -> bool:
+        """Whether only constants may stand here; if so, that `what` does is reported."""
+        if self.context is not Context.CONSTANT:
+            return False
+        self._error(
+            Code.LAG210,
+            f"{what} cannot stand here: {self.subject} is made of numbers and constants",
+            span,
+        )
+        return True
+
+    def _coordinate(self, node: ast.Name) -> Value:
+        coordinate = self.scope.coordinates[node.name]
+        if node.primes > 1:
+            return self._error(
+                Code.LAG213,
+                f"`{node.name}{chr(39) * node.primes}` is an acceleration or higher; L and K are "
+                "functions of coordinates and velocities",
+                node.span,
+                label=f"at most `{node.name}'`",
+            )
+        if self._needs_constant(f"coordinate `{node.name}`", node.span):
+            return None
+        base = node.name + "'" * node.primes
+        if node.side:
+            self.doubled = self.doubled or node.span
+            if self.context is Context.PLAIN:
+                return self._error(
+                    Code.LAG207,
+                    f"`{base}_{node.side}` is a doubled variable; it can stand in K only",
+                    node.span,
+                    label=f"here write `{base}`",
+                )
+        else:
+            self.plain = self.plain or node.span
+            if self.context is Context.DOUBLED:
+                return self._error(
+                    Code.LAG208,
+                    f"`{base}` stands in K without `_+` or `_-`",
+                    node.span,
+                    label=f"write `{base}_+` or `{base}_-`",
+                    help=f"`{base}_+` is the physical value, `{base}_-` the difference of the two "
+                    "histories; a force is easier to write as `force ... = ...`",
+                )
+        symbols = coordinate.symbols(node.primes, node.side)
+        return symbols[0] if coordinate.size is None else symbols
+
+    def _decorated_other(self, node: ast.Name) -> Value:
+        base = node.name
+        if base in self.scope.known():
+            missing = "velocity" if node.primes else "doubled form"
+            return self._error(
+                Code.LAG203, f"`{base}` is not a coordinate, so it has no {missing}", node.span
+            )
+        return self._undefined(node)
+
+    def _undefined(self, node: ast.Name) -> Value:
+        name = node.name
+        for suffix in ("_dot", "dot", "_d", "_prime"):
+            stem = name.removesuffix(suffix)
+            if stem != name and stem in self.scope.coordinates:
+                return self._error(
+                    Code.LAG203,
+                    f"`{name}` is not defined",
+                    node.span,
+                    label=f"did you mean `{stem}'`?",
+                    help="a velocity is written with a prime",
+                )
+        decorated = "'" * node.primes + (f"_{node.side}" if node.side else "")
+        hint = did_you_mean(name, self.scope.known())
+        declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
+        if node.primes or node.side:
+            declare = f"declare it with `coordinate {name}`"
+        elif name in ("L", "K", "R"):
+            declare = f"`{name}` is what the model defines; it cannot be used in an expression"
+        return self._error(
+            Code.LAG203,
+            f"`{name}{decorated}` is not defined",
+            node.span,
+            label=hint,
+            help=declare,
+        )
+
+    def _let(self, node: ast.Name) -> Value:
+        let = self.scope.let(node.name, node.span)
+        if let is None:
+            return None
+        self.plain = self.plain or (node.span if let.plain else None)
+        self.doubled = self.doubled or (node.span if let.doubled else None)
+        if self._needs_constant(f"`let {node.name}`", node.span):
+            return None
+        if self.context is Context.PLAIN and let.doubled:
+            return self._error(
+                Code.LAG207,
+                f"`{node.name}` holds the doubled variable `{let.doubled.text}` and can stand in "
+                "K only",
+                node.span,
+            )
+        if self.context is Context.DOUBLED and let.plain:
+            return self._error(
+                Code.LAG208,
+                f"`{node.name}` holds `{let.plain.text}`, which is not doubled, and cannot stand "
+                "in K",
+                node.span,
+                help=f"define a `let` with `{let.plain.text}_+` for use in K",
+            )
+        return let.value
+
+    def _error(
+        self, code: Code, message: str, span: Span, *, label: str = "", help: str = ""
+    ) -> Value:
+        """Reports, and gives the value that stands for what could not be read."""
+        self.diagnostics.add(code, message, span, label=label, help=help)
+        return None

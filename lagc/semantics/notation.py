@@ -1,0 +1,98 @@
+"""SymPy expressions written in the notation of the language, and in LaTeX."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+
+_NAMES: dict[Any, str] = {
+    AbsoluteValue: "abs",
+    Sign: "sign",
+    Step: "step",
+    Minimum: "min",
+    Maximum: "max",
+}
+_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>\d+)\])?$")
+# fmt: off
+_GREEK = frozenset((
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+))
+# fmt: on
+
+
+class _LagPrinter(StrPrinter):  # type: ignore[misc]
+    """`^` for powers and the names of the language for its own functions."""
+
+    def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
+        return str(super()._print_Pow(expr, rational)).replace("**", "^")
+
+    def _print_Function(self, expr: sp.Function) -> str:
+        arguments = ", ".join(self._print(a) for a in expr.args)
+        return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"
+
+    def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
+        marks = "".join(f"_{i}" * n for i, n in enumerate(expr.orders))
+        arguments = ", ".join(self._print(a) for a in expr.inputs)
+        return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
+
+    _print_AbsoluteValue = _print_Sign = _print_Step = _print_Function
+    _print_Minimum = _print_Maximum = _print_Function
+
+
+class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
+    """Velocities as dots, doubled variables with their sign, the language's own functions."""
+
+    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        match = _SYMBOL.match(expr.name)
+        if match is None:
+            return str(super()._print_Symbol(expr))
+        name = match["name"]
+        base = f"\\{name}" if name in _GREEK else str(super()._print_Symbol(sp.Symbol(name)))
+        accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
+        text = accents[len(match["primes"])]
+        lower = [part for part in (match["index"], match["side"]) if part]
+        return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
+
+    def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
+        arguments = ", ".join(self._print(a) for a in expr.inputs)
+        partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
+        return f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
+
+    def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
+        return f"\\left|{self._print(expr.args[0])}\\right|"
+
+    def _named(self, expr: sp.Expr) -> str:
+        arguments = ", ".join(self._print(a) for a in expr.args)
+        return f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)"
+
+    _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
+
+
+def number_text(value: sp.Expr) -> str:
+    """A number as a decimal where that is exact and short, otherwise as an expression."""
+    if value.is_Rational:
+        for digits in range(18):
+            scaled = value * 10**digits
+            if scaled.is_Integer:
+                whole = str(abs(int(scaled))).rjust(digits + 1, "0")
+                point = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
+                return f"-{point}" if value < 0 else point
+    return to_text(value)
+
+
+def to_text(expression: sp.Expr) -> str:
+    """One line in the notation of the language."""
+    return str(_LagPrinter({"order": None}).doprint(expression))
+
+
+def to_latex(expression: sp.Expr) -> str:
+    """LaTeX, with dots for velocities."""
+    return str(_LatexPrinter().doprint(expression))

@@ -1,0 +1,1 @@
+"""Text to `ast.File`: the grammar, the parser, syntax errors in words, and the printer."""

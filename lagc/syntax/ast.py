@@ -1,0 +1,279 @@
+"""The syntax tree of a `.lag` file: what was written, where, and nothing about what it means.
+
+Spans do not take part in equality, so two trees are equal when they say the same thing. Sums and
+products are flat lists, so that a long sum is not a deep tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from lagc.base.spans import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """Anything in the tree; `span` covers exactly the characters it was read from."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+# --- expressions -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    """An exact number; `text` is its literal as written (`0.10`), `value` what it is (1/10)."""
+
+    text: str = field(compare=False)
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Name(Node):
+    """A name with its decorations: `q`, `q'` (primes=1), `q_+`, `q'_-` (side is `+`, `-` or empty).
+
+    `primes` may exceed one; what that means (an error) is for semantics to say.
+    """
+
+    name: str
+    primes: int = 0
+    side: str = ""
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """`name(arguments)`: a function, a neural term, a prior or a network."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    name_span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Argument(Node):
+    """An argument: plain, `keyword = value` (activation = tanh) or `weight: value` in a mixture."""
+
+    value: Expression
+    keyword: str = ""
+    weight: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Index(Node):
+    """`base[index]`."""
+
+    base: Expression
+    index: Expression
+
+
+@dataclass(frozen=True)
+class Tuple(Node):
+    """A vector literal `(a, b, ...)` of at least two entries."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Negate(Node):
+    """`-operand` (binds looser than `^`, tighter than `*`)."""
+
+    operand: Expression
+
+
+@dataclass(frozen=True)
+class Power(Node):
+    """`base^exponent`, right associative."""
+
+    base: Expression
+    exponent: Expression
+
+
+@dataclass(frozen=True)
+class Product(Node):
+    """`a * b / c ...`, left associative: the first factor, then pairs of operator and factor."""
+
+    first: Expression
+    rest: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True)
+class Sum(Node):
+    """`a + b - c ...`, left associative: the first term, then pairs of operator and term."""
+
+    first: Expression
+    rest: tuple[tuple[str, Expression], ...]
+
+
+Expression = Number | Name | Call | Index | Tuple | Negate | Power | Product | Sum
+
+
+# --- statements ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Identifier(Node):
+    """The name that a declaration introduces, with its own span."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ModelName(Node):
+    """`model dho`"""
+
+    name: Identifier
+
+
+@dataclass(frozen=True)
+class Coordinate(Node):
+    """`coordinate theta[2] mod 2*pi`; `size` may name a lattice index (`phi[i]`)."""
+
+    name: Identifier
+    size: Expression | None
+    modulus: Expression | None
+
+
+@dataclass(frozen=True)
+class Constant(Node):
+    """`constant g = 9.8`"""
+
+    name: Identifier
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Bound(Node):
+    """One side of a range: `value` and whether it is excluded; `lower` says which side."""
+
+    lower: bool
+    strict: bool
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Coefficient(Node):
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`; an interval gives two bounds."""
+
+    name: Identifier
+    bounds: tuple[Bound, ...]
+    default: Expression | None
+    prior: Expression | None
+
+
+@dataclass(frozen=True)
+class Input(Node):
+    """`input u`"""
+
+    name: Identifier
+
+
+@dataclass(frozen=True)
+class Neural(Node):
+    """`neural D(q, q') = mlp(32, 32, activation = softplus)`; `network` is a Call."""
+
+    name: Identifier
+    parameters: tuple[Name, ...]
+    network: Expression
+
+
+@dataclass(frozen=True)
+class LatticeIndex(Node):
+    """`index i in 0..49 periodic`"""
+
+    name: Identifier
+    first: Expression
+    last: Expression
+    periodic: bool
+
+
+@dataclass(frozen=True)
+class Let(Node):
+    """`let s = norm(r_+)`"""
+
+    name: Identifier
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Contribution(Node):
+    """`L = ...`, `K += ...`, `R = ...`; `target` is `L`, `K` or `R`, `operator` `=` or `+=`."""
+
+    target: str
+    operator: str
+    value: Expression
+    target_span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Force(Node):
+    """`force x = ...`; `target` is a Name or an Index of one."""
+
+    target: Expression
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Observable(Node):
+    """`observable height = ...`"""
+
+    name: Identifier
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Assignment(Node):
+    """`q' = 0` in `initial`; the target is a Name or an Index (`theta'[0]`, `p[q]`)."""
+
+    target: Expression
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Initial(Node):
+    """`initial q = 1, q' = 0`"""
+
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True)
+class Run(Node):
+    """`run until 100 step 0.1 order 6`; each clause may be absent, any order of clauses."""
+
+    until: Expression | None
+    step: Expression | None
+    order: Expression | None
+
+
+@dataclass(frozen=True)
+class Constraint(Node):
+    """`constraint x^2 + y^2 = l^2`: reserved."""
+
+    left: Expression
+    right: Expression
+
+
+Statement = (
+    ModelName
+    | Coordinate
+    | Constant
+    | Coefficient
+    | Input
+    | Neural
+    | LatticeIndex
+    | Let
+    | Contribution
+    | Force
+    | Observable
+    | Initial
+    | Run
+    | Constraint
+)
+
+
+@dataclass(frozen=True)
+class File(Node):
+    """A whole `.lag` file."""
+
+    statements: tuple[Statement, ...]

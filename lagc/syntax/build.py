@@ -1,0 +1,344 @@
+"""From Lark's tree of one statement to its node in `lagc.syntax.ast`.
+
+Works from the leaves up without recursion, so a deep tree is refused (LAG108) and not a crash.
+Every expression on its way up carries the range it was read from, its own parentheses included,
+while the node inside keeps its span without them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from lark import Token
+from lark.visitors import Transformer_NonRecursive
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import LagcError, fail
+from lagc.base.spans import Source, Span
+from lagc.syntax import ast
+from lagc.syntax.lines import DEEPEST
+
+MOST_DIGITS = 400
+LARGEST_EXPONENT = 400
+
+_LITERAL = re.compile(r"([0-9.]+)(?:[eE][+-]?0*([0-9]*))?")
+
+
+class _Part(NamedTuple):
+    """An expression, the range of text it takes and its depth in half levels.
+
+    A sum or a product counts half a level, everything else that nests a whole one, so that no
+    branch of the tree is longer than `2*DEEPEST` nodes. (Parentheses were counted with the lines.)
+    """
+
+    node: ast.Expression
+    start: int
+    end: int
+    depth: int
+
+
+class _Argument(NamedTuple):
+    """An argument of a call and its depth in half levels."""
+
+    node: ast.Argument
+    depth: int
+
+
+class _Clause(NamedTuple):
+    """A part of a statement that may be absent: its name and what it holds."""
+
+    name: str
+    value: Any
+    span: Span
+
+
+class Builder(Transformer_NonRecursive[Token, Any]):
+    """Builds the node of the statement that fills `start` to `end` of a source.
+
+    Methods are named after the rules of the grammar. Raises, wrapped by Lark in a `VisitError`,
+    the `LagcError` of a number or a nesting beyond the limits, or of a clause given twice.
+    """
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        super().__init__(visit_tokens=False)
+        self._source = source
+        self._base = start
+        self._whole = Span(source, start, end)
+
+    # --- statements ---------------------------------------------------------------------------
+
+    def model(self, c: list[Any]) -> ast.Statement:
+        return ast.ModelName(self._identifier(c[1]), span=self._whole)
+
+    def coordinate(self, c: list[Any]) -> ast.Statement:
+        given = {clause.name: clause.value for clause in c[2:]}
+        return ast.Coordinate(
+            self._identifier(c[1]), given.get("size"), given.get("modulus"), span=self._whole
+        )
+
+    def constant(self, c: list[Any]) -> ast.Statement:
+        return ast.Constant(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+
+    def coefficient(self, c: list[Any]) -> ast.Statement:
+        given = {clause.name: clause.value for clause in c[2:]}
+        return ast.Coefficient(
+            self._identifier(c[1]),
+            given.get("bounds", ()),
+            given.get("default"),
+            given.get("prior"),
+            span=self._whole,
+        )
+
+    def input(self, c: list[Any]) -> ast.Statement:
+        return ast.Input(self._identifier(c[1]), span=self._whole)
+
+    def neural(self, c: list[Any]) -> ast.Statement:
+        return ast.Neural(self._identifier(c[1]), c[3], self._expression(c[6]), span=self._whole)
+
+    def index(self, c: list[Any]) -> ast.Statement:
+        return ast.LatticeIndex(
+            self._identifier(c[1]),
+            self._expression(c[3]),
+            self._expression(c[5]),
+            len(c) > 6,
+            span=self._whole,
+        )
+
+    def let(self, c: list[Any]) -> ast.Statement:
+        return ast.Let(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+
+    def contribution(self, c: list[Any]) -> ast.Statement:
+        target, operator = c[0], c[1]
+        return ast.Contribution(
+            str(target),
+            str(operator),
+            self._expression(c[2]),
+            self._token_span(target),
+            span=self._whole,
+        )
+
+    def force(self, c: list[Any]) -> ast.Statement:
+        return ast.Force(c[1].node, self._expression(c[3]), span=self._whole)
+
+    def observable(self, c: list[Any]) -> ast.Statement:
+        return ast.Observable(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+
+    def initial(self, c: list[Any]) -> ast.Statement:
+        return ast.Initial(c[1], span=self._whole)
+
+    def run(self, c: list[Any]) -> ast.Statement:
+        given: dict[str, ast.Expression] = {}
+        for clause in c[1:]:
+            if clause.name in given:
+                raise fail(
+                    Code.LAG102,
+                    f"`{clause.name}` is given twice",
+                    clause.span,
+                    help=f"keep one `{clause.name}`",
+                )
+            given[clause.name] = clause.value
+        return ast.Run(given.get("until"), given.get("step"), given.get("order"), span=self._whole)
+
+    def constraint(self, c: list[Any]) -> ast.Statement:
+        return ast.Constraint(self._expression(c[1]), self._expression(c[3]), span=self._whole)
+
+    # --- parts of statements ------------------------------------------------------------------
+
+    def size(self, c: list[Any]) -> _Clause:
+        return self._clause("size", c[0], c[1])
+
+    def modulus(self, c: list[Any]) -> _Clause:
+        return self._clause("modulus", c[0], c[1])
+
+    def default(self, c: list[Any]) -> _Clause:
+        return self._clause("default", c[0], c[1])
+
+    def prior(self, c: list[Any]) -> _Clause:
+        return self._clause("prior", c[0], c[1])
+
+    def clause(self, c: list[Any]) -> _Clause:
+        return self._clause(str(c[0]), c[0], c[1])
+
+    def interval(self, c: list[Any]) -> _Clause:
+        opening, low, high, closing = c[1], self._part(c[2]), self._part(c[4]), c[5]
+        lower = ast.Bound(
+            True, opening == "(", low.node, span=self._span(opening.start_pos, low.end)
+        )
+        upper = ast.Bound(
+            False, closing == ")", high.node, span=self._span(high.start, closing.end_pos)
+        )
+        return _Clause("bounds", (lower, upper), self._token_span(opening))
+
+    def bounds(self, c: list[Any]) -> _Clause:
+        return _Clause("bounds", tuple(c), c[0].span)
+
+    def comparison(self, c: list[Any]) -> ast.Bound:
+        sign, value = c[0], self._part(c[1])
+        return ast.Bound(
+            sign[0] == ">", len(sign) == 1, value.node, span=self._span(sign.start_pos, value.end)
+        )
+
+    def parameters(self, c: list[Any]) -> tuple[ast.Name, ...]:
+        return tuple(c[::2])
+
+    def variable(self, c: list[Any]) -> ast.Name:
+        return self._name(c[0])
+
+    def assignments(self, c: list[Any]) -> tuple[ast.Assignment, ...]:
+        return tuple(c[::2])
+
+    def assignment(self, c: list[Any]) -> ast.Assignment:
+        target, value = c[0], self._part(c[2])
+        return ast.Assignment(target.node, value.node, span=self._span(target.start, value.end))
+
+    def target(self, c: list[Any]) -> _Part:
+        return self._part(c[0]) if len(c) == 1 else self.item(c)
+
+    # --- expressions --------------------------------------------------------------------------
+
+    def sum(self, c: list[Any]) -> _Part:
+        return self._chain(ast.Sum, c)
+
+    def product(self, c: list[Any]) -> _Part:
+        return self._chain(ast.Product, c)
+
+    def negate(self, c: list[Any]) -> _Part:
+        operand = self._part(c[1])
+        span = self._span(c[0].start_pos, operand.end)
+        return self._nest(ast.Negate(operand.node, span=span), c[0].start_pos, operand)
+
+    def power(self, c: list[Any]) -> _Part:
+        base, exponent = self._part(c[0]), self._part(c[2])
+        node = ast.Power(base.node, exponent.node, span=self._span(base.start, exponent.end))
+        return self._nest(node, base.start, base, exponent)
+
+    def call(self, c: list[Any]) -> _Part:
+        arguments = [self._argument(argument) for argument in c[2:-1:2]]
+        start, end = c[0].start_pos, c[-1].end_pos
+        node = ast.Call(
+            _spelled(c[0]),
+            tuple(argument.node for argument in arguments),
+            self._token_span(c[0]),
+            span=self._span(start, end),
+        )
+        depth = 2 + max((argument.depth for argument in arguments), default=0)
+        return self._checked(_Part(node, start, end, depth))
+
+    def item(self, c: list[Any]) -> _Part:
+        base, index, end = self._part(c[0]), self._part(c[2]), c[3].end_pos
+        node = ast.Index(base.node, index.node, span=self._span(base.start, end))
+        return self._checked(_Part(node, base.start, end, 2 + max(base.depth, index.depth)))
+
+    def group(self, c: list[Any]) -> _Part:
+        inner = self._part(c[1])
+        return _Part(inner.node, c[0].start_pos, c[2].end_pos, inner.depth)
+
+    def vector(self, c: list[Any]) -> _Part:
+        items = [self._part(item) for item in c[1:-1:2]]
+        start, end = c[0].start_pos, c[-1].end_pos
+        node = ast.Tuple(tuple(item.node for item in items), span=self._span(start, end))
+        return self._checked(_Part(node, start, end, 2 + max(item.depth for item in items)))
+
+    def keyword(self, c: list[Any]) -> _Argument:
+        value = self._part(c[2])
+        span = self._span(c[0].start_pos, value.end)
+        return _Argument(ast.Argument(value.node, keyword=_spelled(c[0]), span=span), value.depth)
+
+    def weighted(self, c: list[Any]) -> _Argument:
+        weight, value = self._part(c[0]), self._part(c[2])
+        node = ast.Argument(
+            value.node, weight=weight.node, span=self._span(weight.start, value.end)
+        )
+        return _Argument(node, max(weight.depth, value.depth))
+
+    # --- helpers ------------------------------------------------------------------------------
+
+    def _span(self, start: int, end: int) -> Span:
+        return Span(self._source, self._base + start, self._base + end)
+
+    def _token_span(self, token: Any) -> Span:
+        return self._span(token.start_pos, token.end_pos)
+
+    def _identifier(self, token: Any) -> ast.Identifier:
+        return ast.Identifier(_spelled(token), span=self._token_span(token))
+
+    def _name(self, token: Any) -> ast.Name:
+        if token.type == "NAME":
+            return ast.Name(_spelled(token), span=self._token_span(token))
+        side = token[-1] if token[-1] in "+-" else ""
+        stem = token[:-2] if side else str(token)
+        plain = stem.rstrip("'")
+        return ast.Name(_spelled(plain), len(stem) - len(plain), side, span=self._token_span(token))
+
+    def _number(self, token: Any) -> ast.Number:
+        found = _LITERAL.fullmatch(token)
+        assert found is not None
+        if len(found[1].replace(".", "")) > MOST_DIGITS:
+            raise fail(
+                Code.LAG106,
+                f"the number has more than {MOST_DIGITS} digits",
+                self._token_span(token),
+                help=f"numbers are kept exactly, with at most {MOST_DIGITS} digits",
+            )
+        exponent = found[2] or "0"
+        if len(exponent) > 9 or int(exponent) > LARGEST_EXPONENT:
+            raise fail(
+                Code.LAG106,
+                f"the exponent of the number is beyond {LARGEST_EXPONENT}",
+                self._token_span(token),
+                help="choose units in which the numbers of the model are moderate",
+            )
+        return ast.Number(str(token), Fraction(str(token)), span=self._token_span(token))
+
+    def _part(self, child: Any) -> _Part:
+        if isinstance(child, _Part):
+            return child
+        leaf = self._number(child) if child.type == "NUMBER" else self._name(child)
+        return _Part(leaf, child.start_pos, child.end_pos, 0)
+
+    def _expression(self, child: Any) -> ast.Expression:
+        return self._part(child).node
+
+    def _argument(self, child: Any) -> _Argument:
+        if isinstance(child, _Argument):
+            return child
+        part = self._part(child)
+        return _Argument(ast.Argument(part.node, span=self._span(part.start, part.end)), part.depth)
+
+    def _clause(self, name: str, token: Any, child: Any) -> _Clause:
+        return _Clause(name, self._expression(child), self._token_span(token))
+
+    def _chain(self, kind: type[ast.Sum] | type[ast.Product], c: list[Any]) -> _Part:
+        parts = [self._part(child) for child in c[::2]]
+        start, end = parts[0].start, parts[-1].end
+        rest = tuple((str(sign), part.node) for sign, part in zip(c[1::2], parts[1:], strict=True))
+        node = kind(parts[0].node, rest, span=self._span(start, end))
+        return self._checked(_Part(node, start, end, 1 + max(part.depth for part in parts)))
+
+    def _nest(self, node: ast.Expression, start: int, *parts: _Part) -> _Part:
+        depth = 2 + max(part.depth for part in parts)
+        return self._checked(_Part(node, start, parts[-1].end, depth))
+
+    def _checked(self, part: _Part) -> _Part:
+        if part.depth > 2 * DEEPEST:
+            raise too_deep(self._span(part.start, part.end))
+        return part
+
+
+def too_deep(span: Span) -> LagcError:
+    """The error of an expression that is nested beyond the limit."""
+    return fail(
+        Code.LAG108,
+        "the expression is nested too deep",
+        span,
+        help=f"at most {DEEPEST} brackets, signs and powers can stand inside each other; give the "
+        "inner parts names of their own: `let a = ...`",
+    )
+
+
+def _spelled(name: str) -> str:
+    """One spelling for names that look the same: letter and accent, or the accented letter."""
+    return str(name) if name.isascii() else unicodedata.normalize("NFC", name)

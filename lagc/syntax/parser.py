@@ -1,0 +1,140 @@
+"""From a source to its syntax tree, statement by statement, errors as diagnostics.
+
+Each logical line is parsed on its own. A statement that cannot be read adds one diagnostic and is
+left out of the tree; the ones after it are read all the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark.exceptions import UnexpectedInput, VisitError
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics, LagcError, fail
+from lagc.base.spans import Source, Span
+from lagc.syntax import ast
+from lagc.syntax.build import Builder, too_deep
+from lagc.syntax.characters import check_characters
+from lagc.syntax.errors import explain
+from lagc.syntax.grammar import lark_parser
+from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
+
+LARGEST_FILE = 1_000_000
+LONGEST_STATEMENT = 200_000
+MOST_ERRORS = 50
+# No text within the limits of nesting comes near: a level takes a handful of places on the stack.
+_DEEPEST_STACK = 20 * DEEPEST
+
+
+def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
+    """The statements of a `.lag` text that could be read; what could not is in `diagnostics`.
+
+    At most `MOST_ERRORS` statements are reported; the rest of the text is then not read.
+    """
+    whole = Span(source, 0, len(source.text))
+    statements: list[ast.Statement] = []
+    if len(source.text) > LARGEST_FILE:
+        diagnostics.add(
+            Code.LAG108,
+            f"the file has {len(source.text)} characters; lagc reads up to {LARGEST_FILE}",
+            help="a `.lag` file holds a model and no data",
+        )
+        return ast.File((), span=whole)
+    bad = 0
+    for line in logical_lines(source, diagnostics):
+        if bad == MOST_ERRORS:
+            number = source.line_of(line.start)
+            diagnostics.add(
+                Code.LAG108,
+                f"{MOST_ERRORS} statements cannot be read; the file was not read from line "
+                f"{number} on",
+            )
+            break
+        statement = _read(source, line, "statement", diagnostics) if line.sound else None
+        if statement is None:
+            bad += 1
+        else:
+            statements.append(statement)
+    return ast.File(tuple(statements), span=whole)
+
+
+def parse_assignments(source: Source, diagnostics: Diagnostics) -> tuple[ast.Assignment, ...]:
+    """The assignments of a command line such as `q = 1, q' = 0`; empty after an error."""
+    if len(source.text) > LARGEST_FILE:
+        diagnostics.add(
+            Code.LAG108,
+            f"the text has {len(source.text)} characters; lagc reads up to {LARGEST_FILE}",
+        )
+        return ()
+    lines = list(logical_lines(source, diagnostics))
+    if not lines:
+        diagnostics.add(
+            Code.LAG102,
+            "no assignment is given",
+            Span(source, 0, len(source.text)),
+            help="write for instance `q = 1, q' = 0`",
+        )
+        return ()
+    if len(lines) > 1:
+        diagnostics.add(
+            Code.LAG102,
+            "the assignments go on in another line",
+            Span(source, lines[1].start, lines[1].end),
+            help="separate assignments by commas: `q = 1, q' = 0`",
+        )
+        return ()
+    if not lines[0].sound:
+        return ()
+    return _read(source, lines[0], "assignments", diagnostics) or ()
+
+
+def _read(source: Source, line: LogicalLine, rule: str, diagnostics: Diagnostics) -> Any:
+    """The node of one logical line, or None and a diagnostic."""
+    try:
+        _check_length(source, line)
+        check_characters(source, line.start, line.end)
+        return _build(source, line, rule)
+    except LagcError as error:
+        diagnostics.items.extend(error.diagnostics)
+        return None
+
+
+def _build(source: Source, line: LogicalLine, rule: str) -> Any:
+    # The line is cut out because Lark counts the line ends before a `TextSlice` at every call.
+    text = source.text[line.start : line.end]
+    try:
+        tree: Any = lark_parser().parse(text, start=rule)
+    except UnexpectedInput as error:
+        at, expected = _stop(error, line, source)
+        raise explain(source, line.start, line.end, line.start + at, expected) from None
+    try:
+        return Builder(source, line.start, line.end).transform(tree)
+    except VisitError as error:
+        if isinstance(error.orig_exc, LagcError):
+            raise error.orig_exc from None
+        raise
+
+
+def _stop(error: Any, line: LogicalLine, source: Source) -> tuple[int, set[str]]:
+    """Where in the line the parser stopped, and the terminals it would have accepted there."""
+    token = getattr(error, "token", None)  # absent where the lexer found no word at all
+    at = error.pos_in_stream if token is None else token.start_pos
+    if token is not None and token.type == "$END":
+        at = line.end - line.start
+    parser = error.interactive_parser
+    if len(parser.parser_state.state_stack) > _DEEPEST_STACK:
+        raise too_deep(Span(source, line.start, line.start + at))
+    # The table of the state alone would name terminals that fit elsewhere; this tries each.
+    return at, parser.accepts()
+
+
+def _check_length(source: Source, line: LogicalLine) -> None:
+    if line.end - line.start > LONGEST_STATEMENT:
+        raise fail(
+            Code.LAG108,
+            f"the statement has {line.end - line.start} characters; lagc reads up to "
+            f"{LONGEST_STATEMENT}",
+            Span(source, line.start, line.end),
+            help="split it with `let` statements, or with `L += ...`",
+        )

@@ -1,0 +1,145 @@
+"""From a syntax tree back to canonical source text.
+
+`parse(format_file(file))` is `file` again. Parentheses stand only where the tree needs them, one
+statement stands on a line, and numbers keep their literals; comments are not part of the tree.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from lagc.syntax import ast
+
+
+class _Binding(IntEnum):
+    """How tightly an expression holds together; the order is the grammar's."""
+
+    SUM = 0
+    PRODUCT = 1
+    FACTOR = 2
+    PRIMARY = 3
+
+
+def format_file(file: ast.File) -> str:
+    """The statements of a file, one a line, each line ended; empty for an empty file."""
+    return "".join(f"{format_statement(statement)}\n" for statement in file.statements)
+
+
+def format_expression(expression: ast.Expression) -> str:
+    """An expression on one line."""
+    match expression:
+        case ast.Number():
+            return expression.text
+        case ast.Name(name, primes, side):
+            return name + "'" * primes + (f"_{side}" if side else "")
+        case ast.Call(name, arguments):
+            return f"{name}({', '.join(_argument(argument) for argument in arguments)})"
+        case ast.Index(base, index):
+            return f"{_held(base, _Binding.PRIMARY)}[{format_expression(index)}]"
+        case ast.Tuple(items):
+            return f"({', '.join(format_expression(item) for item in items)})"
+        case ast.Negate(operand):
+            return f"-{_held(operand, _Binding.FACTOR)}"
+        case ast.Power(base, exponent):
+            return f"{_held(base, _Binding.PRIMARY)}^{_held(exponent, _Binding.FACTOR)}"
+        case ast.Product(first, rest):
+            factors = (f"{sign}{_held(factor, _Binding.FACTOR)}" for sign, factor in rest)
+            return _held(first, _Binding.FACTOR) + "".join(factors)
+        case ast.Sum(first, rest):
+            terms = (f" {sign} {_held(term, _Binding.PRODUCT)}" for sign, term in rest)
+            return _held(first, _Binding.PRODUCT) + "".join(terms)
+
+
+def format_statement(statement: ast.Statement) -> str:
+    """A statement on one line, without the line's end."""
+    match statement:
+        case ast.ModelName(name):
+            return f"model {name.name}"
+        case ast.Coordinate(name, size, modulus):
+            counted = "" if size is None else f"[{format_expression(size)}]"
+            return f"coordinate {name.name}{counted}{_clause(' mod', modulus)}"
+        case ast.Constant(name, value):
+            return f"constant {name.name} = {format_expression(value)}"
+        case ast.Coefficient(name, bounds, default, prior):
+            tail = f"{_bounds(bounds)}{_clause(' =', default)}{_clause(' ~', prior)}"
+            return f"coefficient {name.name}{tail}"
+        case ast.Input(name):
+            return f"input {name.name}"
+        case ast.Neural(name, parameters, network):
+            variables = ", ".join(format_expression(parameter) for parameter in parameters)
+            return f"neural {name.name}({variables}) = {format_expression(network)}"
+        case ast.LatticeIndex(name, first, last, periodic):
+            ending = " periodic" if periodic else ""
+            return f"index {name.name} in {_range(first, last)}{ending}"
+        case ast.Let(name, value):
+            return f"let {name.name} = {format_expression(value)}"
+        case ast.Contribution(target, operator, value):
+            return f"{target} {operator} {format_expression(value)}"
+        case ast.Force(target, value):
+            return f"force {format_expression(target)} = {format_expression(value)}"
+        case ast.Observable(name, value):
+            return f"observable {name.name} = {format_expression(value)}"
+        case ast.Initial(assignments):
+            return f"initial {format_assignments(assignments)}"
+        case ast.Run(until, step, order):
+            clauses = (_clause(" until", until), _clause(" step", step), _clause(" order", order))
+            return f"run{''.join(clauses)}"
+        case ast.Constraint(left, right):
+            return f"constraint {format_expression(left)} = {format_expression(right)}"
+
+
+def format_assignments(assignments: tuple[ast.Assignment, ...]) -> str:
+    """`q = 1, q' = 0`, as after `initial` and on a command line."""
+    return ", ".join(
+        f"{format_expression(a.target)} = {format_expression(a.value)}" for a in assignments
+    )
+
+
+def _binding(expression: ast.Expression) -> _Binding:
+    match expression:
+        case ast.Sum():
+            return _Binding.SUM
+        case ast.Product():
+            return _Binding.PRODUCT
+        case ast.Negate() | ast.Power():
+            return _Binding.FACTOR
+        case _:
+            return _Binding.PRIMARY
+
+
+def _held(expression: ast.Expression, binding: _Binding) -> str:
+    """The expression, in parentheses if it holds together less than its place asks for."""
+    text = format_expression(expression)
+    return text if _binding(expression) >= binding else f"({text})"
+
+
+def _argument(argument: ast.Argument) -> str:
+    value = format_expression(argument.value)
+    if argument.keyword:
+        return f"{argument.keyword} = {value}"
+    if argument.weight is not None:
+        return f"{format_expression(argument.weight)}: {value}"
+    return value
+
+
+def _clause(word: str, expression: ast.Expression | None) -> str:
+    return "" if expression is None else f"{word} {format_expression(expression)}"
+
+
+def _bounds(bounds: tuple[ast.Bound, ...]) -> str:
+    if len(bounds) == 2 and bounds[0].lower and not bounds[1].lower:
+        low, high = bounds
+        opening, closing = "(" if low.strict else "[", ")" if high.strict else "]"
+        ends = f"{format_expression(low.value)}, {format_expression(high.value)}"
+        return f" in {opening}{ends}{closing}"
+    return "".join(f" {_comparison(bound)} {format_expression(bound.value)}" for bound in bounds)
+
+
+def _comparison(bound: ast.Bound) -> str:
+    return (">" if bound.lower else "<") + ("" if bound.strict else "=")
+
+
+def _range(first: ast.Expression, last: ast.Expression) -> str:
+    low, high = format_expression(first), format_expression(last)
+    blank = " " if low.endswith(".") or high.startswith(".") else ""  # 1. .. 5, not 1...5
+    return f"{low}{blank}..{blank}{high}"
