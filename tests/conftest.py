@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -12,10 +13,8 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Annotated shapes in the integrator are checked while the suite runs (see test_canary.py).
-with install_import_hook("lagc.runtime.integrator", "beartype.beartype"):
-    import lagc.runtime.integrator
-with install_import_hook("lagc.runtime.newton", "beartype.beartype"):
-    import lagc.runtime.newton  # noqa: F401
+with install_import_hook(["lagc.runtime.integrator", "lagc.runtime.newton"], "beartype.beartype"):
+    import lagc.runtime  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -30,3 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_compiled_code() -> Iterator[None]:
+    """Compiled programs take memory maps, of which a process has a limited number."""
+    yield
+    jax.clear_caches()

@@ -8,6 +8,7 @@ new.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,23 @@ class Position:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is never seen half-written; LAG002 if it cannot be."""
-    text = json.dumps(content, indent=2, allow_nan=True) + "\n"
+    """Write JSON so that the file is never seen half-written; LAG002 if it cannot be.
+
+    Numbers that are not finite, which JSON does not have, become null.
+    """
+    text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
     try:
         partial = path.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def prepare_folder(folder: Path) -> None:
@@ -76,15 +86,22 @@ def save(folder: Path, state: Any, position: Position, identity: dict[str, Any])
             old.unlink(missing_ok=True)
 
 
-def load(folder: Path, like: State, identity: dict[str, Any]) -> tuple[State, Position]:
-    """The state and position saved in a folder; LAG604 if it is none of this run's."""
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint of this run: where it stands, and the file of its arrays."""
+
+    position: Position
+    arrays: Path
+
+
+def find(folder: Path, identity: dict[str, Any]) -> Found:
+    """The checkpoint in a folder; LAG604 if there is none, or not one of this run."""
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        found, arrays = dict(content["identity"]), str(content["arrays"])
-        position = Position(
-            int(content["updates"]), int(content["dropped"]), float(content["loss"])
-        )
+        found, arrays = dict(content["identity"]), Path(content["arrays"]).name
+        loss = math.nan if content["loss"] is None else float(content["loss"])
+        position = Position(int(content["updates"]), int(content["dropped"]), loss)
         file_format = content["format"]
     except FileNotFoundError:
         raise fail(
@@ -102,11 +119,16 @@ def load(folder: Path, like: State, identity: dict[str, Any]) -> tuple[State, Po
                 f"{identity.get(name)!r} here",
                 help="use the same model and options, or another folder",
             )
+    return Found(position, folder / arrays)
+
+
+def load(found: Found, like: State) -> State:
+    """The state that was saved, in the structure of `like`; LAG604 if the file is damaged."""
     try:
-        state: State = eqx.tree_deserialise_leaves(folder / Path(arrays).name, like)
+        state: State = eqx.tree_deserialise_leaves(found.arrays, like)
     except (OSError, ValueError, RuntimeError, EOFError, TypeError) as error:
-        raise _damaged(folder / Path(arrays).name, error) from None
-    return state, position
+        raise _damaged(found.arrays, error) from None
+    return state
 
 
 def _damaged(path: Path, error: Exception) -> LagcError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -38,8 +37,7 @@ def trajectory_errors(
     """
     second = members.v if family.p0 is None else members.p
     states = members.q[:, 0], second[:, 0]
-    run = jax.jit(lambda c, s: simulate(family, c, s))
-    again = run(jnp.asarray(predicted), states)
+    again = simulate(family, jnp.asarray(predicted), states)
     finite = np.asarray(again.finite)
     if not finite.any():
         return {}, len(finite)

@@ -156,7 +156,7 @@ def simulate(
 def held_out(family: Family, seed: int, count: int) -> tuple[Members, int]:
     """A fixed set of `count` members drawn by its own seed, the unusable ones left out, and how
     many those were; LAG603 if none is left."""
-    members = jax.jit(lambda key: draw(family, key, count))(jax.random.key(seed))
+    members = draw(family, jax.random.key(seed), count)
     keep = np.asarray(members.finite)
     if not keep.any():
         raise fail(

@@ -135,7 +135,8 @@ class _Problem:
         values = starting_coefficients(spec, fixed, guess)
         states = starting_states(system, observations, values)
         names = [c.name for c in spec.coefficients]
-        sizes = [coefficient_sizes(spec, values), state_sizes(observations, channels, states)]
+        of_states = state_sizes(observations, channels, states).reshape(-1)
+        sizes = np.concatenate([coefficient_sizes(spec, values), of_states])
         unbounded = np.full(states.size, np.inf)
         low = [-np.inf if c.lower is None else c.lower for c in spec.coefficients]
         high = [np.inf if c.upper is None else c.upper for c in spec.coefficients]
@@ -144,7 +145,8 @@ class _Problem:
             observations=observations,
             r=r,
             substeps=1,
-            sizes=np.concatenate([s.reshape(-1) for s in sizes]),
+            first_sizes=sizes,
+            sizes=sizes,
             lower=np.concatenate([low, -unbounded]),
             upper=np.concatenate([high, unbounded]),
             free=np.concatenate([[n not in fixed for n in names], np.ones(states.size, bool)]),
@@ -207,7 +209,7 @@ def _hold_unseen(
     """Hold what these data turn out not to see, at its starting value, and refine again."""
     words: dict[int, str] = {}
     for _ in range(refined.setting.coefficients):
-        setting = refined.setting.rescaled(refined.x)
+        setting = refined.setting.rescaled(refined.x, floor=1.0)
         _, matrix = setting.whitened_and_sensitivity(refined.x)
         free = matrix[:, setting.free]
         null = structural_null_space(free)

@@ -24,13 +24,15 @@ _SHORTEST_COMPILED = 256
 class Setting:
     """What a search holds constant.
 
-    sizes, lower, upper: (n,), of all unknowns; free: (n,) bool; sigma: (3, dof); horizon: rows.
+    sizes (now, and at the start), lower, upper: (n,), of all unknowns; free: (n,) bool; sigma:
+    (3, dof), noise levels; horizon: rows.
     """
 
     system: System
     observations: Observations
     r: int
     substeps: int
+    first_sizes: np.ndarray
     sizes: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
@@ -98,11 +100,12 @@ class Setting:
             row = rows.stop
         return residual, matrix * self.sizes
 
-    def rescaled(self, x: np.ndarray) -> Setting:
-        """Relative to the present values, with a floor for those that go to zero."""
+    def rescaled(self, x: np.ndarray, floor: float = 1e-2) -> Setting:
+        """Relative to the present values, with a floor, a part of the first size, for those that go
+        to zero."""
         k = self.coefficients
-        sizes = self.sizes.copy()
-        sizes[:k] = np.maximum(np.abs(x[:k]), 1e-2 * sizes[:k])
+        sizes = self.first_sizes.copy()
+        sizes[:k] = np.maximum(np.abs(x[:k]), floor * sizes[:k])
         return replace(self, sizes=sizes)
 
 

@@ -47,7 +47,8 @@ class Scaling(eqx.Module):
 
     def features(self, observations: jax.Array) -> jax.Array:
         """Observations (..., channels) with mean 0 and variance 1."""
-        return (observations - self.centre) / self.width
+        centre, width = (_along_last(x, observations) for x in (self.centre, self.width))
+        return (observations - centre) / width
 
     def to_standard(self, coefficients: jax.Array) -> jax.Array:
         """Coefficients (..., k) in standard coordinates."""
@@ -55,15 +56,22 @@ class Scaling(eqx.Module):
             jnp.log(coefficients[..., k]) if log else coefficients[..., k]
             for k, log in enumerate(self.logarithmic)
         ]
-        return (jnp.stack(columns, axis=-1) - self.mean) / self.std
+        values = jnp.stack(columns, axis=-1)
+        return (values - _along_last(self.mean, values)) / _along_last(self.std, values)
 
     def to_coefficients(self, standard: jax.Array) -> jax.Array:
         """Legal coefficients (..., k) from standard coordinates."""
-        raw = self.mean + self.std * standard
+        raw = _along_last(self.mean, standard) + _along_last(self.std, standard) * standard
         columns = [
             jnp.exp(raw[..., k]) if log else raw[..., k] for k, log in enumerate(self.logarithmic)
         ]
-        return jnp.clip(jnp.stack(columns, axis=-1), self.lower, self.upper)
+        values = jnp.stack(columns, axis=-1)
+        return jnp.clip(values, _along_last(self.lower, values), _along_last(self.upper, values))
+
+
+def _along_last(vector: jax.Array, like: jax.Array) -> jax.Array:
+    """A vector with as many axes as `like`, its own the last."""
+    return jnp.reshape(vector, (1,) * (like.ndim - 1) + (-1,))
 
 
 def calibrate(members: Members, drawn: Sequence[CoefficientSpec], observed: Observed) -> Scaling:

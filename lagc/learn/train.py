@@ -81,22 +81,46 @@ def train(
     check_options(options)
     family = make_family(system, dt=options.step_of(system.spec), steps=options.steps, r=options.r)
     checkpoint.prepare_folder(output)
-    run = _prepare(family, options)
-    identity = {"model": spec_hash(system.spec), "simulation": str(jnp.asarray(0.0).dtype)}
-    identity |= options.identity() | {"step": family.dt}
-    state, position = _first_state(run), Position()
-    if resume:
-        state, position = checkpoint.load(output, state, identity)
+    identity = _identity(family, options)
+    found = checkpoint.find(output, identity) if resume else None
+    position = found.position if found is not None else Position()
     if position.updates > options.updates:
         raise fail(
             Code.LAG604,
             f"the checkpoint has seen {position.updates * options.batch} systems already, more "
             f"than the {options.total} asked for",
         )
+    run = _prepare(family, options)
+    state = _first_state(run)
+    if found is not None:
+        state = checkpoint.load(found, state)
     state, position = _loop(run, state, position, output, identity, progress)
     report = _report(run, state, position, time.monotonic() - started)
     checkpoint.write_json(output / REPORT, report.as_json())
     return report
+
+
+def restore(
+    system: System, options: TrainOptions, *, output: Path
+) -> Callable[[jax.Array], jax.Array]:
+    """The trained network in a folder as a function of observations.
+
+    It maps observed trajectories (n, steps+1, 2 dof), positions then momenta or velocities (model
+    units), to coefficients (n, k) in the order of the model, those without a law left out. Raises
+    LAG604 where the folder holds no checkpoint of this model and these options.
+    """
+    family = make_family(system, dt=options.step_of(system.spec), steps=options.steps, r=options.r)
+    found = checkpoint.find(output, _identity(family, options))
+    run = _prepare(family, options)
+    state = checkpoint.load(found, _first_state(run))
+    return lambda observations: predict(state.averaged, run.scaling, jnp.asarray(observations))
+
+
+def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
+    """What a checkpoint must have been made with."""
+    model = spec_hash(family.system.spec)
+    simulation = str(jnp.asarray(0.0).dtype)
+    return options.identity() | {"step": family.dt, "model": model, "simulation": simulation}
 
 
 def spec_hash(spec: ModelSpec) -> str:
@@ -115,7 +139,7 @@ def predict(network: Network, scaling: Scaling, observations: jax.Array) -> jax.
 
 def _prepare(family: Family, options: TrainOptions) -> _Run:
     key = jax.random.key(options.seed)
-    members = jax.jit(lambda k: draw(family, k, _CALIBRATION))(jax.random.fold_in(key, 0))
+    members = draw(family, jax.random.fold_in(key, 0), _CALIBRATION)
     finite = np.asarray(members.finite)
     if finite.mean() < 0.5:
         raise fail(

@@ -74,23 +74,23 @@ class TrainOptions:
 
 
 def check_options(options: TrainOptions) -> None:
-    """Raise LAG603 for values that no run can have."""
+    """Raise LAG510 for values that no run can have."""
     for name in ("systems", "held_out", "steps", "batch", "width", "checkpoint_every"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise fail(Code.LAG603, f"{name} = {value}: at least 1 is needed")
+            raise fail(Code.LAG510, f"{name} = {value}: at least 1 is needed")
     if options.network not in ("lstm", "mlp"):
-        raise fail(Code.LAG603, f"network `{options.network}`: there are `lstm` and `mlp`")
+        raise fail(Code.LAG510, f"network `{options.network}`: there are `lstm` and `mlp`")
     if options.observed not in ("q,p", "q,v"):
-        raise fail(Code.LAG603, f"observed `{options.observed}`: there are `q,p` and `q,v`")
+        raise fail(Code.LAG510, f"observed `{options.observed}`: there are `q,p` and `q,v`")
     if not (math.isfinite(options.learning_rate) and options.learning_rate > 0):
-        raise fail(Code.LAG603, f"learning_rate = {options.learning_rate} is not positive")
+        raise fail(Code.LAG510, f"learning_rate = {options.learning_rate} is not positive")
     if options.precision not in ("float32", "float64"):
-        raise fail(Code.LAG603, f"precision `{options.precision}`: there are float32 and float64")
+        raise fail(Code.LAG510, f"precision `{options.precision}`: there are float32 and float64")
     if options.precision == "float64" and jnp.asarray(0.0).dtype != jnp.float64:
-        raise fail(Code.LAG603, "a network in float64 needs jax in 64-bit mode")
+        raise fail(Code.LAG510, "a network in float64 needs jax in 64-bit mode")
     if options.seed == options.held_out_seed:
-        raise fail(Code.LAG603, "training and held-out members need different seeds")
+        raise fail(Code.LAG510, "training and held-out members need different seeds")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -53,6 +54,7 @@ def is_known(x: Any) -> bool:
     return not isinstance(x, jax.core.Tracer)
 
 
+@lru_cache(maxsize=1)
 def warn_if_single_precision() -> None:
     """One warning a process when jax is at its 32-bit default."""
     if jnp.asarray(0.0).dtype != jnp.float64:
@@ -65,6 +67,8 @@ def warn_if_single_precision() -> None:
 
 def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
     """A real array, or a diagnostic that names the argument."""
+    if isinstance(value, str | bytes):
+        raise fail(Code.LAG505, f"{what} is {value!r}, which is not a number")
     try:
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:

@@ -233,11 +233,14 @@ def _stretch(
     end, ends = advance(setting.step, system.spec.moduli, state, clock, parameters)
     t = _end_times(arrays, first, steps)
     piece, found = _levels(system, setting, parameters, ends, t, exact_v=False)
-    # A level whose velocity does not exist ends the trajectory there, as a failed step does.
-    solved = found | ~jnp.all(jnp.isfinite(ends.q), axis=-1)
-    lost = jnp.cumsum(~solved) > 0
-    first_lost = clock.number[jnp.argmax(lost)].astype(jnp.int32)
-    status = jnp.where(jnp.any(lost) & (end.status == 0), first_lost, end.status)
+    # A level without a velocity, or outside the domain of L (where its energy has no value), ends the
+    # trajectory there, as a failed step does: what would follow solves other equations.
+    present = jnp.all(jnp.isfinite(ends.q), axis=-1)
+    inside = jnp.isfinite(piece.energy) | ~found
+    lost = jnp.cumsum(present & ~(found & inside)) > 0
+    place = jnp.argmax(lost)
+    event = jnp.where(inside[place], clock.number[place], -clock.number[place])
+    status = jnp.where(jnp.any(lost) & (state.status == 0), event.astype(jnp.int32), end.status)
     keep = ~lost[:, None]
     piece = piece._replace(
         q=jnp.where(keep, piece.q, jnp.nan),

@@ -11,7 +11,7 @@ when corrections no longer shrink and are at the level of round-off.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ _SHORTEST_DAMPING = 2.0**-24
 _ROUND_OFF = 1024.0  # corrections that stagnate below this many eps are round-off
 
 
+@runtime_checkable
 class Problem(Protocol):
     """Equations F(y, x) = 0 for y: (n,), given a pytree x of arrays."""
 

@@ -14,6 +14,7 @@ from lagc.base.spans import Span
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.names import Context, Scope
+from lagc.semantics.notation import number_text
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
@@ -220,7 +221,9 @@ def _mixture(node: ast.Call, reader: ConstantReader) -> Law | None:
     total = sp.Add(*weights)
     if total != 1:
         reader.diagnostics.add(
-            Code.LAG212, f"the weights of `mixture` sum to {total}, not to 1", node.span
+            Code.LAG212,
+            f"the weights of `mixture` sum to {number_text(total)}, not to 1",
+            node.span,
         )
         return None
     return Law("mixture", (), tuple(weights), tuple(parts))

@@ -6,6 +6,7 @@ K += F_i(q_+, q'_+, t) q_-,i), so that the later passes know one coupling only.
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 import sympy as sp
@@ -45,7 +46,7 @@ class _Elaboration:
         self.file = file
         self.source = source
         self.diagnostics = diagnostics
-        self.scope = Scope(let=self._let, constant=self._constant)
+        self.scope = Scope(let=self._let, constant=self._constant, lost=_words_lost(diagnostics))
         self.constants = ConstantReader(self.scope, diagnostics)
         self.rough_calls: list[m.RoughCall] = []
         self.declared: dict[str, Span] = {}
@@ -73,7 +74,7 @@ class _Elaboration:
         self._require_essentials()
         observables = tuple(self._observables())
         coordinates = tuple(self.scope.coordinates.values())
-        initial = read_initial(self._all(ast.Initial), coordinates, self.constants)
+        initial = read_initial(self._all(ast.Initial), coordinates, self.constants, self.scope.lost)
         return m.Model(
             self._model_name(),
             self.source,
@@ -124,16 +125,30 @@ class _Elaboration:
             elif isinstance(statement, kinds) and not self._check_name(statement.name):
                 continue
             kept.append(statement)
-            if isinstance(statement, ast.Constant):
-                self._constant_nodes[statement.name.name] = statement
-                self.scope.constants[statement.name.name] = None
-            elif isinstance(statement, ast.Let):
-                self._let_nodes[statement.name.name] = statement
+            self._announce(statement)
         self.file = ast.File(tuple(kept), span=self.file.span)
         self.scope.let_names = frozenset(self._let_nodes)
         observed: dict[str, Span] = {}
         for observable in self._all(ast.Observable):
             self._check_duplicate(observable.name, observed)
+
+    def _announce(self, statement: ast.Statement) -> None:
+        """Makes a name known before its declaration is read, so that its uses can be judged."""
+        match statement:
+            case ast.Constant(name):
+                self._constant_nodes[name.name] = statement
+                self.scope.constants[name.name] = None
+            case ast.Let(name):
+                self._let_nodes[name.name] = statement
+            case ast.Coordinate(name):
+                made = m.Coordinate(name.name, None, None, name.span)
+                self.scope.coordinates[name.name] = made
+            case ast.Coefficient(name):
+                self.scope.symbols[name.name] = ("coefficient", sp.Symbol(name.name))
+            case ast.Input(name):
+                self.scope.symbols[name.name] = ("input", sp.Symbol(name.name))
+            case _:
+                pass
 
     def _check_name(self, name: ast.Identifier, reserved_only: bool = False) -> bool:
         if name.name in RESERVED_NAMES or name.name in FUNCTION_NAMES:
@@ -144,6 +159,8 @@ class _Elaboration:
                 name.span,
                 label="choose another name",
             )
+            if not reserved_only:
+                self.scope.lost.add(name.name)
             return False
         return reserved_only or self._check_duplicate(name, self.declared)
 
@@ -198,10 +215,10 @@ class _Elaboration:
     def _read_coordinates(self) -> None:
         for node in self._all(ast.Coordinate):
             made = read_coordinate(node, self.constants)
-            # A coordinate that was refused is still known, so that its uses are not errors too.
-            self.scope.coordinates[node.name.name] = made or m.Coordinate(
-                node.name.name, None, None, node.name.span
-            )
+            if made is None:
+                self.scope.lost.add(node.name.name)
+            else:
+                self.scope.coordinates[node.name.name] = made
 
     def _read_symbols(self) -> tuple[tuple[m.Coefficient, ...], tuple[m.Input, ...]]:
         coefficients = []
@@ -209,16 +226,15 @@ class _Elaboration:
             made = read_coefficient(node, self.constants)
             if made is not None:
                 coefficients.append(made)
-            self.scope.symbols[node.name.name] = ("coefficient", sp.Symbol(node.name.name))
-        inputs = [m.Input(node.name.name, node.name.span) for node in self._all(ast.Input)]
-        for made_input in inputs:
-            self.scope.symbols[made_input.name] = ("input", made_input.symbol)
-        return tuple(coefficients), tuple(inputs)
+        inputs = tuple(m.Input(node.name.name, node.name.span) for node in self._all(ast.Input))
+        return tuple(coefficients), inputs
 
     def _read_neural(self) -> None:
         for node in self._all(ast.Neural):
             made = read_neural(node, self.scope.coordinates, self.constants)
-            if made is not None:
+            if made is None:
+                self.scope.lost.add(node.name.name)
+            else:
                 self.scope.neural[made.name] = made
 
     # --- L, K, R, forces, observables ---------------------------------------------------------
@@ -232,7 +248,7 @@ class _Elaboration:
         for node in self._all(ast.Contribution):
             if node.target != target:
                 continue
-            if first is not None and node.operator == "=":
+            if node.operator == "=" and first is not None:
                 self.diagnostics.add(
                     Code.LAG202,
                     f"`{target} =` stands twice",
@@ -241,7 +257,8 @@ class _Elaboration:
                     notes=[Note("the first one is here", first)],
                 )
                 continue
-            first = first or node.target_span
+            if node.operator == "=":
+                first = node.target_span
             terms += self._terms(node.value, target, context)
         return terms
 
@@ -279,8 +296,11 @@ class _Elaboration:
 
     def _forces(self) -> list[m.Term]:
         terms: list[m.Term] = []
+        acting: dict[sp.Expr, Span] = {}
         for node in self._all(ast.Force):
             target = node.target.base if isinstance(node.target, ast.Index) else node.target
+            if isinstance(target, ast.Name) and target.name in self.scope.lost:
+                continue
             known = isinstance(target, ast.Name) and target.name in self.scope.coordinates
             if not known or not isinstance(target, ast.Name) or target.primes or target.side:
                 self.diagnostics.add(
@@ -304,6 +324,16 @@ class _Elaboration:
                     node.value.span,
                 )
                 continue
+            if twice := [acting[p] for p in places if p in acting]:
+                self.diagnostics.add(
+                    Code.LAG202,
+                    f"the force on `{node.target.span.text}` is given twice",
+                    node.target.span,
+                    help="add the forces up in one statement",
+                    notes=[Note("the first one is here", twice[0])],
+                )
+                continue
+            acting |= dict.fromkeys(places, node.target.span)
             minus = dict(zip(self._symbols(0), self._symbols(0, "-"), strict=True))
             terms += [
                 m.Term(self._doubled(v) * minus[p], node.span)
@@ -339,7 +369,7 @@ class _Elaboration:
         if syntax_errors:  # the statement may be there and unreadable
             return
         end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()))
-        if not self.scope.coordinates:
+        if not self.scope.coordinates and not self.scope.lost:
             self.diagnostics.add(
                 Code.LAG214, "the model has no coordinate", end, help="add `coordinate q`"
             )
@@ -357,3 +387,12 @@ class _Elaboration:
         stem = self.source.name.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".lag")
         cleaned = "".join(ch if ch.isalnum() else "_" for ch in stem).strip("_")
         return cleaned if cleaned[:1].isalpha() else f"model_{cleaned}".strip("_")
+
+
+def _words_lost(diagnostics: Diagnostics) -> set[str]:
+    """The words of the lines that could not be read: what they declare is not known.
+
+    That such a name is not defined would be a complaint about what was already reported.
+    """
+    lines = [d.span.source.line_text(d.span.line) for d in diagnostics.errors if d.span]
+    return {word for line in lines for word in re.findall(r"[^\W\d]\w*", line)}

@@ -25,6 +25,7 @@ from lagc.semantics.model import RoughCall
 from lagc.semantics.names import Context, NameReader, Value
 from lagc.syntax import ast
 
+NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
 _MAX_EXPONENT = 1024
 _MAX_BITS = 8192
 
@@ -119,7 +120,7 @@ class ExpressionReader(NameReader):
     def _divide(self, value: Value, factor: Value, item: ast.Expression) -> Value:
         if isinstance(factor, tuple):
             return self._error(Code.LAG206, "division by a vector is not defined", item.span)
-        if factor == 0:
+        if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
         return self._real(_each(lambda x: x / factor, value), item.span)
 
@@ -181,6 +182,8 @@ class ExpressionReader(NameReader):
 
     def _call(self, node: ast.Call) -> Value:
         name, scope = node.name, self.scope
+        if name in scope.lost:
+            return None
         if name in scope.neural:
             return self._neural(node)
         if name in LATER_FUNCTIONS:
@@ -275,9 +278,11 @@ class ExpressionReader(NameReader):
 
     def _unknown_function(self, node: ast.Call) -> Value:
         name = node.name
-        help = "functions are " + ", ".join(sorted(FUNCTION_NAMES - LATER_FUNCTIONS))
+        compiled = FUNCTION_NAMES - LATER_FUNCTIONS
+        hint = did_you_mean(name, [*compiled, *self.scope.neural])
+        help = "functions are " + ", ".join(sorted(compiled))
         if name in ("diff", "Derivative", "d", "D"):
-            help = "a velocity is written with a prime: `q'`"
+            hint, help = "", "a velocity is written with a prime: `q'`"
         elif name in ("ln", "log10", "log2"):
             help = "the natural logarithm is `log`"
         elif name in self.scope.coordinates:
@@ -288,7 +293,7 @@ class ExpressionReader(NameReader):
             Code.LAG204,
             f"`{name}` is not a function of the language",
             node.name_span,
-            label=did_you_mean(name, [*FUNCTION_NAMES, *self.scope.neural]),
+            label=hint,
             help=help,
         )
 
@@ -297,11 +302,17 @@ class ExpressionReader(NameReader):
     def _real(self, value: Value, span: Span) -> Value:
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
-            if part is not None and part.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+            if part is not None and self._with_constants(part).has(*NOT_REAL):
                 return self._error(
                     Code.LAG210, "this is not a finite real number, whatever the variables", span
                 )
         return value
+
+    def _with_constants(self, value: sp.Expr) -> sp.Expr:
+        """The number that an expression of constants alone stands for; others as they are."""
+        constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
+        only_constants = constants and value.free_symbols <= constants.keys()
+        return value.xreplace(constants) if only_constants else value
 
 
 def _each(f: Callable[[Any], Any], value: Value) -> Value:

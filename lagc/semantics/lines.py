@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import sympy as sp
 
@@ -17,11 +17,24 @@ MAX_ORDER = 34
 
 
 def read_initial(
-    lines: Iterable[ast.Initial], coordinates: Sequence[Coordinate], reader: ConstantReader
+    lines: Iterable[ast.Initial],
+    coordinates: Sequence[Coordinate],
+    reader: ConstantReader,
+    lost: Container[str] = (),
 ) -> tuple[tuple[str, sp.Expr], ...]:
-    """Labels (`q`, `r'[0]`, `p[q]`) and their numbers."""
-    assignments = [a for line in lines for a in line.assignments]
+    """Labels (`q`, `r'[0]`, `p[q]`) and their numbers; coordinates that are `lost` left out."""
+    assignments = [
+        a for line in lines for a in line.assignments if _coordinate_name(a.target) not in lost
+    ]
     return read_assignments(assignments, coordinates, reader)
+
+
+def _coordinate_name(target: ast.Expression) -> str:
+    """The coordinate in `r'[0]` or `p[r[0]]`."""
+    while isinstance(target, ast.Index):
+        momentum = isinstance(target.base, ast.Name) and target.base.name == "p"
+        target = target.index if momentum else target.base
+    return target.name if isinstance(target, ast.Name) else ""
 
 
 def read_assignments(

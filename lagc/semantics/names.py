@@ -6,6 +6,7 @@ nothing on the strength of them. No name of the user is ever looked up in SymPy.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,6 +54,7 @@ class Scope:
     let: Callable[[str, Span], LetValue | None] = lambda name, span: None
     constant: Callable[[str, Span], bool] = lambda name, span: False
     let_names: frozenset[str] = frozenset()
+    lost: set[str] = field(default_factory=set)  # declared in statements that were refused
 
     def known(self) -> list[str]:
         """All names, for suggestions."""
@@ -90,6 +92,8 @@ class NameReader:
 
     def name(self, node: ast.Name) -> Value:
         scope, name = self.scope, node.name
+        if name in scope.lost:
+            return None
         if name in scope.coordinates:
             return self._coordinate(node)
         if node.primes or node.side:
@@ -176,8 +180,8 @@ class NameReader:
 
     def _undefined(self, node: ast.Name) -> Value:
         name = node.name
-        for suffix in ("_dot", "dot", "_d", "_prime"):
-            stem = name.removesuffix(suffix)
+        for suffix in ("_dot", "dot", "_d", "_prime", "\N{COMBINING DOT ABOVE}"):
+            stem = unicodedata.normalize("NFD", name).removesuffix(suffix)
             if stem != name and stem in self.scope.coordinates:
                 return self._error(
                     Code.LAG203,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
-from strategies import EXAMPLES
+from tests.syntax.strategies import EXAMPLES
 
 from lagc.base.diagnostics import Diagnostics, LagcError
 from lagc.base.spans import Source

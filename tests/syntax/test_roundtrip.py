@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from strategies import EXAMPLES, expressions, files, mutated_programs, soups, texts
+from tests.syntax.strategies import EXAMPLES, expressions, files, mutated_programs, soups, texts
 
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.render import as_json, render_text

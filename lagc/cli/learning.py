@@ -1,0 +1,250 @@
+"""`lagc fit` and `lagc train`: coefficients from recordings, and networks trained on a family."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.cli import common
+
+if TYPE_CHECKING:
+    from lagc.learn.fit_result import FitResult
+    from lagc.learn.progress import Callback, Progress
+    from lagc.learn.train_options import TrainReport
+    from lagc.runtime import System
+
+_HIGHEST_ORDER = 34
+
+
+@click.command("fit")
+@click.argument("model")
+@click.argument("data", nargs=-1, required=True)
+@click.option(
+    "--fix",
+    "fixed",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Hold a coefficient, at its default if no value is given.",
+)
+@click.option(
+    "--guess", "guesses", multiple=True, metavar="NAME=VALUE", help="Where the search starts."
+)
+@click.option("--order", type=int, default=6, metavar="P", help="Order of accuracy (6).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def fit_command(
+    model: str,
+    data: tuple[str, ...],
+    fixed: tuple[str, ...],
+    guesses: tuple[str, ...],
+    order: int,
+    as_json: bool,
+) -> int:
+    """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
+
+    The columns of a file are t, coordinates (q, r[0]), velocities (q', r'[0]), momenta (p[q]), and
+    the model's inputs; a column `trajectory` tells several recordings apart. The exit code is 3
+    where the search did not converge.
+    """
+    if order % 2 or not 2 <= order <= _HIGHEST_ORDER:
+        raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {_HIGHEST_ORDER}")
+    system = common.load_model(model)
+    from lagc.learn.data import read_recordings
+    from lagc.learn.fit import fit
+
+    recordings = [r for path in data for r in read_recordings(path, system.spec)]
+    held = _held(system, fixed)
+    guess = common.assignments(guesses, "--guess")
+    with _progress_bar("fitting") as progress:
+        result = fit(
+            system, recordings, fixed=held, guess=guess, r=order // 2 - 1, progress=progress
+        )
+    if as_json:
+        common.print_json(result.as_json())
+    else:
+        _print_fit(result)
+    return 0 if result.converged else common.EXIT_NUMERICAL
+
+
+def _held(system: System, items: Sequence[str]) -> dict[str, float]:
+    """What `--fix` holds: at the value given, or at the model's default."""
+    defaults = {c.name: c.default for c in system.spec.coefficients}
+    values: dict[str, float] = {}
+    for item in items:
+        name = item.partition("=")[0].strip()
+        if name in values:
+            raise fail(Code.LAG510, f"--fix: `{name}` is given twice")
+        if "=" in item:
+            values |= common.assignments([item], "--fix")
+            continue
+        default = defaults.get(name)
+        if name in defaults and default is None:
+            raise fail(
+                Code.LAG502,
+                f"coefficient `{name}` has no default to be held at",
+                help=f"give a value: --fix {name}=VALUE",
+            )
+        # An unknown name is refused by the fit, which knows all of them.
+        values[name] = 0.0 if default is None else default
+    return values
+
+
+def _print_fit(result: FitResult) -> None:
+    from rich.table import Table
+
+    table = Table("coefficient", "value", "std", "95 % interval", title=f"fit of {result.model}")
+    for name, estimate in result.coefficients.items():
+        if estimate.std is None or estimate.interval95 is None:
+            how = "held" if name in result.fixed else "held: not seen by the data"
+            table.add_row(name, f"{estimate.value:.10g}", "-", how)
+            continue
+        low, high = estimate.interval95
+        interval = f"{low:.10g} .. {high:.10g}"
+        table.add_row(name, f"{estimate.value:.10g}", f"{estimate.std:.3g}", interval)
+    residuals = ", ".join(f"{k} {v:.3g}" for k, v in result.residual_rms.items())
+    _print_tables(
+        [table],
+        [
+            f"{result.observations} observations, rms residuals: {residuals}",
+            f"order {result.order}, integration steps between two rows: {result.substeps}",
+            *(f"gauge: {sentence}" for sentence in result.gauge),
+            *(f"note: {sentence}" for sentence in result.notes),
+            "converged" if result.converged else "NOT CONVERGED: do not trust the intervals",
+        ],
+    )
+
+
+@click.command("train")
+@click.argument("model")
+@click.option("--network", type=click.Choice(["lstm", "mlp"]), default="mlp", help="(mlp)")
+@click.option("--systems", type=int, metavar="N", help="Members of the family to draw in all.")
+@click.option("--held-out", type=int, default=1000, metavar="N", help="Test systems (1000).")
+@click.option("--steps", type=int, default=40, metavar="N", help="Integration steps (40).")
+@click.option("--step", metavar="H", help="Their length (the model's `run` line, or 0.1).")
+@click.option(
+    "--observe", type=click.Choice(["q,p", "q,v"]), default="q,p", help="What is seen (q,p)."
+)
+@click.option("--batch", type=int, default=256, metavar="N", help="Systems an update (256).")
+@click.option("--seed", type=int, default=0, metavar="N", help="(0)")
+@click.option("--output", metavar="DIR", help="Folder for checkpoint and report (NAME-training).")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def train_command(
+    model: str,
+    network: Any,
+    systems: int | None,
+    held_out: int,
+    steps: int,
+    step: str | None,
+    observe: Any,
+    batch: int,
+    seed: int,
+    output: str | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Train a network to read the coefficients of a member of MODEL's family off its trajectory.
+
+    Members are drawn from the laws (`~ ...`) of the coefficients. The report compares the network
+    with always answering the mean, on systems it has never seen.
+    """
+    system = common.load_model(model)
+    from lagc.learn.train import train
+    from lagc.learn.train_options import TrainOptions
+
+    options = TrainOptions(
+        network=network,
+        systems=systems,
+        held_out=held_out,
+        steps=steps,
+        step=None if step is None else common.number(step, "--step"),
+        observed=observe,
+        batch=batch,
+        seed=seed,
+    )
+    folder = Path(output if output is not None else f"{system.spec.name}-training")
+    with _progress_bar("training") as progress:
+        report = train(system, options, output=folder, resume=resume, progress=progress)
+    if as_json:
+        common.print_json(report.as_json() | {"output": str(folder)})
+    else:
+        _print_report(report, folder)
+    return 0
+
+
+def _print_report(report: TrainReport, folder: Path) -> None:
+    from rich.table import Table
+
+    coefficients = Table(
+        "coefficient",
+        "median rel. error",
+        "(mean)",
+        "rmse",
+        "(mean)",
+        title="held-out coefficients",
+    )
+    for name, e in report.coefficients.items():
+        numbers = (
+            e.median_relative_error,
+            e.baseline_median_relative_error,
+            e.rmse,
+            e.baseline_rmse,
+        )
+        coefficients.add_row(name, *(f"{x:.3g}" for x in numbers))
+    trajectories = Table(
+        "rms in", "pooled", "(mean)", "median", "(mean)", "95 %", "(mean)", title="trajectories"
+    )
+    for name, t in report.trajectories.items():
+        numbers_of = (
+            t.pooled_rms,
+            t.baseline_pooled_rms,
+            t.median,
+            t.baseline_median,
+            t.percentile95,
+            t.baseline_percentile95,
+        )
+        trajectories.add_row(name, *(f"{x:.3g}" for x in numbers_of))
+    lost = f", {report.lost_trajectories} of them lost" if report.lost_trajectories else ""
+    _print_tables(
+        [coefficients, trajectories],
+        [
+            f"{report.network} of {report.model}, supervised by the {report.supervision}: "
+            f"{report.systems_seen} systems seen ({report.dropped} dropped), "
+            f"{report.held_out} held out{lost}, {report.seconds:.0f} s",
+            "(mean): always answering the mean coefficient, or the mean trajectory",
+            f"wrote {folder}",
+        ],
+    )
+
+
+def _print_tables(tables: Sequence[Any], lines: Sequence[str]) -> None:
+    """Tables and plain lines on stdout; names in brackets are text, not markup."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    for table in tables:
+        console.print(table)
+    for line in lines:
+        console.print(line)
+
+
+@contextlib.contextmanager
+def _progress_bar(title: str) -> Iterator[Callback]:
+    """A callback that draws on stderr, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(progress: Progress) -> None:
+            what = f"{title}: {progress.detail}"
+            bar.update(task, completed=progress.done, total=progress.total, description=what)
+
+        yield show

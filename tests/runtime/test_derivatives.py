@@ -1,0 +1,160 @@
+"""Derivatives by the implicit function theorem against high-precision differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+
+import lagc
+from tests.conftest import EXAMPLES
+
+STEPS, DT = 30, 0.1
+
+
+def discrete_oscillator(c1: mp.mpf, c2: mp.mpf, c3: mp.mpf, q: mp.mpf, v: mp.mpf) -> mp.mpf:
+    """The end of the r = 0 discrete map of dho, solved by hand, in any precision.
+
+    With d = q_{n+1} - q_n: p = 2 c1 d/h + (h/2)(2 c2 q_n + c3 d/h), and p grows by the sum of the
+    trapezoidal impulses.
+    """
+    h = mp.mpf(DT)
+    p = 2 * c1 * v
+    for _ in range(STEPS):
+        d = (p - h * c2 * q) / (2 * c1 / h + c3 / 2)
+        p += -h * c2 * (2 * q + d) - c3 * d
+        q += d
+    return q
+
+
+def test_gradient_of_the_final_state() -> None:
+    """Coefficients and initial values, to 1e-8 (in fact to round-off)."""
+    system = lagc.load(EXAMPLES / "dho.lag")
+    names = ("c1", "c2", "c3")
+    point = (0.7, 0.9, 0.2, 1.0, 0.5)
+
+    def final(x: jax.Array) -> jax.Array:
+        coefficients = dict(zip(names, x[:3], strict=True))
+        t = system.simulate(x[3:4], x[4:5], coefficients=coefficients, dt=DT, steps=STEPS, r=0)
+        return t.q[-1, 0]
+
+    x = jnp.array(point)
+    with mp.workdps(60):
+        exact_point = [mp.mpf(p) for p in point]
+        assert abs(float(final(x)) - discrete_oscillator(*exact_point)) < 1e-13
+        e = mp.mpf(10) ** -25
+        exact = []
+        for i in range(5):
+            up, down = list(exact_point), list(exact_point)
+            up[i] += e
+            down[i] -= e
+            exact.append(float((discrete_oscillator(*up) - discrete_oscillator(*down)) / (2 * e)))
+    forward, reverse = jax.jacfwd(final)(x), jax.jacrev(final)(x)
+    np.testing.assert_allclose(forward, exact, rtol=1e-11)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-12)
+
+
+def richardson(f: Callable[[float], float], x: float, h: float = 0.02) -> float:
+    """The derivative by central differences extrapolated four times: error of order h^10."""
+    table = [(f(x + h / 2**k) - f(x - h / 2**k)) / (2 * h / 2**k) for k in range(5)]
+    for order in range(1, 5):
+        table = [
+            (4**order * table[i + 1] - table[i]) / (4**order - 1) for i in range(len(table) - 1)
+        ]
+    return table[0]
+
+
+@pytest.mark.parametrize("r", [1, 3])
+def test_nonlinear_gradients(r: int) -> None:
+    """The double pendulum: friction, initial angle and velocity, and the step."""
+    system = lagc.load(EXAMPLES / "double_pendulum.lag")
+
+    def energy(x: jax.Array) -> jax.Array:
+        t = system.simulate(
+            jnp.stack([x[0], jnp.asarray(2.0)]),
+            jnp.stack([x[1], jnp.asarray(-0.3)]),
+            coefficients={"f": x[2]},
+            dt=x[3],
+            steps=20,
+            r=r,
+        )
+        return t.energy[-1] + system.unwrap(t)[-1, 1]
+
+    x = jnp.array([1.0, 0.5, 0.3, 0.05])
+    forward, reverse = jax.jacfwd(energy)(x), jax.grad(energy)(x)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-12)
+    compiled = jax.jit(energy)
+    for i in range(4):
+        scale = 0.05 if i == 3 else 1.0
+        exact = richardson(
+            lambda y, i=i: float(compiled(x.at[i].set(y))), float(x[i]), 0.02 * scale
+        )
+        assert abs(float(forward[i]) - exact) < 1e-8 * max(1, abs(exact))
+
+
+def test_second_derivatives() -> None:
+    """The Hessian is the derivative of the gradient, and symmetric."""
+    system = lagc.load(EXAMPLES / "double_pendulum.lag")
+
+    def angle(x: jax.Array) -> jax.Array:
+        q0 = jnp.stack([x[0], jnp.asarray(2.0)])
+        t = system.simulate(q0, jnp.zeros(2), coefficients={"f": x[1]}, dt=0.05, steps=10, r=1)
+        return system.unwrap(t)[-1, 0]
+
+    x = jnp.array([1.0, 0.3])
+    hessian = jax.hessian(angle)(x)
+    gradient = jax.jit(jax.grad(angle))
+    assert abs(float(hessian[0, 1] - hessian[1, 0])) < 1e-12
+    for i in range(2):
+        exact = [
+            richardson(lambda y, i=i, j=j: float(gradient(x.at[i].set(y))[j]), float(x[i]))
+            for j in range(2)
+        ]
+        np.testing.assert_allclose(hessian[i], exact, rtol=1e-7, atol=1e-9)
+
+
+def test_weights_of_a_neural_term() -> None:
+    """Through an Equinox module and through a callable that closes over a traced value."""
+    system = lagc.load(EXAMPLES / "neural_pendulum.lag")
+    networks = system.initial_neural(jax.random.key(1))
+
+    def loss(nets: dict[str, eqx.Module]) -> jax.Array:
+        return system.simulate(1.0, 0.0, neural=nets, dt=0.1, steps=10, r=1).q[-1, 0]
+
+    gradient = eqx.filter_jit(eqx.filter_grad(loss))(networks)
+    weight = networks["V"].layers[0].weight
+    assert float(jnp.max(jnp.abs(gradient["V"].layers[0].weight))) > 1e-6
+
+    compiled = eqx.filter_jit(loss)
+
+    def moved(y: float) -> float:
+        net = eqx.tree_at(lambda n: n.layers[0].weight, networks["V"], weight.at[3, 0].set(y))
+        return float(compiled(networks | {"V": net}))
+
+    exact = richardson(moved, float(weight[3, 0]))
+    assert abs(float(gradient["V"].layers[0].weight[3, 0]) - exact) < 1e-9
+
+    def closed_over(g: float | jax.Array) -> jax.Array:
+        neural = {"V": lambda x: g * (1 - jnp.cos(x[0])), "D": lambda x: 0.1 + 0 * x[0]}
+        return system.simulate(1.0, 0.0, neural=neural, dt=0.1, steps=10, r=1).q[-1, 0]
+
+    slope = jax.grad(closed_over)(9.8)
+    assert abs(float(slope) - richardson(lambda g: float(closed_over(g)), 9.8, 0.1)) < 1e-9
+    assert abs(float(slope) - float(jax.jacfwd(closed_over)(9.8))) < 1e-12
+
+
+def test_signal_parameters() -> None:
+    """An input that closes over a traced frequency."""
+    system = lagc.load(EXAMPLES / "driven.lag")
+
+    def final(w: float | jax.Array) -> jax.Array:
+        inputs = {"u": lambda t: jnp.sin(w * t)}
+        return system.simulate(1.0, 0.0, inputs=inputs, dt=0.1, steps=20, r=1).q[-1, 0]
+
+    exact = richardson(lambda w: float(final(w)), 3.0)
+    assert abs(float(jax.grad(final)(3.0)) - exact) < 1e-9
