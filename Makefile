@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint figures clean
+.PHONY: demo test lint figures verification clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -42,7 +42,10 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 figures: .venv/.test
-	$(BIN)/python docs/figures/energy_drift.py
+	$(BIN)/python -m docs.figures.energy_drift
+
+verification: .venv/.test
+	$(BIN)/python -m docs.verification
 
 clean:
 	rm -rf .venv demo build dist

@@ -4,7 +4,7 @@ dho with c1 = c2 = 1/2 and c3 = 1e-4 (m = k = 1, friction 1e-4), dt = 0.1, from 
 t = 10^4: the test problem of Tsang et al. 2015. The error is that of the energy against the exact
 solution's at the same time, relative to it.
 
-    python docs/figures/energy_drift.py
+    python -m docs.figures.energy_drift
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ class _Prover:
         self.system = system
         self.model = system.model
         self.q, self.v = self.model.variables(0), self.model.variables(1)
+        self.time = (TIME, *(i.symbol for i in self.model.inputs))
 
     def zero(self, *expressions: sp.Expr) -> bool:
         """Every expression is zero, everywhere."""
@@ -86,15 +87,14 @@ def _conservative(p: _Prover) -> Fact:
 
 def _autonomous(p: _Prover) -> Fact:
     s = p.system
-    time = (TIME, *(i.symbol for i in p.model.inputs))
-    holds = p.free_of(iter((*s.a, *s.b, s.lagrangian)), time)
+    holds = p.free_of(iter((*s.a, *s.b, s.lagrangian)), p.time)
     evidence = "neither t nor an input occurs" if holds else "t or an input occurs"
     return Fact("autonomous", holds, evidence)
 
 
 def _affine(p: _Prover) -> Fact:
     s = p.system
-    varying = (*p.q, *p.v, TIME)
+    varying = (*p.q, *p.v, *p.time)
     neural = any(e.has(NeuralTerm) for e in _all_blocks(s))
     holds = not neural and p.free_of(_all_blocks(s), varying)
     if holds:  # the blocks rebuild a and b up to a part that is free of q and v
@@ -112,7 +112,7 @@ def _affine(p: _Prover) -> Fact:
 
 def _constant_mass(p: _Prover) -> Fact:
     s = p.system
-    constant = p.free_of(_entries(s.b_v), (*p.q, *p.v, TIME))
+    constant = p.free_of(_entries(s.b_v), (*p.q, *p.v, *p.time))
     constant = constant and not any(e.has(NeuralTerm) for e in _entries(s.b_v))
     remainder = [
         b - sp.Add(*[m * v for m, v in zip(row, p.v, strict=True)])

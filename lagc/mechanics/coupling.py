@@ -46,6 +46,17 @@ def check_coupling(model: Model, diagnostics: Diagnostics) -> None:
     def even_part(e: sp.Expr) -> sp.Expr:
         return e + exchanged(model, e)
 
+    for term in model.coupling_terms:
+        if at_coincidence(term.value).has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            diagnostics.add(
+                Code.LAG301,
+                "K has no value in the physical limit, where every minus variable is zero",
+                term.span,
+                label="a division by zero, or the like, there",
+                help="every term of K has a factor such as `q_-` and is smooth where that is zero",
+            )
+    if diagnostics.errors:
+        return
     for term in _at_fault(model, at_coincidence):
         diagnostics.add(
             Code.LAG301,

@@ -14,6 +14,22 @@ from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
 from lagc.semantics.model import Model
 
 
+def check_domain(model: Model, equations: Sequence[sp.Expr], diagnostics: Diagnostics) -> None:
+    """LAG307 if L or the equations of motion have no value at any point tried."""
+    terms = [*model.lagrangian_terms, *model.coupling_terms]
+    if evaluate_at_points(model, [*equations, *[t.value for t in terms]], points=1):
+        return
+    faulty = [t for t in terms if not evaluate_at_points(model, [t.value], points=1)]
+    diagnostics.add(
+        Code.LAG307,
+        "this term is not a finite real number at any of the points tried"
+        if faulty
+        else "the equations of motion are not finite real numbers at any of the points tried",
+        (faulty or terms)[0].span,
+        help="check the domains of `log`, `sqrt`, `asin`, `acos` and of powers",
+    )
+
+
 def check_mass_matrix(
     model: Model, b_v: Sequence[Sequence[sp.Expr]], diagnostics: Diagnostics
 ) -> None:
@@ -50,7 +66,7 @@ def check_mass_matrix(
 
 
 def _null_vector(rows: list[list[Any]]) -> tuple[int, ...] | None:
-    """The components involved in a null vector of a square matrix, or None if it is regular.
+    """The components involved in the null space of a square matrix, or None if it is regular.
 
     Gaussian elimination with full pivoting on rows scaled to 1.
     """
@@ -81,12 +97,24 @@ def _null_vector(rows: list[list[Any]]) -> tuple[int, ...] | None:
 def _involved(
     upper: list[list[Any]], columns: list[int], rank: int, tolerance: Any
 ) -> tuple[int, ...]:
-    """Back substitution for the null vector with 1 in the first free column."""
-    vector = {rank: mp.mpf(1)}
-    for i in reversed(range(rank)):
-        total = mp.fsum(upper[i][j] * value for j, value in vector.items() if j > i)
-        vector[i] = -total / upper[i][i]
-    return tuple(columns[j] for j, value in vector.items() if abs(value) > tolerance)
+    """Back substitution for the null vectors with 1 in one of the free columns."""
+    involved: set[int] = set()
+    for free in range(rank, len(columns)):
+        vector = {free: mp.mpf(1)}
+        for i in reversed(range(rank)):
+            total = mp.fsum(upper[i][j] * value for j, value in vector.items() if j > i)
+            vector[i] = -total / upper[i][i]
+        involved |= {columns[j] for j, value in vector.items() if abs(value) > tolerance}
+    return tuple(involved)
+
+
+def _multiple_of_pi(period: sp.Expr) -> str:
+    """`pi` or `2*pi` for a decimal that was meant to be it."""
+    if period.is_Rational:
+        for text, value in (("2*pi", 2 * mp.pi), ("pi", +mp.pi)):
+            if abs(mp.mpf(int(period.p)) / int(period.q) - value) < 0.01:
+                return text
+    return ""
 
 
 def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: Diagnostics) -> None:
@@ -103,6 +131,8 @@ def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: D
                     f"`{symbol.name}` is declared periodic, but the equations of motion change "
                     "when a period is added to it",
                     coordinate.span,
-                    help="remove `mod`, or let the model depend on it through `sin` and `cos` "
+                    help=f"write the period as `{exact}`, which is exact"
+                    if (exact := _multiple_of_pi(coordinate.modulus))
+                    else "remove `mod`, or let the model depend on it through `sin` and `cos` "
                     "(a neural term too: `V(sin(theta), cos(theta))`)",
                 )

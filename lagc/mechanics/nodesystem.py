@@ -8,6 +8,7 @@ contributes dL/dq and dL/dv to the physical limit, so only K is differentiated b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import sympy as sp
@@ -16,7 +17,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.coupling import check_coupling, physical_limit
-from lagc.mechanics.degeneracy import check_mass_matrix, check_periodicity
+from lagc.mechanics.degeneracy import check_domain, check_mass_matrix, check_periodicity
 from lagc.semantics.functions import AbsoluteValue, JumpDerivative, Maximum, Minimum, Sign, Step
 from lagc.semantics.model import TIME, Model, RoughCall
 
@@ -60,15 +61,17 @@ class NodeSystem:
 
 def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     """The node functions of a model; raises `LagcError` if its mechanics does not stand."""
-    check_coupling(model, diagnostics)
-    diagnostics.raise_if_errors()
     try:
+        check_coupling(model, diagnostics)
+        diagnostics.raise_if_errors()
         system = _derive(model)
     except JumpDerivative as error:
         _report_jump(model, error, diagnostics)
         diagnostics.raise_if_errors()
         raise
     system.verify()
+    check_domain(model, (*system.a, *system.b), diagnostics)
+    diagnostics.raise_if_errors()
     check_mass_matrix(model, system.b_v, diagnostics)
     check_periodicity(model, (*system.a, *system.b), diagnostics)
     diagnostics.raise_if_errors()
@@ -152,26 +155,30 @@ def _origin(model: Model, jump: sp.Expr) -> RoughCall | None:
     calls = model.rough_calls
 
     def argument_of(call: RoughCall) -> list[sp.Expr]:
-        value = physical_limit(model, call.value)
-        if isinstance(value, Minimum | Maximum):
-            a, b = value.args
+        arguments = [physical_limit(model, x) for x in call.value.args]
+        if isinstance(call.value, Minimum | Maximum):
+            a, b = arguments
             return [a - b, b - a]
-        return list(value.args)
+        return arguments
 
     kinds = (Minimum, Maximum) if isinstance(jump, Step) else (AbsoluteValue, Sign)
     same_kind = [c for c in calls if isinstance(c.value, kinds)]
-    exact = [c for c in same_kind if physical_limit(model, jump).args[0] in argument_of(c)]
+    exact = [c for c in same_kind if physical_limit(model, jump.args[0]) in argument_of(c)]
     return next(iter(exact or same_kind), None)
 
 
 def _smooth_variant(call: RoughCall | None) -> str:
     if call is None:
         return ""
-    argument = call.span.text[len(call.function) :].strip()[1:-1]
-    return {
-        "sign": f"smooth: `tanh(({argument})/eps)` with a small eps",
-        "abs": f"smooth: `sqrt(({argument})^2 + eps^2)` with a small eps",
-    }.get(call.function, "write a smooth function in its place")
+    argument = call.span.text[len(call.function) :].strip()[1:-1].strip()
+    if not re.fullmatch(r"\w+'*(_[+-])?(\[\w+\])?", argument):
+        argument = f"({argument})"
+    sign = "-" if call.function == "min" else "+"
+    smooth = {
+        "sign": f"tanh({argument}/eps)",
+        "abs": f"sqrt({argument}^2 + eps^2)",
+    }.get(call.function, f"(a + b {sign} sqrt((a - b)^2 + eps^2))/2")
+    return f"smooth: `{smooth}` with a small eps"
 
 
 def _first_span(model: Model) -> Span:

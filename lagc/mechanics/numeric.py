@@ -22,6 +22,7 @@ DIGITS = 50
 _POINTS = 3
 _TRIES = 60
 _SPREADS = (1.0, 0.5, 0.2, 2.0, 0.05, 5.0)
+_WIDE_SPREADS = (30.0, 1e3, 1e5, 1e-3)  # where nothing was found in half of the tries
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.sin: mp.sin,
@@ -78,6 +79,8 @@ class Evaluator:
             return mp.mpf(e.evalf(DIGITS + 10)._mpf_)
         if isinstance(e, NeuralTerm):
             return self._neural(e)
+        if e.is_Atom:  # I, nan and the infinities
+            raise OutsideDomain
         arguments = [self(a) for a in e.args]
         try:
             if e.is_Add:
@@ -104,7 +107,10 @@ def number(value: sp.Expr) -> Any:
 def random_points(
     model: Model, extra: Iterable[sp.Symbol] = (), seed: int = 0
 ) -> Iterable[Evaluator]:
-    """Evaluators at random values of every symbol of the model, at several spreads."""
+    """Evaluators at random values of every symbol of the model, at several spreads.
+
+    Half of the later ones lie near the initial values of the model, where it has a meaning.
+    """
     generator = random.Random(seed)
     symbols = [
         *(s for primes in (0, 1) for side in ("", "+", "-") for s in model.variables(primes, side)),
@@ -114,15 +120,30 @@ def random_points(
     ]
     with mp.workdps(DIGITS):
         for attempt in range(_TRIES):
-            spread = _SPREADS[attempt % len(_SPREADS)]
+            late = 2 * attempt >= _TRIES
+            centre = _initial_point(model) if late and attempt % 2 else {}
+            spreads = _WIDE_SPREADS if late and not centre else _SPREADS
+            spread = spreads[attempt // 2 % len(spreads) if late else attempt % len(spreads)]
             values: dict[sp.Symbol, Any] = {
-                s: mp.mpf(generator.uniform(-1, 1)) * spread for s in symbols
+                s: centre.get(s, 0) + mp.mpf(generator.uniform(-1, 1)) * spread for s in symbols
             }
             for c in model.coefficients:
                 values[c.symbol] = _within(generator, c.lower, c.upper)
             for symbol, value in model.constant_values.items():
                 values[symbol] = number(value)
             yield Evaluator(values, seed=generator.randrange(2**32))
+
+
+def _initial_point(model: Model) -> dict[sp.Symbol, Any]:
+    """The initial values of positions and velocities, for both histories."""
+    given = dict(model.initial)
+    return {
+        s: number(given[plain.name])
+        for primes in (0, 1)
+        for side in ("", "+")
+        for s, plain in zip(model.variables(primes, side), model.variables(primes), strict=True)
+        if plain.name in given
+    }
 
 
 def _within(generator: random.Random, lower: sp.Expr | None, upper: sp.Expr | None) -> Any:

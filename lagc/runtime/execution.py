@@ -233,8 +233,8 @@ def _stretch(
     end, ends = advance(setting.step, system.spec.moduli, state, clock, parameters)
     t = _end_times(arrays, first, steps)
     piece, found = _levels(system, setting, parameters, ends, t, exact_v=False)
-    # A level without a velocity, or outside the domain of L (where its energy has no value), ends the
-    # trajectory there, as a failed step does: what would follow solves other equations.
+    # A level without a velocity, or outside the domain of L (where its energy has no value), ends
+    # the trajectory there, as a failed step does: what would follow solves other equations.
     present = jnp.all(jnp.isfinite(ends.q), axis=-1)
     inside = jnp.isfinite(piece.energy) | ~found
     lost = jnp.cumsum(present & ~(found & inside)) > 0

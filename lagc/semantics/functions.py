@@ -81,6 +81,11 @@ class Minimum(sp.Function):  # type: ignore[misc]
 
     nargs = 2
 
+    @classmethod
+    def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
+        """Known where both are numbers."""
+        return sp.Min(x, y) if x.is_number and y.is_number else None
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the smaller argument, 0 for the other."""
         a, b = self.args
@@ -91,6 +96,11 @@ class Maximum(sp.Function):  # type: ignore[misc]
     """The larger of two."""
 
     nargs = 2
+
+    @classmethod
+    def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
+        """Known where both are numbers."""
+        return sp.Max(x, y) if x.is_number and y.is_number else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the larger argument, 0 for the other."""

@@ -41,7 +41,7 @@ class Case:
 
 # The coarsest steps are the largest that lie in the asymptotic range of each method.
 CASES = [
-    Case("dho", (1.0,), (0.0,), 10.0, {0: 40, 1: 16, 2: 10, 3: 5}),
+    Case("dho", (1.0,), (0.0,), 10.0, {0: 40, 1: 16, 2: 10, 3: 6}),
     Case("poynting_robertson", (0.8, 0.0), (0.0, 7.6508086), 0.5, {0: 20, 1: 10, 2: 5, 3: 5}),
     Case("double_pendulum", (1.0, 2.0), (0.5, -0.3), 2.0, {0: 28, 1: 24, 2: 28, 3: 20}),
     Case("forced", (1.0,), (0.3,), 6.0, {0: 20, 1: 20, 2: 20}),
@@ -50,9 +50,8 @@ CASES = [
 RUNS = [pytest.param(c, r, id=f"{c.name}-r{r}") for c in CASES for r in c.coarsest]
 
 
-@pytest.mark.parametrize(("case", "r"), RUNS)
-def test_order_of_accuracy(case: Case, r: int) -> None:
-    """The step is halved three times; each halving divides the error by 2^(2r+2)."""
+def measure(case: Case, r: int) -> list[float]:
+    """Largest error in q and q' at the end, the step halved three times."""
     system, exact = case.system(), case.exact()
     errors = []
     for halvings in range(4):
@@ -67,7 +66,14 @@ def test_order_of_accuracy(case: Case, r: int) -> None:
         )
         assert int(last.status) == 0
         end = np.concatenate([system.unwrap(last)[-1], last.v[-1]])
-        errors.append(np.max(np.abs(end - exact)))
+        errors.append(float(np.max(np.abs(end - exact))))
+    return errors
+
+
+@pytest.mark.parametrize(("case", "r"), RUNS)
+def test_order_of_accuracy(case: Case, r: int) -> None:
+    """Each halving of the step divides the error by 2^(2r+2)."""
+    errors = measure(case, r)
     assert min(errors) > 1e-15, "nothing left to measure an order on"
     slopes = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
     assert np.all(np.abs(slopes - (2 * r + 2)) < TOLERANCE), (errors, slopes)

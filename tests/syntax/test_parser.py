@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
-from tests.syntax.strategies import EXAMPLES
 
 from lagc.base.diagnostics import Diagnostics, LagcError
 from lagc.base.spans import Source
@@ -15,6 +14,7 @@ from lagc.syntax import ast
 from lagc.syntax.grammar import grammar_text, lark_parser
 from lagc.syntax.lines import CLAUSES, STATEMENTS
 from lagc.syntax.parser import parse, parse_assignments
+from tests.syntax.strategies import EXAMPLES
 
 KEYWORDS = (*STATEMENTS, *CLAUSES, "L", "K", "R")
 

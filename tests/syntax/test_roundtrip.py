@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from tests.syntax.strategies import EXAMPLES, expressions, files, mutated_programs, soups, texts
 
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.render import as_json, render_text
@@ -12,6 +11,7 @@ from lagc.base.spans import Source
 from lagc.syntax import ast
 from lagc.syntax.parser import parse, parse_assignments
 from lagc.syntax.printer import format_assignments, format_expression, format_file
+from tests.syntax.strategies import EXAMPLES, expressions, files, mutated_programs, soups, texts
 
 
 def read(text: str) -> ast.File:
