@@ -19,6 +19,7 @@ from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm
 from lagc.semantics.model import Model
 
 DIGITS = 50
+_LARGEST_EXPONENT = 40  # as a power of two
 _POINTS = 3
 _TRIES = 60
 _SPREADS = (1.0, 0.5, 0.2, 2.0, 0.05, 5.0)
@@ -46,6 +47,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     Minimum: min,
     Maximum: max,
 }
+
+
+_GROWING = (sp.exp, sp.sinh, sp.cosh)
 
 
 class OutsideDomain(Exception):
@@ -82,6 +86,8 @@ class Evaluator:
         if e.is_Atom:  # I, nan and the infinities
             raise OutsideDomain
         arguments = [self(a) for a in e.args]
+        if (e.is_Pow or e.func in _GROWING) and mp.mag(arguments[-1]) > _LARGEST_EXPONENT:
+            raise OutsideDomain  # the value has no place in memory
         try:
             if e.is_Add:
                 return mp.fsum(arguments)

@@ -28,6 +28,7 @@ from lagc.syntax import ast
 NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
 _MAX_EXPONENT = 1024
 _MAX_BITS = 8192
+_GROWING = ("exp", "sinh", "cosh")
 
 
 class ExpressionReader(NameReader):
@@ -147,6 +148,8 @@ class ExpressionReader(NameReader):
             bits = max(int(base.p).bit_length(), int(base.q).bit_length()) * abs(exponent)
             if bits > _MAX_BITS:
                 return self._error(Code.LAG106, "this number is too large", node.span)
+        if self._out_of_reach(base, exponent):
+            return self._error(Code.LAG106, "this number is too large or too small", node.span)
         return self._real(base**exponent, node.span)
 
     def _tuple(self, node: ast.Tuple) -> Value:
@@ -212,6 +215,8 @@ class ExpressionReader(NameReader):
             return None
         if name == "log" and values[0] == 0:
             return self._error(Code.LAG210, "the logarithm of zero", node.span)
+        if name in _GROWING and self._out_of_reach(sp.E, values[0]):
+            return self._error(Code.LAG106, "this number is too large or too small", node.span)
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
             self.rough_calls.append(RoughCall(name, result, node.span))
@@ -307,6 +312,14 @@ class ExpressionReader(NameReader):
                     Code.LAG210, "this is not a finite real number, whatever the variables", span
                 )
         return value
+
+    def _out_of_reach(self, base: sp.Expr, exponent: sp.Expr) -> bool:
+        """Whether a power of numbers is too large or too small to be worked with."""
+        base, exponent = self._with_constants(base), self._with_constants(exponent)
+        if not (base.is_number and exponent.is_number) or base == 0:
+            return False
+        bits = sp.Abs(exponent * sp.log(sp.Abs(base), 2)).evalf(15)
+        return bool(bits.is_Float and bits > _MAX_BITS)
 
     def _with_constants(self, value: sp.Expr) -> sp.Expr:
         """The number that an expression of constants alone stands for; others as they are."""
