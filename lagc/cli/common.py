@@ -6,10 +6,12 @@ interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,8 @@ EXIT_USAGE = 2
 EXIT_NUMERICAL = 3
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
+
+SECONDS_BETWEEN_LINES = 10.0
 
 _NUMERICAL = {Code.LAG508, Code.LAG602}
 _MODEL_AT_RUN_TIME = {Code.LAG603}
@@ -131,3 +135,35 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         raise fail(Code.LAG002, f"{target}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A callback (done, total, detail) that shows progress on stderr.
+
+    A bar on a terminal; elsewhere a line now and then, so that a log of a long run has a few.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_printer(title)
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total, detail: bar.update(
+            task, completed=done, total=total, description=f"{title} {detail}".rstrip()
+        )
+
+
+def _line_printer(title: str) -> Callable[[int, int, str], None]:
+    last = time.monotonic()
+
+    def show(done: int, total: int, detail: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            click.echo(f"{title} {done}/{total} {detail}".rstrip(), err=True)
+
+    return show

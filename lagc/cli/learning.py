@@ -15,7 +15,7 @@ from lagc.cli import common
 
 if TYPE_CHECKING:
     from lagc.learn.fit_result import FitResult
-    from lagc.learn.progress import Callback, Progress
+    from lagc.learn.progress import Callback
     from lagc.learn.train_options import TrainReport
     from lagc.runtime import System
 
@@ -60,7 +60,7 @@ def fit_command(
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
     held = _held(system, fixed)
     guess = common.assignments(guesses, "--guess")
-    with _progress_bar("fitting") as progress:
+    with _progress("fitting") as progress:
         result = fit(
             system, recordings, fixed=held, guess=guess, r=order // 2 - 1, progress=progress
         )
@@ -168,7 +168,7 @@ def train_command(
         seed=seed,
     )
     folder = Path(output if output is not None else f"{system.spec.name}-training")
-    with _progress_bar("training") as progress:
+    with _progress("training") as progress:
         report = train(system, options, output=folder, resume=resume, progress=progress)
     if as_json:
         common.print_json(report.as_json() | {"output": str(folder)})
@@ -234,17 +234,7 @@ def _print_tables(tables: Sequence[Any], lines: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _progress_bar(title: str) -> Iterator[Callback]:
-    """A callback that draws on stderr, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-
-        def show(progress: Progress) -> None:
-            what = f"{title}: {progress.detail}"
-            bar.update(task, completed=progress.done, total=progress.total, description=what)
-
-        yield show
+def _progress(title: str) -> Iterator[Callback]:
+    """The callback that the learning code reports to."""
+    with common.progress_bar(title) as show:
+        yield lambda progress: show(progress.done, progress.total, progress.detail)

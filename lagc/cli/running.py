@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +93,7 @@ def run_command(
     first_call_seconds = time.perf_counter() - started
 
     started = time.perf_counter()
-    trajectory, interrupted = _integrate(system, options, not as_json or schedule.steps > CHUNK)
+    trajectory, interrupted = _integrate(system, options)
     run_seconds = time.perf_counter() - started
 
     result = Result.of(system, trajectory, options, schedule.order, interrupted)
@@ -257,18 +256,17 @@ def _first_call(system: System, options: dict[str, Any]) -> None:
         piece.q.block_until_ready()
 
 
-def _integrate(
-    system: System, options: dict[str, Any], show_progress: bool
-) -> tuple[Trajectory, bool]:
+def _integrate(system: System, options: dict[str, Any]) -> tuple[Trajectory, bool]:
     """The trajectory so far, and whether it was interrupted."""
     steps = options["steps"]
     pieces: list[Trajectory] = []
     interrupted = False
-    with _progress(steps, show_progress) as advance:
+    with common.progress_bar("integrating") if steps > CHUNK else nullcontext() as show:
         try:
             for piece in system.simulate_in_chunks(**options, chunk=CHUNK):
                 pieces.append(_to_numpy(piece))
-                advance(min(steps, (len(pieces) - 1) * CHUNK))
+                if show is not None:
+                    show(min(steps, (len(pieces) - 1) * CHUNK), steps, "")
                 if int(pieces[-1].status) != 0:
                     break
         except KeyboardInterrupt:
@@ -283,20 +281,6 @@ def _integrate(
 
 def _to_numpy(piece: Any) -> Trajectory:
     return piece._replace(**{name: np.asarray(getattr(piece, name)) for name in piece._fields})
-
-
-@contextlib.contextmanager
-def _progress(steps: int, wanted: bool) -> Iterator[Any]:
-    """A progress bar on stderr for runs of more than one chunk."""
-    if not wanted or steps <= CHUNK:
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("integrating", total=steps)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _print_summary(result: Result, seconds: dict[str, float], files: list[str]) -> None:

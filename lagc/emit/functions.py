@@ -24,7 +24,7 @@ def emit_function(name: str, program: Program, docstring: str) -> str:
     names = _names(program)
     lines = [f"def {name}(q, v, t, c, u, n):", f'    """{docstring}"""']
     for number, instruction in enumerate(program.instructions):
-        if instruction.operation != "constant":
+        if instruction.operation != "constant" and instruction.payload != Variable("t"):
             lines.append(f"    {names[number]} = {_right_side(instruction, names)}")
     results = [_result(output.shape, output.values, names) for output in program.outputs]
     if len(results) == 1:

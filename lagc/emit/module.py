@@ -71,7 +71,7 @@ def emit_module(
 
 def source_hash(model: Model) -> str:
     """SHA-256 of the source text."""
-    return hashlib.sha256(model.source.text.encode()).hexdigest()
+    return hashlib.sha256(model.source.text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _cost(program: Program) -> str:
@@ -132,8 +132,8 @@ def _wrapped(lines: Iterable[str]) -> list[str]:
             cut = line.rfind(" ", 20, 99)
             if cut < 0:
                 break
-            result.append(line[:cut])
-            line = "        " + line[cut + 1 :]
+            result.append(line[:cut].rstrip())
+            line = "        " + line[cut:].lstrip()
         result.append(line)
     return result
 

@@ -89,7 +89,11 @@ class _Builder:
 
     def _sum(self, e: sp.Add) -> int:
         """Terms in order, the first positive one in front so that no negation is needed."""
-        terms = [_sign_and_size(term) for term in _ordered(e)]
+        numbers = [term for term in e.args if term.is_number]
+        terms = [_sign_and_size(term) for term in _ordered(e) if not term.is_number]
+        if numbers:  # 1 + pi is one number
+            sign, size = _sign_of_number(sp.Add(*numbers))
+            terms.insert(0, (sign, size))
         terms.sort(key=lambda pair: pair[0] < 0)
         negative, size = terms[0]
         total = self.lower(size)
@@ -165,6 +169,10 @@ def _sign_and_size(e: sp.Expr) -> tuple[int, sp.Expr]:
     """-1 and -e for a product with a negative number in front, otherwise 1 and e."""
     coefficient, _ = e.as_coeff_Mul()
     return (-1, -e) if coefficient.is_negative else (1, e)
+
+
+def _sign_of_number(number: sp.Expr) -> tuple[int, sp.Expr]:
+    return (-1, -number) if nearest_double(number) < 0 else (1, number)
 
 
 def nearest_double(value: sp.Expr) -> float:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.lower.lowering import lower_program
+from lagc.base.codes import Code
+from lagc.base.diagnostics import LagcError, fail
+from lagc.lower.lowering import lower_program, nearest_double
 from lagc.lower.program import Program, Variable
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.model import TIME, Model
@@ -53,6 +55,7 @@ def lower(system: NodeSystem) -> ModelPrograms:
     def program(name: str, outputs: Outputs) -> Program:
         return lower_program(name, outputs, variables, model.constant_values)
 
+    _check_range(model)
     return ModelPrograms(
         lagrangian=program("lagrangian", {"L": ((), [system.lagrangian])}),
         forces=program("forces", {"a": (vector, system.a), "b": (vector, system.b)}),
@@ -70,6 +73,18 @@ def lower(system: NodeSystem) -> ModelPrograms:
         energy=program("energy", {"E": ((), [system.energy])}),
         observables=tuple(program(o.name, {o.name: ((), [o.value])}) for o in model.observables),
     )
+
+
+def _check_range(model: Model) -> None:
+    """LAG210 at the first term of L or K whose numbers, constants put in, are no doubles."""
+    constants = model.constant_values
+    for term in (*model.lagrangian_terms, *model.coupling_terms):
+        for number in term.value.xreplace(constants).atoms(sp.Number):
+            try:
+                nearest_double(number)
+            except LagcError as error:
+                message, help = error.diagnostics[0].message, error.diagnostics[0].help
+                raise fail(Code.LAG210, message, term.span, help=help) from None
 
 
 def _variables(model: Model) -> dict[sp.Symbol, Variable]:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from lagc.runtime.newton import implicit_root
+from lagc.runtime.newton import implicit_root, negligible
 from lagc.runtime.spec import Kernels
 from lagc.runtime.tableau import Tableau
 
@@ -206,6 +206,7 @@ def _balanced(residual: Float[Array, "m d"], size: Float[Array, " d"]) -> Bool[A
     """Equations hold to eps^(2/3) of their own terms or to round-off of the largest terms."""
     eps = jnp.finfo(residual.dtype).eps
     allowed = jnp.maximum(eps ** (2 / 3) * size, 64 * eps * jnp.max(size))
+    allowed = allowed + negligible(residual.dtype)
     return jnp.all(jnp.abs(residual) <= allowed[None, :])
 
 

@@ -68,7 +68,7 @@ def implicit_root(problem: Problem, guess: Float[Array, " n"], x: Any) -> Float[
 
     def settled(y: Array, correction: Array, length: Array, previous: Array) -> Array:
         floor = problem.floor(y, x)
-        small = jnp.abs(correction) <= 4 * eps * floor
+        small = jnp.abs(correction) <= 4 * eps * floor + negligible(guess.dtype)
         near = jnp.abs(correction) <= _ROUND_OFF * eps * jnp.max(floor)
         stagnant = length >= 0.25 * previous
         scale = problem.scale(y + correction, x)
@@ -111,6 +111,12 @@ def _implicit_root_jvp(
     _, jacobian = problem.residual_and_jacobian(y, x)
     _, change = jax.jvp(lambda x: problem.residual(y, x), (x,), (tangents[1],))
     return y, -solve_dense(jacobian, change)
+
+
+def negligible(dtype: Any) -> float:
+    """What counts as zero: smaller numbers lose digits to gradual underflow."""
+    info = jnp.finfo(dtype)
+    return float(info.tiny) / float(info.eps)
 
 
 def solve_dense(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float[Array, " n"]:

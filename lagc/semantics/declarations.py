@@ -20,6 +20,7 @@ from lagc.syntax import ast
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 _OUTPUTS = ("linear", "positive")
+_SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
 _LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
@@ -31,8 +32,8 @@ class ConstantReader:
         self.scope = scope
         self.diagnostics = diagnostics
 
-    def number(self, node: ast.Expression, what: str) -> sp.Expr | None:
-        """A finite real number, exact."""
+    def number(self, node: ast.Expression, what: str, within_range: bool = True) -> sp.Expr | None:
+        """A finite real number, exact; `within_range` of double precision, in which it is used."""
         reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
         value = reader.scalar(node, what)
         if value is None:
@@ -41,6 +42,14 @@ class ConstantReader:
         value = value.xreplace(values)
         if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
+            return None
+        if within_range and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
+            self.diagnostics.add(
+                Code.LAG210,
+                f"{what} is outside the range of double precision (1e-308 to 1e308)",
+                node.span,
+                help="choose units in which the numbers are closer to 1",
+            )
             return None
         return value
 
@@ -259,8 +268,13 @@ def read_neural(
     widths: list[int] = []
     options = {"activation": "softplus", "output": "linear"}
     allowed = {"activation": _ACTIVATIONS, "output": _OUTPUTS}
+    given: set[str] = set()
     for argument in network.arguments:
+        if argument.weight is not None or argument.keyword in given:
+            refuse("a network is written `mlp(widths..., activation = ...)`", argument.span)
+            return None
         if argument.keyword:
+            given.add(argument.keyword)
             if argument.keyword not in options:
                 hint = did_you_mean(argument.keyword, options)
                 refuse(f"`mlp` has no option `{argument.keyword}`", argument.span, hint)

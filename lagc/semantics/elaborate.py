@@ -186,7 +186,9 @@ class _Elaboration:
                 self._circular(name, used_at)
             return False
         self._reading.append(name)
-        self.scope.constants[name] = self.constants.number(node.value, "a constant")
+        self.scope.constants[name] = self.constants.number(
+            node.value, "a constant", within_range=False
+        )
         self._reading.pop()
         return self.scope.constants[name] is not None
 

@@ -34,6 +34,9 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         return str(super()._print_Pow(expr, rational)).replace("**", "^")
 
+    def _print_Exp1(self, expr: sp.Expr) -> str:
+        return "exp(1)"  # `E` is the user's
+
     def _print_Function(self, expr: sp.Function) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
         return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import lagc
 from docs.figures.energy_drift import FRICTION, energy_errors, runge_kutta_errors
+from tests.conftest import EXAMPLES
 
 
 @pytest.mark.parametrize(("order", "limit"), [(2, 3e-3), (4, 1e-6)])
@@ -25,3 +27,11 @@ def test_runge_kutta_grows(order: int) -> None:
     t, error = runge_kutta_errors(order)
     early, late = (np.max(part) for part in (error[: len(t) // 10], error[-len(t) // 10 :]))
     assert late > 5 * early
+
+
+def test_decay_to_nothing() -> None:
+    """A motion that dies out below the smallest normal number is zero, not a failure."""
+    system = lagc.load(EXAMPLES / "dho.lag")
+    *_, last = system.simulate_in_chunks(1.0, 0.0, dt=0.1, steps=200_000, chunk=20_000)
+    assert int(last.status) == 0
+    assert float(abs(last.q[-1, 0])) < 1e-300

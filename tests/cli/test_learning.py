@@ -1,0 +1,107 @@
+"""`lagc fit` and `lagc train` from the command line, on data that lagc did not make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lagc.cli.main import run
+from tests.conftest import EXAMPLES
+from tests.runtime.references import damped_oscillator
+
+DHO = str(EXAMPLES / "dho.lag")
+
+
+def record(path: Path, columns: str, noise: float = 0.0) -> str:
+    """60 rows of the exact solution for c1 = 2, c2 = 3, c3 = 1 (mass 4, stiffness 6)."""
+    generator = np.random.default_rng(5)
+    lines = [columns]
+    for t in 0.1 * np.arange(60):
+        q, v = damped_oscillator(t, 4.0, 6.0, 1.0)
+        second = 4 * v if "p[q]" in columns else v
+        values = [t, *(np.array([q, second]) + noise * generator.standard_normal(2))]
+        lines.append(",".join(repr(float(x)) for x in values))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_fit_recovers_coefficients(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = record(tmp_path / "data.csv", "t,q,p[q]", noise=0.01)
+    assert run(["fit", DHO, data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"model", "converged", "observations", "residual_rms", "gauge", "coefficients"} <= set(
+        found
+    )
+    assert found["converged"] and found["observations"] == 120 and found["gauge"] == []
+    for name, true in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
+        estimate = found["coefficients"][name]
+        assert abs(estimate["value"] - true) < 4 * estimate["std"] < 0.4 * true
+        low, high = estimate["interval95"]
+        assert low < estimate["value"] < high and estimate["identifiable"]
+
+
+def test_fit_says_what_the_data_cannot_decide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = record(tmp_path / "data.csv", "t,q,q'")
+    assert run(["fit", DHO, data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["gauge"]) == 1 and "scale" in found["gauge"][0]
+    c = found["coefficients"]
+    assert c["c1"]["value"] == 0.5 and not c["c1"]["identifiable"] and c["c1"]["std"] is None
+    assert c["c2"]["value"] == pytest.approx(0.75, rel=1e-8)
+    assert c["c3"]["value"] == pytest.approx(0.25, rel=1e-8)
+    assert run(["fit", DHO, data, "--fix", "c1=2"]) == 0
+    assert "held" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "LAG601"),
+        ("t,q,z\n0,1,2\n1,2,3\n", "`z`"),
+        ("q,q'\n0,1\n1,2\n", "`t`"),
+        ("t,q\n0,1\n0,2\n", "LAG601"),
+        ("t,q\n0,1\n1,abc\n", "abc"),
+        ("t,q\n0,1\n", "LAG601"),
+        ("t\n0\n1\n", "LAG601"),
+        ("t,q\n0,1,3\n1,2\n", "LAG601"),
+    ],
+)
+def test_data_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    assert run(["fit", DHO, str(path)]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and "LAG601" in captured.err and captured.out == ""
+
+
+def test_missing_data_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", DHO, "nowhere.csv"]) == 2
+    assert "LAG001" in capsys.readouterr().err
+
+
+def test_train_reports_resumes_and_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "run")
+    small = ["--held-out", "50", "--steps", "10", "--batch", "32", "--output", folder]
+    assert run(["train", DHO, "--systems", "320", *small, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["output"] == folder and (tmp_path / "run" / "report.json").is_file()
+    assert run(["train", DHO, "--systems", "640", *small, "--resume", "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert second != first
+    assert run(["train", DHO, "--network", "lstm", "--systems", "640", *small, "--resume"]) == 2
+    assert "LAG604" in capsys.readouterr().err
+
+
+def test_train_needs_laws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pendulum = str(EXAMPLES / "double_pendulum.lag")
+    assert run(["train", pendulum, "--output", str(tmp_path / "x")]) == 1
+    assert "LAG603" in capsys.readouterr().err
