@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Result:
             if modulus is not None:
                 columns[f"winding[{label}]"] = trajectory.winding[:, i]
         columns["energy"] = trajectory.energy
-        return columns | {k: v for k, v in self.observables.items() if k not in columns}
+        return columns | _distinct(self.observables, columns)
 
     def summary(self) -> dict[str, Any]:
         """What `lagc run --json` prints about the trajectory."""
@@ -117,6 +118,12 @@ class Result:
             "status": self.status,
             **{f"coefficient_{k}": v for k, v in self.coefficients.items()},
         }
+
+
+def _distinct(observables: dict[str, np.ndarray], taken: Iterable[str]) -> dict[str, np.ndarray]:
+    """Observables under names of their own: `observable energy` where `energy` is taken."""
+    known = set(taken)
+    return {(f"observable {k}" if k in known else k): v for k, v in observables.items()}
 
 
 def check_format(path: str) -> None:
@@ -170,7 +177,8 @@ def _netcdf(result: Result) -> bytes:
         name: (("t", "dof"), getattr(trajectory, name)) for name in ("q", "v", "p", "winding")
     }
     variables["energy"] = (("t",), trajectory.energy)
-    variables |= {k: (("t",), v) for k, v in result.observables.items() if k not in variables}
+    names = [*variables, "t", "dof"]
+    variables |= {k: (("t",), v) for k, v in _distinct(result.observables, names).items()}
     dataset = xarray.Dataset(
         variables,
         coords={"t": trajectory.t, "dof": list(result.spec.labels)},

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
-from lagc.lower.lowering import lower_program, nearest_double
+from lagc.lower.lowering import lower_program
 from lagc.lower.program import Program, Variable
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.model import TIME, Model
@@ -43,7 +42,14 @@ class ModelPrograms:
 
 
 def lower(system: NodeSystem) -> ModelPrograms:
-    """The programs of a node system."""
+    """The programs of a node system; LAG210 for numbers out of the range of doubles."""
+    try:
+        return _lower(system)
+    except LagcError as error:
+        raise _placed(system.model, error) from None
+
+
+def _lower(system: NodeSystem) -> ModelPrograms:
     model = system.model
     variables = _variables(model)
     n = len(model.labels)
@@ -55,7 +61,6 @@ def lower(system: NodeSystem) -> ModelPrograms:
     def program(name: str, outputs: Outputs) -> Program:
         return lower_program(name, outputs, variables, model.constant_values)
 
-    _check_range(model)
     return ModelPrograms(
         lagrangian=program("lagrangian", {"L": ((), [system.lagrangian])}),
         forces=program("forces", {"a": (vector, system.a), "b": (vector, system.b)}),
@@ -75,16 +80,16 @@ def lower(system: NodeSystem) -> ModelPrograms:
     )
 
 
-def _check_range(model: Model) -> None:
-    """LAG210 at the first term of L or K whose numbers, constants put in, are no doubles."""
-    constants = model.constant_values
+def _placed(model: Model, error: LagcError) -> LagcError:
+    """The error of a number that is no double, at the first term of L or K that has it."""
+    (found,) = error.diagnostics
     for term in (*model.lagrangian_terms, *model.coupling_terms):
-        for number in term.value.xreplace(constants).atoms(sp.Number):
-            try:
-                nearest_double(number)
-            except LagcError as error:
-                message, help = error.diagnostics[0].message, error.diagnostics[0].help
-                raise fail(Code.LAG210, message, term.span, help=help) from None
+        anything = dict.fromkeys(term.value.free_symbols, Variable("t"))
+        try:
+            lower_program("term", {"": ((), [term.value])}, anything, model.constant_values)
+        except LagcError:
+            return fail(found.code, found.message, term.span, help=found.help)
+    return error
 
 
 def _variables(model: Model) -> dict[sp.Symbol, Variable]:

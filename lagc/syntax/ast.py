@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeVar
 
 from lagc.base.spans import Span
 
@@ -277,3 +278,11 @@ class File(Node):
     """A whole `.lag` file."""
 
     statements: tuple[Statement, ...]
+
+
+S = TypeVar("S", bound=Node)
+
+
+def of_kind(file: File, kind: type[S]) -> list[S]:
+    """The statements of one kind, in their order."""
+    return [statement for statement in file.statements if isinstance(statement, kind)]

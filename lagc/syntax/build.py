@@ -341,4 +341,4 @@ def too_deep(span: Span) -> LagcError:
 
 def _spelled(name: str) -> str:
     """One spelling for names that look the same: letter and accent, or the accented letter."""
-    return str(name) if name.isascii() else unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", str(name))  # a str: Lark tokens print themselves

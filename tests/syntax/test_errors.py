@@ -122,10 +122,10 @@ def test_the_caret_stands_under_the_mistake() -> None:
     (found,) = errors("model m\n\tL = 1/2*m*q**2  # kinetic\n")
     assert render_text(found).splitlines() == [
         "error[LAG104]: powers are written `^`",
-        " --> m.lag:2:13",
-        "  |",
-        "2 |     L = 1/2*m*q**2  # kinetic",
-        "  |                ^^ write `^`",
+        "  --> m.lag:2:13",
+        "   |",
+        " 2 |     L = 1/2*m*q**2  # kinetic",
+        "   |                ^^ write `^`",
     ]
 
 

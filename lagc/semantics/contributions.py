@@ -1,0 +1,165 @@
+"""L, K, R, forces and observables: the expressions that make up a model.
+
+R(q, q', t) and forces become part of K (Galley, Tsang & Stein 2014: K += -dR/dv_i(q_+, q'_+) q_-,i
+and K += F_i(q_+, q'_+, t) q_-,i), so that the later passes know one coupling only.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics, Note
+from lagc.base.spans import Span
+from lagc.semantics import model as m
+from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.names import Context, Scope
+from lagc.semantics.size import SizeLimit
+from lagc.syntax import ast
+from lagc.syntax.ast import of_kind
+
+
+class ContributionReader:
+    """Reads the statements of a file that define functions of the motion."""
+
+    def __init__(self, file: ast.File, scope: Scope, diagnostics: Diagnostics) -> None:
+        self.file = file
+        self.scope = scope
+        self.diagnostics = diagnostics
+        self.limit = SizeLimit(diagnostics)
+        self.rough_calls: list[m.RoughCall] = []
+
+    def reader(self, context: Context) -> ExpressionReader:
+        """A reader of one expression, which notes calls with kinks and jumps here."""
+        return ExpressionReader(self.scope, self.diagnostics, context, self.rough_calls)
+
+    def lagrangian(self) -> list[m.Term]:
+        """The summands of L."""
+        return self._contributions("L", Context.PLAIN)
+
+    def coupling(self) -> list[m.Term]:
+        """The summands of K, with what R and the forces contribute."""
+        terms = self._contributions("K", Context.DOUBLED)
+        return terms + self._rayleigh(self._contributions("R", Context.PLAIN)) + self._forces()
+
+    def _contributions(self, target: str, context: Context) -> list[m.Term]:
+        terms: list[m.Term] = []
+        first: Span | None = None
+        for node in of_kind(self.file, ast.Contribution):
+            if node.target != target:
+                continue
+            if node.operator == "=" and first is not None:
+                self.diagnostics.add(
+                    Code.LAG202,
+                    f"`{target} =` stands twice",
+                    node.target_span,
+                    help=f"a further contribution is added with `{target} +=`",
+                    notes=[Note("the first one is here", first)],
+                )
+                continue
+            if node.operator == "=":
+                first = node.target_span
+            terms += self._terms(node.value, target, context)
+        return terms
+
+    def _terms(self, node: ast.Expression, target: str, context: Context) -> list[m.Term]:
+        """The summands of an expression, each with its own span."""
+        parts: list[tuple[int, ast.Expression]] = [(1, node)]
+        if isinstance(node, ast.Sum):
+            parts = [(1, node.first)] + [(1 if op == "+" else -1, e) for op, e in node.rest]
+        terms = []
+        for sign, part in parts:
+            value = self.limit.checked(self.reader(context).scalar(part, target), part.span)
+            if isinstance(value, sp.Expr):
+                terms.append(m.Term(sign * value, part.span))
+        return terms
+
+    def _rayleigh(self, dissipation: list[m.Term]) -> list[m.Term]:
+        velocities = self._symbols(1)
+        return [
+            m.Term(-self._doubled(slope) * minus, term.span)
+            for term in dissipation
+            for velocity, minus in zip(velocities, self._symbols(0, "-"), strict=True)
+            if (slope := self._derivative(term, velocity)) != 0
+        ]
+
+    def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
+        try:
+            return term.value.diff(velocity)
+        except JumpDerivative as error:
+            self.diagnostics.add(
+                Code.LAG305,
+                f"R needs the derivative of `{error.expression}`, which does not exist",
+                term.span,
+            )
+            return sp.Integer(0)
+
+    def _forces(self) -> list[m.Term]:
+        terms: list[m.Term] = []
+        acting: dict[sp.Expr, Span] = {}
+        for node in of_kind(self.file, ast.Force):
+            target = node.target.base if isinstance(node.target, ast.Index) else node.target
+            if isinstance(target, ast.Name) and target.name in self.scope.lost:
+                continue
+            known = isinstance(target, ast.Name) and target.name in self.scope.coordinates
+            if not known or not isinstance(target, ast.Name) or target.primes or target.side:
+                self.diagnostics.add(
+                    Code.LAG203,
+                    "a force acts on a coordinate or on one of its components",
+                    node.target.span,
+                    help="write `force x = ...` or `force r[0] = ...`",
+                )
+                continue
+            place = self.reader(Context.PLAIN).read(node.target)
+            value = self.reader(Context.PLAIN).read(node.value)
+            if place is None or value is None:
+                continue
+            places = place if isinstance(place, tuple) else (place,)
+            values = value if isinstance(value, tuple) else (value,)
+            if len(places) != len(values) or isinstance(place, tuple) != isinstance(value, tuple):
+                self.diagnostics.add(
+                    Code.LAG206,
+                    f"the force has {len(values)} component(s) and `{node.target.span.text}` has "
+                    f"{len(places)}",
+                    node.value.span,
+                )
+                continue
+            if twice := [acting[p] for p in places if p in acting]:
+                self.diagnostics.add(
+                    Code.LAG202,
+                    f"the force on `{node.target.span.text}` is given twice",
+                    node.target.span,
+                    help="add the forces up in one statement",
+                    notes=[Note("the first one is here", twice[0])],
+                )
+                continue
+            acting |= dict.fromkeys(places, node.target.span)
+            minus = dict(zip(self._symbols(0), self._symbols(0, "-"), strict=True))
+            terms += [
+                m.Term(self._doubled(v) * minus[p], node.span)
+                for p, v in zip(places, values, strict=True)
+            ]
+        return terms
+
+    def _symbols(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
+        coordinates = self.scope.coordinates.values()
+        return tuple(s for c in coordinates for s in c.symbols(primes, side))
+
+    def _doubled(self, expression: sp.Expr) -> sp.Expr:
+        """q and q' replaced by q_+ and q'_+."""
+        replacement = {
+            plain: plus
+            for primes in (0, 1)
+            for plain, plus in zip(self._symbols(primes), self._symbols(primes, "+"), strict=True)
+        }
+        return expression.xreplace(replacement)
+
+    def observables(self) -> list[m.Observable]:
+        """The declared functions of q, q' and t."""
+        made = []
+        for node in of_kind(self.file, ast.Observable):
+            value = self.reader(Context.PLAIN).scalar(node.value, "an observable")
+            if value is not None:
+                made.append(m.Observable(node.name.name, value, node.name.span))
+        return made

@@ -1,0 +1,47 @@
+"""How large an expression may become with its `let`s written out, before it is differentiated."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics
+from lagc.base.spans import Span
+from lagc.semantics.names import Value
+
+_MOST_NODES, _DEEPEST = 100_000, 128
+
+
+class SizeLimit:
+    """Refuses (LAG108) what is too large; common parts are measured once."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self.diagnostics = diagnostics
+        self._sizes: dict[sp.Basic, tuple[int, int]] = {}
+
+    def checked(self, value: Value, span: Span) -> Value:
+        """The value, or None and LAG108 if it is too large, written out, to be differentiated."""
+        for part in value if isinstance(value, tuple) else (value,):
+            if part is None:
+                continue
+            nodes, depth = self._size(part)
+            if nodes > _MOST_NODES or depth > _DEEPEST:
+                self.refuse("this expression, its `let`s written out, is too large", span)
+                return None
+        return value
+
+    def _size(self, e: sp.Basic) -> tuple[int, int]:
+        """How many nodes an expression has as a tree, and how deep it is."""
+        if e not in self._sizes:
+            inner = [self._size(x) for x in e.args]
+            nodes = 1 + sum(n for n, _ in inner)
+            self._sizes[e] = nodes, 1 + max((d for _, d in inner), default=0)
+        return self._sizes[e]
+
+    def refuse(self, message: str, span: Span) -> None:
+        self.diagnostics.add(
+            Code.LAG108,
+            message,
+            span,
+            help=f"at most {_MOST_NODES} operations, nested {_DEEPEST} deep, can be compiled",
+        )
