@@ -42,7 +42,6 @@ _DOCSTRINGS = {
     "forces": "a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each.",
     "blocks": "da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last.",
     "momentum": "b: (..., dof).",
-    "legendre": "b: (..., dof) and db/dv: (..., dof, dof).",
     "energy": "v.dL/dv - L: (...).",
 }
 

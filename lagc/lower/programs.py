@@ -24,7 +24,6 @@ class ModelPrograms:
     forces: Program
     blocks: Program
     momentum: Program
-    legendre: Program
     energy: Program
     observables: tuple[Program, ...]
 
@@ -35,7 +34,6 @@ class ModelPrograms:
             self.forces,
             self.blocks,
             self.momentum,
-            self.legendre,
             self.energy,
             *self.observables,
         )
@@ -74,7 +72,6 @@ def _lower(system: NodeSystem) -> ModelPrograms:
             },
         ),
         momentum=program("momentum", {"b": (vector, system.b)}),
-        legendre=program("legendre", {"b": (vector, system.b), "b_v": (matrix, flat(system.b_v))}),
         energy=program("energy", {"E": ((), [system.energy])}),
         observables=tuple(program(o.name, {o.name: ((), [o.value])}) for o in model.observables),
     )

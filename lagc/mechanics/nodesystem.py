@@ -81,10 +81,10 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
 def _derive(model: Model) -> NodeSystem:
     q, v = model.variables(0), model.variables(1)
     lagrangian, coupling = model.lagrangian, model.coupling
-    conjugate = tuple(lagrangian.diff(x) for x in v)
+    conjugate = tuple(derivative(lagrangian, x) for x in v)
     force = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(0, "-"))
     impulse = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(1, "-"))
-    a = tuple(lagrangian.diff(x) + f for x, f in zip(q, force, strict=True))
+    a = tuple(derivative(lagrangian, x) + f for x, f in zip(q, force, strict=True))
     b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
     energy = sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian)
     power = [
@@ -107,7 +107,15 @@ def _derive(model: Model) -> NodeSystem:
 
 
 def _jacobian(components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-    return tuple(tuple(e.diff(x) for x in variables) for e in components)
+    return tuple(tuple(derivative(e, x) for x in variables) for e in components)
+
+
+def derivative(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
+    """The derivative, with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
+    result = expression.diff(variable)
+    if any(not p.exp.is_number for p in result.atoms(sp.Pow)):
+        result = sp.powsimp(result, deep=True, combine="exp")
+    return result
 
 
 def acceleration_symbols(model: Model) -> tuple[sp.Symbol, ...]:

@@ -52,6 +52,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 _GROWING = (sp.exp, sp.sinh, sp.cosh)
 
 
+_PIECEWISE = (AbsoluteValue, Sign, Step, Minimum, Maximum)
+
+
 class OutsideDomain(Exception):
     """The expression is not a finite real number at this point."""
 
@@ -62,6 +65,7 @@ class Evaluator:
 
     values: Mapping[sp.Symbol, Any]
     seed: int = 0
+    branches: bool = False
     _memory: dict[sp.Expr, Any] = field(default_factory=dict)
 
     def __call__(self, expression: sp.Expr) -> Any:
@@ -83,6 +87,8 @@ class Evaluator:
             return mp.mpf(e.evalf(DIGITS + 10)._mpf_)
         if isinstance(e, NeuralTerm):
             return self._neural(e)
+        if self.branches and isinstance(e, _PIECEWISE):
+            return self._other_branch(e)
         if e.is_Atom:  # I, nan and the infinities
             raise OutsideDomain
         arguments = [self(a) for a in e.args]
@@ -98,6 +104,25 @@ class Evaluator:
             return mp.mpmathify(_FUNCTIONS[e.func](*arguments))
         except (ZeroDivisionError, ValueError, OverflowError):
             raise OutsideDomain from None
+
+    def _other_branch(self, e: sp.Expr) -> Any:
+        """A function with a kink or a jump on a branch chosen at random.
+
+        The choice depends on the size of what the sign is taken of, not on its sign, so that |x| is
+        even, sign(x) odd, and derivatives fit: an identity of all branches still holds, and a part
+        that is zero only where the points happen to lie is found.
+        """
+        x = self(e.args[0]) - (self(e.args[1]) if len(e.args) > 1 else 0)
+        flip = random.Random(f"{self.seed} {mp.nstr(abs(x), 20)}").choice((1, -1))
+        sign = flip * mp.sign(x)
+        if isinstance(e, AbsoluteValue):
+            return sign * x
+        if isinstance(e, Sign):
+            return sign
+        if isinstance(e, Step):
+            return (sign + 1) / 2
+        total = self(e.args[0]) + self(e.args[1])
+        return (total + (sign * x if isinstance(e, Maximum) else -sign * x)) / 2
 
     def _neural(self, e: NeuralTerm) -> Any:
         point = tuple(mp.nstr(self(x), 20) for x in e.inputs)
@@ -172,9 +197,15 @@ def evaluate_at_points(
     extra: Iterable[sp.Symbol] = (),
     seed: int = 0,
 ) -> list[list[Any]]:
-    """Values of all expressions at up to `points` random points where all are finite and real."""
+    """Values of all expressions at up to `points` random points where all are finite and real.
+
+    Where functions with kinks occur there are more points, every second one on other branches.
+    """
     found: list[list[Any]] = []
-    for evaluator in random_points(model, extra, seed):
+    piecewise = any(e.has(*_PIECEWISE) for e in expressions)
+    points = 4 * points if piecewise else points
+    for number, evaluator in enumerate(random_points(model, extra, seed)):
+        evaluator.branches = piecewise and number % 2 == 1
         try:
             found.append([evaluator(e) for e in expressions])
         except OutsideDomain:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,39 +14,10 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean, fail
+from lagc.runtime.signals import Samples
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 
 MAX_R = 16
-
-
-class Static(NamedTuple):
-    """A pytree told apart in its arrays (elsewhere) and everything else (here, hashable)."""
-
-    treedef: Any
-    others: tuple[Any, ...]
-
-
-def split_arrays(tree: Any) -> tuple[tuple[Any, ...], Static]:
-    """Array leaves, and what is needed to put them back in place."""
-    leaves, treedef = jax.tree_util.tree_flatten(tree)
-    arrays = tuple(x for x in leaves if _is_array(x))
-    others = tuple(_Hole if _is_array(x) else x for x in leaves)
-    return arrays, Static(treedef, others)
-
-
-def join_arrays(arrays: tuple[Any, ...], static: Static) -> Any:
-    """The inverse of `split_arrays`."""
-    remaining = iter(arrays)
-    leaves = [next(remaining) if x is _Hole else x for x in static.others]
-    return jax.tree_util.tree_unflatten(static.treedef, leaves)
-
-
-class _Hole:
-    """Marks the place of an array leaf."""
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, jax.Array | np.ndarray)
 
 
 def is_known(x: Any) -> bool:
@@ -152,11 +123,48 @@ def signal_functions(
     constants: dict[str, jax.Array] = {}
     callables: dict[str, Callable[[jax.Array], jax.Array]] = {}
     for name in spec.inputs:
-        if callable(given[name]):
+        if isinstance(given[name], Samples):
+            callables[name] = _checked_samples(name, given[name], dtype)
+        elif callable(given[name]):
             callables[name] = given[name]
         else:
             constants[name] = as_array(given[name], f"input `{name}`", dtype)
     return constants, callables
+
+
+def _checked_samples(name: str, samples: Samples, dtype: Any) -> Samples:
+    """The samples as arrays; LAG506 where they are not a function of time."""
+    times = as_array(samples.times, f"the times of input `{name}`", dtype)
+    values = as_array(samples.values, f"the values of input `{name}`", dtype)
+    if times.ndim != 1 or times.shape != values.shape or times.shape[0] < 2:
+        raise fail(
+            Code.LAG506,
+            f"input `{name}` has times of shape {times.shape} and values of shape {values.shape}; "
+            "both are one axis of the same length, at least 2",
+        )
+    if samples.interpolation not in ("linear", "previous"):
+        raise fail(
+            Code.LAG506,
+            f"input `{name}`: the interpolation is 'linear' or 'previous', not "
+            f"{samples.interpolation!r}",
+        )
+    if is_known(times) and not bool(jnp.all(jnp.diff(times) > 0)):
+        raise fail(Code.LAG506, f"the times of input `{name}` do not increase")
+    return Samples(times, values, samples.interpolation)
+
+
+def refuse_unmarked_samples(
+    constants: Mapping[str, jax.Array], batch: tuple[int, ...], steps: int
+) -> None:
+    """LAG506 for an array of as many values as there are time levels and nothing else to batch."""
+    for name, array in constants.items():
+        if array.ndim == 1 and array.shape == batch and array.shape[0] in (steps, steps + 1):
+            raise fail(
+                Code.LAG506,
+                f"input `{name}` has {array.shape[0]} values for {steps} steps",
+                help="a recorded signal is `lagc.Samples(times, values)`; a batch of runs with "
+                "constant inputs of that length needs a batch axis in q0 too",
+            )
 
 
 def neural_functions(
@@ -219,11 +227,28 @@ def check_dt(dt: jax.Array) -> None:
         raise fail(Code.LAG509, "the step dt must be finite and not zero")
 
 
-def broadcast_batch(arrays: Mapping[str, tuple[jax.Array, int]]) -> tuple[int, ...]:
-    """The common batch shape of arrays, each given with its number of trailing (own) axes."""
-    shapes = {name: a.shape[: a.ndim - own] for name, (a, own) in arrays.items()}
+def align_batch(
+    arrays: Mapping[str, tuple[jax.Array, int]],
+) -> tuple[dict[str, tuple[jax.Array, int]], tuple[int, ...]]:
+    """Arrays (each with its number of own, trailing axes) with as many batch axes as the batch.
+
+    Batch axes lead: an array with fewer of them is the same along the later ones. Those without any
+    stay as they are. Also the common batch shape.
+    """
+    most = max((a.ndim - own for a, own in arrays.values()), default=0)
+    aligned = {}
+    for name, (array, own) in arrays.items():
+        batch, rest = array.shape[: array.ndim - own], array.shape[array.ndim - own :]
+        if batch:
+            array = array.reshape(batch + (1,) * (most - len(batch)) + rest)
+        aligned[name] = (array, own)
+    shapes = {name: a.shape[: a.ndim - own] for name, (a, own) in aligned.items()}
     try:
-        return tuple(np.broadcast_shapes(*shapes.values()))
+        return aligned, tuple(np.broadcast_shapes(*shapes.values()))
     except ValueError:
         listed = ", ".join(f"{name}: {shape}" for name, shape in shapes.items() if shape)
-        raise fail(Code.LAG505, f"batch axes do not fit together ({listed})") from None
+        raise fail(
+            Code.LAG505,
+            f"batch axes do not fit together ({listed})",
+            help="batch axes lead, and count from the left",
+        ) from None

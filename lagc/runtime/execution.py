@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lagc.runtime.arguments import Static, broadcast_batch, join_arrays, split_arrays
+from lagc.runtime.arguments import align_batch
+from lagc.runtime.callables import Static, join_arrays, split_arrays
 from lagc.runtime.integrator import (
     Clock,
     Ends,
@@ -68,10 +69,11 @@ def make_plan(
     """A plan from arrays (each with its number of own, trailing axes) and callables by name."""
     signal_parts = {name: split_arrays(f) for name, f in signals.items()}
     neural_parts = {name: split_arrays(f) for name, f in neural.items()}
+    arrays, batch = align_batch(arrays)
     static = StaticPlan(
         r,
         steps,
-        broadcast_batch(arrays),
+        batch,
         tuple((name, own) for name, (_, own) in arrays.items()),
         tuple((name, part[1]) for name, part in signal_parts.items()),
         tuple((name, part[1]) for name, part in neural_parts.items()),
@@ -185,7 +187,7 @@ def _begin(system: System, setting: _Setting, arrays: dict[str, jax.Array]) -> S
         v = arrays["v"]
         zero = LegendrePoint(q, jnp.zeros_like(q), t, parameters)
         p = setting.legendre.residual(v, zero)
-    q, winding = wrap(q, jnp.zeros(q.shape, jnp.int32), system.spec.moduli)
+    q, winding = wrap(q, jnp.zeros(q.shape, int), system.spec.moduli)
     zeros = jnp.zeros_like(q)
     return State(q, p, zeros, zeros, v, winding, status)
 
@@ -204,7 +206,10 @@ def _levels(
         v, found = jax.vmap(one)(ends.q, ends.p, ends.v, t)
     values, terms = setting.legendre.environment.at(t, parameters)
     coefficients = parameters["coefficients"]
-    energy = system.kernels.energy(ends.q, v, t, coefficients, values, terms)
+    # L may be periodic up to a constant (a constant torque): its energy follows the angle.
+    periods = jnp.array([0.0 if m is None else m for m in system.spec.moduli], ends.q.dtype)
+    angle = ends.q + ends.winding * jnp.broadcast_to(periods, ends.q.shape)
+    energy = system.kernels.energy(angle, v, t, coefficients, values, terms)
     zero = jnp.zeros((), jnp.int32)
     return Trajectory(t, ends.q, v, ends.p, energy, zero, ends.winding), found
 
@@ -213,10 +218,22 @@ def _initial_level(
     system: System, setting: _Setting, arrays: dict[str, jax.Array], state: State
 ) -> Trajectory:
     parameters = _parameters(arrays, setting.hoisted)
-    ends = Ends(*(x[None] for x in (state.q, state.p, state.v, state.winding)))
+    lost = state.status != 0
+    ends = Ends(*(x[None] for x in (state.q, state.p, state.v, state.winding, lost)))
     t = _start_time(arrays)[None]
     level, _ = _levels(system, setting, parameters, ends, t, exact_v=True)
-    return level._replace(status=state.status)
+    return _masked(level, lost[None])._replace(status=state.status)
+
+
+def _masked(piece: Trajectory, lost: jax.Array) -> Trajectory:
+    """NaN where the trajectory is lost: (levels,)."""
+
+    def mask(x: jax.Array) -> jax.Array:
+        return jnp.where(lost[:, None] if x.ndim > 1 else lost, jnp.nan, x)
+
+    return piece._replace(
+        q=mask(piece.q), v=mask(piece.v), p=mask(piece.p), energy=mask(piece.energy)
+    )
 
 
 def _stretch(
@@ -235,20 +252,14 @@ def _stretch(
     piece, found = _levels(system, setting, parameters, ends, t, exact_v=False)
     # A level without a velocity, or outside the domain of L (where its energy has no value), ends
     # the trajectory there, as a failed step does: what would follow solves other equations.
-    present = jnp.all(jnp.isfinite(ends.q), axis=-1)
     inside = jnp.isfinite(piece.energy) | ~found
-    lost = jnp.cumsum(present & ~(found & inside)) > 0
-    place = jnp.argmax(lost)
+    fails = ~ends.lost & ~(found & inside)
+    lost = ends.lost | (jnp.cumsum(fails) > 0)
+    place = jnp.argmax(fails)
     event = jnp.where(inside[place], clock.number[place], -clock.number[place])
-    status = jnp.where(jnp.any(lost) & (state.status == 0), event.astype(jnp.int32), end.status)
-    keep = ~lost[:, None]
-    piece = piece._replace(
-        q=jnp.where(keep, piece.q, jnp.nan),
-        p=jnp.where(keep, piece.p, jnp.nan),
-        v=jnp.where(keep, piece.v, jnp.nan),
-        energy=jnp.where(lost, jnp.nan, piece.energy),
-        status=status,
-    )
+    first = jnp.any(fails) & (state.status == 0)
+    status = jnp.where(first, event.astype(jnp.int32), end.status)
+    piece = _masked(piece, lost)._replace(status=status)
     return end._replace(status=status), piece
 
 
@@ -354,7 +365,9 @@ def single_step(system: System, static: StaticPlan, arrays: Any, signals: Any, n
         parameters = _parameters(arrays, setting.hoisted)
         clock = jax.tree_util.tree_map(lambda x: x[0], _clock(arrays, 0, 1))
         new, nodes = take_step(setting.step, system.spec.moduli, state, clock, parameters)
-        return new.q, new.p, new.winding, nodes, new.status
+        lost = new.status != 0
+        q, p, nodes = (jnp.where(lost, jnp.nan, x) for x in (new.q, new.p, nodes))
+        return q, p, new.winding, nodes, new.status
 
     return _mapped(static, one, arrays)
 
@@ -382,6 +395,7 @@ def velocity(system: System, static: StaticPlan, arrays: Any, signals: Any, neur
     def one(arrays: dict[str, jax.Array]) -> jax.Array:
         parameters = _parameters(arrays, setting.hoisted)
         point = LegendrePoint(arrays["q"], arrays["p"], arrays["t0"], parameters)
-        return legendre_inverse(setting.legendre, jnp.zeros_like(point.q), point)[0]
+        v, found = legendre_inverse(setting.legendre, jnp.zeros_like(point.q), point)
+        return jnp.where(found, v, jnp.nan)
 
     return _mapped(static, one, arrays)

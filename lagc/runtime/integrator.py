@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from lagc.runtime.newton import implicit_root, negligible
+from lagc.runtime.newton import FOUND, NOT_FINITE, Linearised, at_rest, barely_moving, implicit_root
 from lagc.runtime.spec import Kernels
 from lagc.runtime.tableau import Tableau
 
@@ -118,10 +118,12 @@ class StepProblem:
         rows = self._rows(*self.forces(y, x), x)[:-1]
         return jnp.concatenate([rows[:1] + x.p[None, :], rows[1:]]).reshape(-1)
 
-    def residual_and_jacobian(
-        self, y: Float[Array, " n"], x: Node
-    ) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
-        """The residual and its derivative from the blocks a_q, a_v, b_q, b_v."""
+    def linearised(self, y: Float[Array, " n"], x: Node) -> Linearised:
+        """The residual, its derivative from the blocks a_q, a_v, b_q, b_v, and its noise.
+
+        The noise of a row is that of a and b: their own size, and what the round-off of q and v
+        makes of it (near an equilibrium, where terms of a cancel, the larger part).
+        """
         a_q, a_v, b_q, b_v = self.kernels.blocks(*self._nodes(y, x))
         _, w, d = self._arrays(y)
         half = x.h / 2
@@ -132,8 +134,22 @@ class StepProblem:
             + jnp.einsum("k,ki,kab->iakb", w, d, b_q)
             + jnp.einsum("j,ji,jab,jk->iakb", w / half, d, b_v, d)
         )
+        u = jnp.abs(self.displacements(y, x))
+        q = jnp.abs(x.q)[None, :] + u
+        v = jnp.abs(d / half) @ u
+        a, b = (jnp.abs(f) for f in self.forces(y, x))
+        a = a + _applied(a_q, q) + _applied(a_v, v)
+        b = b + _applied(b_q, q) + _applied(b_v, v)
         n = y.shape[0]
-        return self.residual(y, x), jacobian[:-1, :, 1:, :].reshape(n, n)
+        noise = self._largest(jnp.abs(half) * w[:, None] * a + jnp.abs(d).T @ (w[:, None] * b), x)
+        jacobian = jacobian[:-1, :, 1:, :].reshape(n, n)
+        return Linearised(self.residual(y, x), jacobian, noise)
+
+    def _largest(self, rows: Float[Array, "s d"], x: Node) -> Float[Array, " n"]:
+        """The largest of each degree of freedom with |pi_n|, for every row of the residual."""
+        largest = jnp.max(rows, axis=0) + jnp.abs(x.p)
+        shape = (rows.shape[0] - 1, rows.shape[1])
+        return jnp.broadcast_to(largest, shape).reshape(-1)
 
     def scale(self, y: Float[Array, " n"], x: Node) -> Float[Array, " n"]:
         """The largest displacement of each degree of freedom."""
@@ -147,12 +163,17 @@ class StepProblem:
         return jnp.broadcast_to(size, u.shape).reshape(-1)
 
     def solved(self, y: Float[Array, " n"], x: Node) -> Bool[Array, ""]:
-        """Whether every equation holds to eps^(2/3) of the terms it is made of."""
+        """Whether every equation holds to eps^(2/3) of its terms, or to their noise."""
+        y, x = jax.lax.stop_gradient((y, x))
         a, b = self.forces(y, x)
         _, w, d = self._arrays(a)
-        size = (x.h / 2) * w[:, None] * jnp.abs(a) + jnp.abs(d).T @ (w[:, None] * jnp.abs(b))
-        size = jnp.max(jnp.abs(size), axis=0) + jnp.abs(x.p)
-        return _balanced(self.residual(y, x).reshape(-1, x.q.shape[0]), size)
+        size = jnp.abs(x.h / 2) * w[:, None] * jnp.abs(a) + jnp.abs(d).T @ (w[:, None] * jnp.abs(b))
+        return _balanced(self.linearised(y, x), self._largest(size, x))
+
+
+def _applied(block: Float[Array, "s d d"], size: Float[Array, "s d"]) -> Float[Array, "s d"]:
+    """|block| |x| at every node; where a block is not finite, nothing."""
+    return jnp.einsum("sab,sb->sa", jnp.nan_to_num(jnp.abs(block), posinf=0), size)
 
 
 class LegendrePoint(NamedTuple):
@@ -181,12 +202,13 @@ class LegendreProblem:
         """b - pi."""
         return jnp.asarray(self._evaluate(self.kernels.momentum, y, x)[0] - x.p)
 
-    def residual_and_jacobian(
-        self, y: Float[Array, " d"], x: LegendrePoint
-    ) -> tuple[Float[Array, " d"], Float[Array, "d d"]]:
-        """b - pi and the mass matrix db/dv."""
-        b, b_v = self._evaluate(self.kernels.legendre, y, x)
-        return b[0] - x.p, b_v[0]
+    def linearised(self, y: Float[Array, " d"], x: LegendrePoint) -> Linearised:
+        """b - pi, the mass matrix db/dv, and the noise of b and pi."""
+        _, _, b_q, b_v = self._evaluate(self.kernels.blocks, y, x)
+        residual = self.residual(y, x)
+        noise = jnp.abs(residual + x.p) + jnp.abs(x.p)
+        noise = noise + (_applied(b_q, jnp.abs(x.q)[None]) + _applied(b_v, jnp.abs(y)[None]))[0]
+        return Linearised(residual, b_v[0], noise)
 
     def scale(self, y: Float[Array, " d"], x: LegendrePoint) -> Float[Array, " d"]:
         """The velocity itself."""
@@ -197,17 +219,17 @@ class LegendreProblem:
         return jnp.abs(y)
 
     def solved(self, y: Float[Array, " d"], x: LegendrePoint) -> Bool[Array, ""]:
-        """Whether b(q, v, t) is pi to eps^(2/3)."""
-        residual = self.residual(y, x)
-        return _balanced(residual[None, :], jnp.abs(residual + x.p) + jnp.abs(x.p))
+        """Whether b(q, v, t) is pi to eps^(2/3), or to the noise of b."""
+        y, x = jax.lax.stop_gradient((y, x))
+        found = self.linearised(y, x)
+        return _balanced(found, jnp.abs(found.value + x.p) + jnp.abs(x.p))
 
 
-def _balanced(residual: Float[Array, "m d"], size: Float[Array, " d"]) -> Bool[Array, ""]:
-    """Equations hold to eps^(2/3) of their own terms or to round-off of the largest terms."""
-    eps = jnp.finfo(residual.dtype).eps
-    allowed = jnp.maximum(eps ** (2 / 3) * size, 64 * eps * jnp.max(size))
-    allowed = allowed + negligible(residual.dtype)
-    return jnp.all(jnp.abs(residual) <= allowed[None, :])
+def _balanced(found: Linearised, size: Float[Array, " n"]) -> Bool[Array, ""]:
+    """Every equation holds to eps^(2/3) of its own terms, or to its round-off."""
+    eps = jnp.finfo(size.dtype).eps
+    allowed = eps ** (2 / 3) * size + 64 * eps * found.noise + at_rest(size.dtype)
+    return jnp.all(jnp.abs(found.value) <= allowed)
 
 
 class State(NamedTuple):
@@ -226,9 +248,9 @@ class State(NamedTuple):
 class Clock(NamedTuple):
     """Time at the start of a step, its length, and its number counted from 1."""
 
-    t: Float[Array, ...]
-    h: Float[Array, ...]
-    number: Int[Array, ...]
+    t: Float[Array, "..."]
+    h: Float[Array, "..."]
+    number: Int[Array, "..."]
 
 
 def wrap(
@@ -251,9 +273,12 @@ def take_step(
 ) -> tuple[State, Float[Array, "s d"]]:
     """One step: the next state, and the node positions Q_0 .. Q_{r+1} (not wrapped)."""
     x = Node(s.q, s.p, clock.t, clock.h, parameters)
+    live = s.status == 0
     nodes = jnp.asarray(problem.tableau.nodes, s.q.dtype)
-    guess = ((1 + nodes[1:]) * (clock.h / 2))[:, None] * s.v[None, :]
-    y = implicit_root(problem, jax.lax.stop_gradient(guess.reshape(-1)), x)
+    # From rest, a velocity too small to matter keeps directions such as v/|v| defined.
+    v = jnp.where(s.v == 0, barely_moving(s.v.dtype), s.v)
+    guess = ((1 + nodes[1:]) * (clock.h / 2))[:, None] * v[None, :]
+    y, failure = implicit_root(problem, jax.lax.stop_gradient(guess.reshape(-1)), x, live)
     u = problem.displacements(y, x)
     a, _ = problem.forces(y, x)
     weights = jnp.asarray(problem.tableau.weights, s.q.dtype)
@@ -261,16 +286,16 @@ def take_step(
 
     q, q_low = _accumulate(s.q, s.q_low, u[-1])
     p, p_low = _accumulate(s.p, s.p_low, impulse)
-    finite = jnp.all(jnp.isfinite(q)) & jnp.all(jnp.isfinite(p))
-    solved = problem.solved(y, x)
+    finite = jnp.all(jnp.isfinite(q)) & jnp.all(jnp.isfinite(p)) & (failure != NOT_FINITE)
+    good = live & finite & (failure == FOUND) & problem.solved(y, x)
     event = jnp.where(finite, clock.number, -clock.number).astype(s.status.dtype)
-    status = jnp.where((s.status == 0) & ~(finite & solved), event, s.status)
-    lost = status != 0
-    q = jnp.where(lost, jnp.nan, q)
-    p = jnp.where(lost, jnp.nan, p)
-    v = jnp.where(lost, jnp.nan, problem.velocities(u, x)[-1])
+    status = jnp.where(live & ~good, event, s.status)
     q, winding = wrap(q, s.winding, moduli)
-    return State(q, p, q_low, p_low, v, winding, status), s.q[None, :] + u
+    reached = State(q, p, q_low, p_low, problem.velocities(u, x)[-1], winding, status)
+    # A trajectory that failed stays at its last good state, so that derivatives of others in a
+    # batch do not meet a NaN; what is returned of it is masked.
+    kept = jax.tree_util.tree_map(lambda new, old: jnp.where(good, new, old), reached, s)
+    return kept._replace(status=status), s.q[None, :] + u
 
 
 def _accumulate(total: Array, low: Array, increment: Array) -> tuple[Array, Array]:
@@ -281,12 +306,14 @@ def _accumulate(total: Array, low: Array, increment: Array) -> tuple[Array, Arra
 
 
 class Ends(NamedTuple):
-    """States at the end of every step: q, pi, a guess of v, winding, status; leading axis steps."""
+    """States at the end of every step: q, pi, a guess of v, winding, and whether the trajectory has
+    failed by then; leading axis steps."""
 
-    q: Float[Array, ...]
-    p: Float[Array, ...]
-    v: Float[Array, ...]
-    winding: Int[Array, ...]
+    q: Float[Array, "..."]
+    p: Float[Array, "..."]
+    v: Float[Array, "..."]
+    winding: Int[Array, "..."]
+    lost: Bool[Array, "..."]
 
 
 def advance(
@@ -300,7 +327,7 @@ def advance(
 
     def body(s: State, clock: Clock) -> tuple[State, Ends]:
         new, _ = take_step(problem, moduli, s, clock, parameters)
-        return new, Ends(new.q, new.p, new.v, new.winding)
+        return new, Ends(new.q, new.p, new.v, new.winding, new.status != 0)
 
     return jax.lax.scan(body, start, clocks)
 
@@ -308,7 +335,8 @@ def advance(
 def velocity(
     problem: LegendreProblem, guess: Float[Array, " d"], x: LegendrePoint
 ) -> tuple[Float[Array, " d"], Bool[Array, ""]]:
-    """v with b(q, v, t) = pi, NaN where it is not found; and whether it was."""
-    v = implicit_root(problem, jax.lax.stop_gradient(guess), x)
-    found = problem.solved(v, x)
-    return jnp.where(found, v, jnp.nan), found
+    """v with b(q, v, t) = pi, and whether it was found (if not, v is some finite vector)."""
+    guess = jnp.where(guess == 0, barely_moving(guess.dtype), guess)
+    live = jnp.all(jnp.isfinite(x.q) & jnp.isfinite(x.p))
+    v, failure = implicit_root(problem, jax.lax.stop_gradient(guess), x, live)
+    return v, (failure == FOUND) & problem.solved(v, x)

@@ -5,7 +5,7 @@ Damping follows the natural monotonicity test of Deuflhard (Newton Methods for N
 2004, sec. 3.3): a step is accepted when the next Newton correction is shorter than this one, which
 does not depend on how equations are scaled. The iteration ends when the correction is below
 eps^(2/3) of the unknown, so that, converging quadratically, what is left is below round-off; or
-when corrections no longer shrink and are at the level of round-off.
+when every equation holds to the round-off of its own evaluation, which a problem estimates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from jaxtyping import Array, Bool, Float, Int
 
 MAX_EVALUATIONS = 60
 _SHORTEST_DAMPING = 2.0**-24
-_ROUND_OFF = 1024.0  # corrections that stagnate below this many eps are round-off
+_SHORTEST_GUESS = 2.0**-30
+_ROUND_OFF = 16.0  # residuals below this many eps of their noise cannot be improved
+
+FOUND, NOT_CONVERGED, NOT_FINITE = 0.0, 1.0, 2.0
+
+
+class Linearised(NamedTuple):
+    """F(y, x), dF/dy, and magnitudes whose round-off limits how well each F_i is known."""
+
+    value: Float[Array, " n"]
+    jacobian: Float[Array, "n n"]
+    noise: Float[Array, " n"]
 
 
 @runtime_checkable
@@ -29,10 +40,8 @@ class Problem(Protocol):
     def residual(self, y: Float[Array, " n"], x: Any) -> Float[Array, " n"]:
         """F(y, x)."""
 
-    def residual_and_jacobian(
-        self, y: Float[Array, " n"], x: Any
-    ) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
-        """F(y, x) and dF/dy."""
+    def linearised(self, y: Float[Array, " n"], x: Any) -> Linearised:
+        """F(y, x), its derivative and its noise."""
 
     def scale(self, y: Float[Array, " n"], x: Any) -> Float[Array, " n"]:
         """Magnitudes against which a correction to each unknown is small."""
@@ -51,35 +60,34 @@ class _State(NamedTuple):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def implicit_root(problem: Problem, guess: Float[Array, " n"], x: Any) -> Float[Array, " n"]:
-    """The root near `guess`; non-finite if the equations are not finite there.
+def implicit_root(
+    problem: Problem, guess: Float[Array, " n"], x: Any, live: Bool[Array, ""]
+) -> tuple[Float[Array, " n"], Float[Array, ""]]:
+    """The root near `guess`, and FOUND, NOT_CONVERGED or NOT_FINITE.
 
-    The caller checks the residual: a root that was not found is returned as it stands.
+    Without a root the last point reached comes back, where the equations are finite if they are so
+    anywhere on the way from zero to the guess; its derivative is zero. Where not `live`, nothing is
+    searched. The caller checks the residual of what was found.
     """
     eps = jnp.finfo(guess.dtype).eps
     tolerance = eps ** (2 / 3)
 
-    def correct(y: Array) -> tuple[Array, Array]:
-        value, jacobian = problem.residual_and_jacobian(y, x)
+    def correct(y: Array) -> tuple[Array, Array, Array]:
+        value, jacobian, noise = problem.linearised(y, x)
         correction = -solve_dense(jacobian, value)
+        rest = at_rest(y.dtype)
         scale = problem.scale(y + correction, x)
-        length = jnp.max(jnp.abs(correction) / jnp.where(scale > 0, scale, 1))
-        return correction, length
-
-    def settled(y: Array, correction: Array, length: Array, previous: Array) -> Array:
-        floor = problem.floor(y, x)
-        small = jnp.abs(correction) <= 4 * eps * floor + negligible(guess.dtype)
-        near = jnp.abs(correction) <= _ROUND_OFF * eps * jnp.max(floor)
-        stagnant = length >= 0.25 * previous
-        scale = problem.scale(y + correction, x)
+        length = jnp.max(jnp.abs(correction) / (scale + rest))
+        small = jnp.abs(correction) <= 4 * eps * problem.floor(y, x) + rest
         close = jnp.abs(correction) <= tolerance * scale
-        return jnp.all(small | close | (near & stagnant))
+        exact = jnp.all(jnp.abs(value) <= _ROUND_OFF * eps * noise)
+        return correction, length, jnp.all(small | close) | exact
 
     def body(s: _State) -> _State:
         candidate = s.y + s.damping * s.correction
-        correction, length = correct(candidate)
+        correction, length, settled = correct(candidate)
         finite = jnp.all(jnp.isfinite(correction))
-        done = finite & settled(candidate, correction, length, s.length)
+        done = finite & settled
         accepted = finite & (done | (length <= (1 - s.damping / 4) * s.length))
         return _State(
             y=jnp.where(accepted, candidate, s.y),
@@ -94,29 +102,47 @@ def implicit_root(problem: Problem, guess: Float[Array, " n"], x: Any) -> Float[
         going = (s.evaluations < MAX_EVALUATIONS) & (s.damping > _SHORTEST_DAMPING)
         return ~s.done & going & jnp.isfinite(s.length)
 
-    correction, length = correct(guess)
+    def outside(fraction: Array) -> Bool[Array, ""]:
+        correction, _, _ = correct(fraction * guess)
+        return live & ~jnp.all(jnp.isfinite(correction)) & (fraction > _SHORTEST_GUESS)
+
+    # A guess outside the domain of the equations is drawn back towards zero.
+    whole = jnp.ones((), guess.dtype)
+    fraction = jax.lax.while_loop(outside, lambda f: f / 2, whole)
+    y = jnp.where(live, fraction, _SHORTEST_GUESS) * guess
+    correction, length, settled = correct(y)
+    finite = jnp.all(jnp.isfinite(correction))
     one: Int[Array, ""] = jnp.asarray(1, jnp.int32)
-    start = _State(guess, correction, length, jnp.ones((), guess.dtype), one, length == 0)
+    start = _State(y, correction, length, whole, one, ~live | (settled & finite))
     end = jax.lax.while_loop(unfinished, body, start)
-    return jnp.where(jnp.isfinite(end.length), end.y + end.correction * end.done, jnp.nan)
+    failure = jnp.where(jnp.isfinite(end.length), NOT_CONVERGED, NOT_FINITE)
+    failure = jnp.where(live & end.done, FOUND, failure).astype(guess.dtype)
+    return jnp.where(failure == FOUND, end.y + end.correction, end.y), failure
 
 
 @implicit_root.defjvp
 def _implicit_root_jvp(
-    problem: Problem, primals: tuple[Any, Any], tangents: tuple[Any, Any]
-) -> tuple[Array, Array]:
+    problem: Problem, primals: tuple[Any, Any, Any], tangents: tuple[Any, Any, Any]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """dy = -(dF/dy)^-1 (dF/dx) dx: the iterations and the guess do not enter."""
-    guess, x = primals
-    y = implicit_root(problem, guess, x)
-    _, jacobian = problem.residual_and_jacobian(y, x)
+    guess, x, live = primals
+    y, failure = implicit_root(problem, guess, x, live)
+    found = failure == FOUND
+    jacobian = problem.linearised(y, x).jacobian
+    jacobian = jnp.where(found, jacobian, jnp.eye(y.shape[0], dtype=y.dtype))
     _, change = jax.jvp(lambda x: problem.residual(y, x), (x,), (tangents[1],))
-    return y, -solve_dense(jacobian, change)
+    slope = -solve_dense(jacobian, jnp.where(found, change, 0))
+    return (y, failure), (slope, jnp.zeros_like(failure))
 
 
-def negligible(dtype: Any) -> float:
-    """What counts as zero: smaller numbers lose digits to gradual underflow."""
-    info = jnp.finfo(dtype)
-    return float(info.tiny) / float(info.eps)
+def at_rest(dtype: Any) -> float:
+    """What counts as zero: displacements and momenta that gradual underflow leaves few digits."""
+    return float(jnp.finfo(dtype).tiny) ** 0.45
+
+
+def barely_moving(dtype: Any) -> float:
+    """A velocity that counts as zero, yet can be squared without underflow."""
+    return float(jnp.finfo(dtype).tiny) ** 0.48
 
 
 def solve_dense(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float[Array, " n"]:

@@ -157,6 +157,5 @@ class Kernels:
     forces: Kernel
     blocks: Kernel
     momentum: Kernel
-    legendre: Kernel
     energy: Kernel
     observables: Mapping[str, Kernel] = field(default_factory=dict)

@@ -36,10 +36,12 @@ class Step(NamedTuple):
 class System:
     """A model ready to run; a generated module holds one and exports its methods.
 
-    Everywhere: `coefficients` maps names to numbers or arrays with batch axes (defaults: those of
-    the model); `inputs` maps each `input` to a constant, a callable of t or `Samples`; `neural`
-    maps each slot to a callable or Equinox module (n,) -> (). Model units. Raises `LagcError`
-    (LAG5xx) for arguments that do not fit.
+    Batch axes lead everywhere: an array with fewer of them is the same along the later ones.
+    `coefficients` maps names to numbers or arrays with batch axes (defaults: those of the model);
+    `inputs` maps each `input` to a constant, a callable of t or `Samples`; `neural` maps each slot
+    to a callable or Equinox module (n,) -> (). A callable is evaluated anew when the numbers and
+    arrays it refers to change. Model units. Raises `LagcError` (LAG5xx) for arguments that do not
+    fit.
     """
 
     def __init__(self, spec: ModelSpec, kernels: Kernels) -> None:
@@ -85,7 +87,7 @@ class System:
     def simulate_in_chunks(
         self, q0: Any, v0: Any = None, *, chunk: int, dt: Any, steps: int, **options: Any
     ) -> Iterator[Trajectory]:
-        """The same trajectory as `simulate`, to the last bit, in pieces of at most `chunk` steps.
+        """The same steps as `simulate`, in pieces of at most `chunk` of them.
 
         The first piece is the initial state alone (one time level); each later one holds the ends
         of its steps. `status` counts steps from the start. Takes the options of `simulate` except
@@ -108,7 +110,7 @@ class System:
             options.get("t0", 0.0),
             options.get("r", 2),
         )
-        return run.simulate_in_chunks(self, plan, chunk)
+        return run.simulate_in_chunks(self, plan, args.check_steps(chunk, plan.static.r)[0])
 
     def step(
         self,
@@ -278,7 +280,9 @@ class System:
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
-        return run.make_plan(arrays, signals, terms, r, steps)
+        plan = run.make_plan(arrays, signals, terms, r, steps)
+        args.refuse_unmarked_samples(constants, plan.static.batch, steps)
+        return plan
 
     def _at_point(
         self,
@@ -304,7 +308,7 @@ class System:
         arrays |= {f"coefficient {n}": (a, 0) for n, a in values.items()}
         arrays |= {f"input {n}": (a, 0) for n, a in constants.items()}
         terms = args.neural_functions(self.spec, neural, dtype)
-        batch = args.broadcast_batch(arrays)
+        arrays, batch = args.align_batch(arrays)
 
         def full(array: jax.Array, own: int) -> jax.Array:
             return jnp.broadcast_to(array, batch + array.shape[array.ndim - own :])
@@ -315,8 +319,8 @@ class System:
             full(*arrays["q"]),
             full(*arrays["v"]),
             time,
-            {n: full(a, 0) for n, a in values.items()},
-            {n: full(a, 0) for n, a in constants.items()} | sampled,
+            {n: full(*arrays[f"coefficient {n}"]) for n in values},
+            {n: full(*arrays[f"input {n}"]) for n in constants} | sampled,
             {n: run.scalar(f) for n, f in terms.items()},
         )
 

@@ -113,18 +113,6 @@ def _momentum(q, v, t, c, u, n):
     return _rt.assemble(t, (x2,))
 
 
-def _legendre(q, v, t, c, u, n):
-    """b: (..., dof) and db/dv: (..., dof, dof). 2 operations."""
-    x0 = c['c1']
-    v0 = v[..., 0]
-    x1 = 2.0 * x0
-    x2 = x1 * v0
-    return (
-        _rt.assemble(t, (x2,)),
-        _rt.assemble(t, ((x1,),)),
-    )
-
-
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 5 operations."""
     x0 = c['c1']
@@ -146,7 +134,6 @@ system = _rt.System(
         forces=_forces,
         blocks=_blocks,
         momentum=_momentum,
-        legendre=_legendre,
         energy=_energy,
         observables={},
     ),

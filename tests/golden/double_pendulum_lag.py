@@ -178,25 +178,6 @@ def _momentum(q, v, t, c, u, n):
     return _rt.assemble(t, (x4, x6,))
 
 
-def _legendre(q, v, t, c, u, n):
-    """b: (..., dof) and db/dv: (..., dof, dof). 7 operations."""
-    v0 = v[..., 0]
-    x0 = 2.0 * v0
-    v1 = v[..., 1]
-    q0 = q[..., 0]
-    q1 = q[..., 1]
-    x1 = q0 - q1
-    x2 = jnp.cos(x1)
-    x3 = v1 * x2
-    x4 = x0 + x3
-    x5 = v0 * x2
-    x6 = v1 + x5
-    return (
-        _rt.assemble(t, (x4, x6,)),
-        _rt.assemble(t, ((2.0, x2,), (x2, 1.0,),)),
-    )
-
-
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 24 operations."""
     v0 = v[..., 0]
@@ -248,7 +229,6 @@ system = _rt.System(
         forces=_forces,
         blocks=_blocks,
         momentum=_momentum,
-        legendre=_legendre,
         energy=_energy,
         observables={'height': _observable_0},
     ),

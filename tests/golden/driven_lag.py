@@ -106,15 +106,6 @@ def _momentum(q, v, t, c, u, n):
     return _rt.assemble(t, (v0,))
 
 
-def _legendre(q, v, t, c, u, n):
-    """b: (..., dof) and db/dv: (..., dof, dof). 0 operations."""
-    v0 = v[..., 0]
-    return (
-        _rt.assemble(t, (v0,)),
-        _rt.assemble(t, ((1.0,),)),
-    )
-
-
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 5 operations."""
     q0 = q[..., 0]
@@ -134,7 +125,6 @@ system = _rt.System(
         forces=_forces,
         blocks=_blocks,
         momentum=_momentum,
-        legendre=_legendre,
         energy=_energy,
         observables={},
     ),

@@ -115,17 +115,6 @@ def _momentum(q, v, t, c, u, n):
     return _rt.assemble(t, (x1,))
 
 
-def _legendre(q, v, t, c, u, n):
-    """b: (..., dof) and db/dv: (..., dof, dof). 1 operation."""
-    x0 = c['m']
-    v0 = v[..., 0]
-    x1 = x0 * v0
-    return (
-        _rt.assemble(t, (x1,)),
-        _rt.assemble(t, ((x0,),)),
-    )
-
-
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 7 operations."""
     x0 = c['m']
@@ -148,7 +137,6 @@ system = _rt.System(
         forces=_forces,
         blocks=_blocks,
         momentum=_momentum,
-        legendre=_legendre,
         energy=_energy,
         observables={},
     ),

@@ -241,16 +241,6 @@ def _momentum(q, v, t, c, u, n):
     return _rt.assemble(t, (v0, v1,))
 
 
-def _legendre(q, v, t, c, u, n):
-    """b: (..., dof) and db/dv: (..., dof, dof). 0 operations."""
-    v0 = v[..., 0]
-    v1 = v[..., 1]
-    return (
-        _rt.assemble(t, (v0, v1,)),
-        _rt.assemble(t, ((1.0, 0.0,), (0.0, 1.0,),)),
-    )
-
-
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 13 operations."""
     v0 = v[..., 0]
@@ -281,7 +271,6 @@ system = _rt.System(
         forces=_forces,
         blocks=_blocks,
         momentum=_momentum,
-        legendre=_legendre,
         energy=_energy,
         observables={},
     ),

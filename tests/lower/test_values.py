@@ -43,8 +43,6 @@ def expressions(c: Compilation) -> dict[tuple[str, str], list[sp.Expr]]:
         ("blocks", "b_q"): flat(n.b_q),
         ("blocks", "b_v"): flat(n.b_v),
         ("momentum", "b"): list(n.b),
-        ("legendre", "b"): list(n.b),
-        ("legendre", "b_v"): flat(n.b_v),
         ("energy", "E"): [n.energy],
         **{(o.name, o.name): [o.value] for o in c.model.observables},
     }
@@ -122,8 +120,8 @@ def test_emitted_code_computes_the_programs(name: str) -> None:
     slots = {s.name: lambda x: network(tuple(x), jnp.sin) for s in c.model.neural}
     arguments = (stack("q"), stack("v"), t, named("coefficient"), named("signal"), slots)
     for i, program in enumerate(c.programs.all()):
-        standard = i < 6
-        function = getattr(module, f"_{program.name}" if standard else f"_observable_{i - 6}")
+        standard = i < 5
+        function = getattr(module, f"_{program.name}" if standard else f"_observable_{i - 5}")
         results = function(*arguments)
         results = results if isinstance(results, tuple) else (results,)
         for k, point in enumerate(points):

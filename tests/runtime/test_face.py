@@ -42,13 +42,11 @@ def test_shapes_and_values(dho: lagc.System) -> None:
 def test_batches_lead_and_agree_with_single_runs(dho: lagc.System) -> None:
     q0 = jnp.linspace(0.5, 1.5, 6).reshape(2, 3, 1)
     c3 = jnp.array([0.0, 0.1, 0.7])
-    dt = jnp.array([[0.1], [0.05]])
-    t = dho.simulate(q0, jnp.zeros(1), coefficients={"c3": c3}, dt=dt, steps=20)
+    dt = jnp.array([0.1, 0.05])
+    t = dho.simulate(q0, jnp.zeros(1), coefficients={"c3": c3[None]}, dt=dt, steps=20)
     assert t.q.shape == (2, 3, 21, 1) and t.t.shape == (2, 3, 21) and t.status.shape == (2, 3)
     for i, j in np.ndindex(2, 3):
-        one = dho.simulate(
-            q0[i, j], jnp.zeros(1), coefficients={"c3": c3[j]}, dt=dt[i, 0], steps=20
-        )
+        one = dho.simulate(q0[i, j], jnp.zeros(1), coefficients={"c3": c3[j]}, dt=dt[i], steps=20)
         for name in ("t", "q", "v", "p", "energy"):
             np.testing.assert_allclose(getattr(t, name)[i, j], getattr(one, name), atol=5e-15)
 

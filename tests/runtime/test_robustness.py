@@ -1,0 +1,174 @@
+"""Places where an integrator can say no to a right answer, or yes to a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lagc
+from tests.conftest import EXAMPLES
+
+SPRING = "-q'_+*q_-"
+
+
+@pytest.mark.parametrize("r", [0, 2])
+def test_coming_to_rest_away_from_the_origin(r: int) -> None:
+    """Near an equilibrium the terms of a cancel; their round-off is not a failure."""
+    hanging = lagc.compile(L="1/2*q'^2 - 9.81*q - 50*q^2", K=SPRING, coordinates=["q"])
+    t = hanging.simulate(0.0, 0.0, dt=0.05, steps=1000, r=r)
+    assert int(t.status) == 0 and float(t.q[-1, 0]) == pytest.approx(-0.0981, abs=1e-9)
+    L = "1/2*q'^2 - 1/2*(q - x0)^2"
+    shifted = lagc.compile(L=L, K=SPRING, coordinates=["q"], coefficients={"x0": 0.0})
+    x0 = jnp.array([0.3, 1.1, 1000.0])
+    t = shifted.simulate(
+        x0[:, None] + 1, jnp.zeros(1), coefficients={"x0": x0}, dt=0.1, steps=1500, r=r
+    )
+    assert not np.any(t.status)
+    np.testing.assert_allclose(t.q[:, -1, 0], x0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("r", [0, 1, 3])
+def test_small_motions_about_an_equilibrium(r: int) -> None:
+    L = "1/2*dot(r', r') - 25*(norm(r) - 1)^2 - 9.81*r[1]"
+    elastic = lagc.compile(L=L, coordinates=["r[2]"])
+    q0 = jnp.array([[1e-4, -1 - 9.81 / 50], [0.0, -1 - 9.81 / 50]])
+    t = elastic.simulate(q0, jnp.zeros(2), dt=0.05, steps=400, r=r)
+    assert not np.any(t.status)
+    assert 1e-5 < float(jnp.max(jnp.abs(t.q[0, :, 0]))) < 1.1e-4
+    double = lagc.load(EXAMPLES / "double_pendulum.lag")
+    upright = double.simulate(jnp.array([np.pi, np.pi]), jnp.zeros(2), dt=0.1, steps=10, r=r)
+    assert int(upright.status) == 0
+
+
+def test_a_heavy_neighbour_hides_nothing() -> None:
+    """A step that is not solved is not accepted because another momentum is large."""
+    L = "1/2*M*x'^2 + 1/2*q'^2 + cos(q)"
+    system = lagc.compile(L=L, coordinates=["x", "q"], coefficients={"M": 1.0})
+    mass = jnp.array([1.0, 1e14, 1e20])
+    start = (jnp.array([0.0, 2.0]), jnp.array([1.0, 0.5]))
+    t = system.simulate(*start, coefficients={"M": mass}, dt=4.0, steps=10, r=8)
+    assert int(t.status[0]) != 0
+    np.testing.assert_array_equal(t.status, t.status[0])
+
+
+def test_drag_from_rest() -> None:
+    """v/|v| has no value at rest; the motion has: v = v_end tanh(g t / v_end)."""
+    system = lagc.compile(
+        L="1/2*dot(r', r') - g*r[1]",
+        K="-c*norm(r'_+)*dot(r'_+, r_-)",
+        coordinates=["r[2]"],
+        coefficients={"g": 9.81, "c": 0.1},
+    )
+    t = system.simulate(jnp.zeros(2), jnp.zeros(2), dt=0.02, steps=100)
+    fastest = np.sqrt(9.81 / 0.1)
+    exact = -fastest * np.tanh(9.81 * np.asarray(t.t) / fastest)
+    np.testing.assert_allclose(t.v[:, 1], exact, atol=1e-9)
+    weightless = system.simulate(
+        jnp.zeros(2), jnp.zeros(2), coefficients={"g": 0.0}, dt=0.1, steps=10
+    )
+    assert int(weightless.status) == 0 and float(jnp.max(jnp.abs(weightless.v))) < 1e-100
+
+
+def test_symbolic_exponent_at_zero() -> None:
+    system = lagc.compile(L="q'^2/2 - q^n/4", coordinates=["q"], coefficients={"n": 4})
+    same = lagc.compile(L="q'^2/2 - q^4/4", coordinates=["q"])
+    t, exact = (s.simulate(0.0, 1.0, dt=0.1, steps=10) for s in (system, same))
+    np.testing.assert_allclose(t.q, exact.q, atol=1e-14)
+
+
+def test_energy_follows_an_angle_under_constant_torque() -> None:
+    L = "1/2*q'^2 + F*q + cos(q)"
+    system = lagc.compile(L=L, coordinates=["q mod 2*pi"], coefficients={"F": 0.5})
+    t = system.simulate(0.0, 2.0, dt=0.01, steps=1000)
+    assert int(t.winding[-1, 0]) > 3
+    np.testing.assert_allclose(t.energy, 1.0, atol=1e-9)
+
+
+def test_a_failed_member_does_not_spoil_gradients() -> None:
+    L = "-sqrt(1 - q'^2) - 1/2*k*q^2"
+    system = lagc.compile(L=L, coordinates=["q"], coefficients={"k": 1.0})
+
+    def loss(k: jax.Array | float, v0: jax.Array) -> jax.Array:
+        q0 = jnp.zeros((len(v0), 1))
+        t = system.simulate(q0, v0[:, None], coefficients={"k": k}, dt=0.1, steps=10)
+        good = (t.status == 0)[:, None, None]
+        return jnp.sum(jnp.where(good, t.q, 0.0) ** 2)
+
+    with_failure, without = jnp.array([0.1, 0.5, 1.5]), jnp.array([0.1, 0.5])
+    assert float(loss(1.0, with_failure)) == pytest.approx(float(loss(1.0, without)), abs=1e-13)
+    exact = float(jax.grad(loss)(1.0, without))
+    assert float(jax.grad(loss)(1.0, with_failure)) == pytest.approx(exact, rel=1e-11)
+    assert float(jax.jacfwd(loss)(1.0, with_failure)) == pytest.approx(exact, rel=1e-11)
+
+
+def test_callables_are_known_by_what_they_refer_to() -> None:
+    """Changing a number inside a callable is not answered with an old result."""
+    system = lagc.compile(L="1/2*q'^2 - V(q)", coordinates=["q"], neural={"V(q)": "mlp(4)"})
+
+    class Quadratic:
+        stiffness = 1.0
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return 0.5 * self.stiffness * x[0] ** 2
+
+    def end(function: Any) -> float:
+        t = system.simulate(1.0, 0.0, neural={"V": function}, dt=0.1, steps=10, r=3)
+        return float(t.q[-1, 0])
+
+    function = Quadratic()
+    assert end(function) == pytest.approx(np.cos(1.0), abs=1e-9)
+    function.stiffness = 4.0
+    assert end(function) == pytest.approx(np.cos(2.0), abs=1e-7)
+    stiffness = np.array(1.0)
+
+    def closed(x: jax.Array) -> jax.Array:
+        return 0.5 * stiffness * x[0] ** 2
+
+    assert end(closed) == pytest.approx(np.cos(1.0), abs=1e-9)
+    stiffness[...] = 4.0
+    assert end(closed) == pytest.approx(np.cos(2.0), abs=1e-7)
+
+
+def test_batch_axes_lead_in_point_functions() -> None:
+    """A batch as long as the trajectory has time levels is not mistaken for time."""
+    L = "1/2*m*q'^2 - 1/2*q^2"
+    system = lagc.compile(L=L, coordinates=["q"], coefficients={"m": 1})
+    m = jnp.linspace(1, 2, 11)
+    t = system.simulate(1.0, 0.5, coefficients={"m": m}, dt=0.1, steps=10)
+    np.testing.assert_allclose(
+        system.energy(t.q, t.v, t.t, coefficients={"m": m}), t.energy, rtol=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        lagc.Samples([0.0, 2.0, 1.0], [0.0, 1.0, 2.0]),
+        lagc.Samples([0.0, 1.0], [0.0, 1.0, 2.0]),
+        lagc.Samples([0.0, 1.0], [0.0, 1.0], "cubic"),  # type: ignore[arg-type]
+        np.zeros(11),
+        np.zeros(10),
+    ],
+)
+def test_signals_that_are_refused(signal: Any) -> None:
+    driven = lagc.load(EXAMPLES / "driven.lag")
+    with pytest.raises(lagc.LagcError, match="LAG506"):
+        driven.simulate(1.0, 0.0, inputs={"u": signal}, dt=0.1, steps=10)
+
+
+def test_a_guess_outside_the_domain_is_no_failure_of_another_kind() -> None:
+    """Half a step leads beyond x = 0, where log has no value: a status, never a number."""
+    system = lagc.compile(L="1/2*q'^2 + log(q)", coordinates=["q"])
+    t = system.simulate(1.0, -30.0, dt=0.05, steps=3)
+    assert int(t.status) != 0 and bool(jnp.all(jnp.isnan(t.q[-1])))
+
+
+@pytest.mark.parametrize("chunk", [0, -3, 2.5])
+def test_chunks_are_positive(chunk: Any) -> None:
+    system = lagc.load(EXAMPLES / "dho.lag")
+    with pytest.raises(lagc.LagcError, match="LAG509"):
+        system.simulate_in_chunks(1.0, 0.0, dt=0.1, steps=10, chunk=chunk)
