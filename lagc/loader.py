@@ -92,13 +92,17 @@ def compile(
     or None; neural: "V(q)" -> "mlp(64, 64)". The pieces are put together to the text of a model, so
     what is wrong with them is reported as for a file.
     """
+    if isinstance(coordinates, str) or isinstance(inputs, str):
+        raise fail(Code.LAG510, "coordinates and inputs are lists of names, such as ['q']")
     lines = [_line("model", name)]
     lines += [_line("coordinate", c) for c in coordinates]
     lines += [_line("constant", k, v) for k, v in (constants or {}).items()]
     lines += [_line("coefficient", k, v) for k, v in (coefficients or {}).items()]
     lines += [_line("input", i) for i in inputs]
     lines += [_line("neural", k, v) for k, v in (neural or {}).items()]
-    lines += [_line(symbol, "", text) for symbol, text in (("L", L), ("K", K), ("R", R)) if text]
+    lines += [
+        _line(symbol, "", text) for symbol, text in (("L", L), ("K", K), ("R", R)) if text.strip()
+    ]
     lines += [_line("force", k, v) for k, v in (forces or {}).items()]
     lines += [_line("observable", k, v) for k, v in (observables or {}).items()]
     return load_source(Source("<lagc.compile>", "\n".join(lines) + "\n"))
@@ -110,6 +114,8 @@ def _line(keyword: str, subject: str, value: Any = None) -> str:
     start = f"{keyword} {subject}".rstrip()
     if value is None:
         return start
+    if not isinstance(value, str | int | float):
+        raise fail(Code.LAG510, f"{start}: {value!r} is not a number", help="give arrays to a run")
     text = value if isinstance(value, str) else repr(float(value))
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.runtime.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from lagc.runtime.spec import ModelSpec
 
 _MOST_POINTS = 20_000
+_FORMATS = (".png", ".pdf", ".svg", ".jpg")
 
 
 def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: str) -> None:
@@ -46,7 +50,18 @@ def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: st
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
-        raise fail(Code.LAG002, f"{path}: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise fail(Code.LAG002, f"{path}: {reason}") from None
+
+
+def check_plot(path: str) -> None:
+    """Refuse a picture that could not be drawn, before anything is computed."""
+    suffix = Path(path).suffix
+    if suffix not in _FORMATS:
+        raise fail(Code.LAG510, f"--plot {path}: the file type is one of {', '.join(_FORMATS)}")
+    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+        raise fail(Code.LAG002, f"{path}: the folder does not exist, or this is one")
+    _figure()
 
 
 def _figure() -> Any:

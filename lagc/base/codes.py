@@ -132,6 +132,12 @@ class Code(Enum):
         "not supported yet",
         "The construct is part of the language but this version cannot compile it.",
     )
+    LAG218 = (
+        "declared and not used",
+        "No expression of the model uses this name, so it changes nothing. A contribution to the "
+        "model is written `L = ...`, `K = ...` or `R = ...`, without `let`.",
+        Severity.WARNING,
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "
@@ -169,6 +175,12 @@ class Code(Enum):
     LAG307 = (
         "expression cannot be evaluated",
         "The equations of motion are not finite real numbers at any of the points tried.",
+    )
+    LAG308 = (
+        "term without effect",
+        "R acts through its derivatives with respect to the velocities: a summand without any "
+        "velocity reaches no equation of motion.",
+        Severity.WARNING,
     )
     LAG501 = (
         "initial values are missing",

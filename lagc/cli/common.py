@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,14 @@ _NUMERICAL = {Code.LAG508, Code.LAG602}
 _MODEL_AT_RUN_TIME = {Code.LAG603}
 
 
+class OptionError(LagcError):
+    """What is wrong with a text in the language that an option holds, not with the model."""
+
+
 def exit_code(error: LagcError) -> int:
     """The exit code for what was refused."""
+    if isinstance(error, OptionError):
+        return EXIT_USAGE
     codes = {d.code for d in error.diagnostics if d.severity is Severity.ERROR}
     if codes & _NUMERICAL:
         return EXIT_NUMERICAL
@@ -112,9 +119,11 @@ def assignments(items: Iterable[str], option: str) -> dict[str, float]:
 
 def number(text: str, what: str) -> float:
     """A finite number from a command line; LAG510 otherwise."""
+    over, slash, under = text.partition("/")
     try:
-        value = float(text)
-    except ValueError:
+        # A fraction such as `1/2` is exact until it is rounded once.
+        value = float(Fraction(over) / Fraction(under)) if slash else float(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
         value = float("nan")
     if not abs(value) < float("inf"):
         raise fail(Code.LAG510, f"{what}: `{text.strip()}` is not a finite number")

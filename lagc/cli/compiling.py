@@ -21,6 +21,10 @@ _STAGES = ("ast", "model", "nodes", "facts", "program")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print the value after a pass.")
 def compile_command(model: str, output: str | None, check: bool, dump: str | None) -> int:
     """Compile MODEL (a .lag file) to an importable Python module of JAX functions."""
+    if dump is not None and (output is not None or check):
+        raise click.UsageError("--dump prints a value; it does not go with --output or --check")
+    if check and output == "-":
+        raise click.UsageError("--check compares with a file; `-` is none")
     if dump is not None:
         from lagc.driver import dump as dump_stage
         from lagc.driver import read_source

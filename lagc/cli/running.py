@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +15,11 @@ import click
 import numpy as np
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, fail
+from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, fail
 from lagc.base.spans import Source
 from lagc.cli import common
 from lagc.cli.results import Result, check_format, write_result
+from lagc.plotting import check_plot, plot_trajectory
 
 if TYPE_CHECKING:
     from lagc.driver import Compilation
@@ -72,6 +76,8 @@ def run_command(
     """Integrate MODEL; what is not given comes from its `initial` and `run` lines."""
     if output is not None:
         check_format(output)
+    if plot is not None:
+        check_plot(plot)
     started = time.perf_counter()
     compilation = common.compile_model(model)
     system = _load(compilation)
@@ -82,7 +88,7 @@ def run_command(
     options: dict[str, Any] = {
         **_initial_state(system, compilation, initial),
         "coefficients": coefficients,
-        "inputs": _signals(signals),
+        "inputs": _signals(signals, schedule),
         "neural": _neural(system, weights),
         "dt": schedule.step,
         "steps": schedule.steps,
@@ -97,18 +103,13 @@ def run_command(
     run_seconds = time.perf_counter() - started
 
     result = Result.of(system, trajectory, options, schedule.order, interrupted)
-    if output is not None:
-        write_result(result, output)
-    if plot is not None:
-        from lagc.plotting import plot_trajectory
-
-        plot_trajectory(result.columns(), system.spec, plot)
+    written, problems = _write(result, system, output, plot)
     seconds = {"compile": compile_seconds, "first_call": first_call_seconds, "run": run_seconds}
     summary = result.summary() | {"seconds": seconds, "output": output}
     if as_json:
         common.print_json(summary)
     else:
-        _print_summary(result, seconds, [f for f in (output, plot) if f is not None])
+        _print_summary(result, seconds, written)
     if interrupted:
         raise KeyboardInterrupt
     if result.status != "ok":
@@ -117,7 +118,29 @@ def run_command(
             f"`{system.spec.name}`: {result.status} (t = {result.failure_time:g})",
             help="what was computed before it is kept; try a smaller --step",
         )
+    if problems:
+        raise LagcError(problems)
     return 0
+
+
+def _write(
+    result: Result, system: System, output: str | None, plot: str | None
+) -> tuple[list[str], list[Diagnostic]]:
+    """Files written, and what could not be: the summary is printed all the same."""
+    written: list[str] = []
+    problems: list[Diagnostic] = []
+    for path in (output, plot):
+        if path is None:
+            continue
+        try:
+            if path is output:
+                write_result(result, path)
+            else:
+                plot_trajectory(result.columns(), system.spec, path)
+            written.append(path)
+        except LagcError as error:
+            problems += error.diagnostics
+    return written, problems
 
 
 def _load(compilation: Compilation) -> System:
@@ -131,10 +154,12 @@ def _load(compilation: Compilation) -> System:
 
 
 def _schedule(system: System, until: str | None, step: str | None, order: int | None) -> _Schedule:
+    from lagc.semantics.lines import MAX_ORDER
+
     run = system.spec.run
     end = run.until if until is None else common.number(until, "--until")
     h = run.step if step is None else common.number(step, "--step")
-    p = order or run.order or _DEFAULT_ORDER
+    p = order if order is not None else run.order or _DEFAULT_ORDER
     for value, option in ((end, "--until"), (h, "--step")):
         if value is None:
             raise fail(
@@ -143,8 +168,8 @@ def _schedule(system: System, until: str | None, step: str | None, order: int | 
                 help=f"give {option}, or add `run until 100 step 0.1` to the model",
             )
     assert end is not None and h is not None
-    if p % 2 or not 2 <= p <= 34:
-        raise fail(Code.LAG509, f"the order {p} is not one of 2, 4, 6, ... 34")
+    if p % 2 or not 2 <= p <= MAX_ORDER:
+        raise fail(Code.LAG509, f"the order {p} is not one of 2, 4, 6, ... {MAX_ORDER}")
     if h == 0 or end / h <= 0:
         raise fail(Code.LAG509, f"steps of {h:g} do not lead from 0 to {end:g}")
     count = round(end / h)
@@ -153,7 +178,7 @@ def _schedule(system: System, until: str | None, step: str | None, order: int | 
         raise fail(
             Code.LAG509,
             f"until {end:g} is not a whole number of steps of {h:g}",
-            help=f"for instance --step {end / nearest!r} or --until {nearest * h!r}",
+            help=f"for instance --step {end / nearest:.12g} or --until {nearest * h:.12g}",
         )
     if count > 2_000_000_000:
         raise fail(Code.LAG509, f"{count} steps are more than one run can hold")
@@ -173,14 +198,16 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
         from lagc.syntax.parser import parse_assignments
 
         diagnostics = Diagnostics()
-        given = parse_assignments(Source("--initial", text), diagnostics)
-        diagnostics.raise_if_errors()
+        given = parse_assignments(Source("<--initial>", text), diagnostics)
+        if diagnostics.errors:
+            raise common.OptionError(diagnostics.in_source_order())
         constants = {c.name: c.value for c in compilation.model.constants}
         reader = ConstantReader(
             Scope(constants=dict(constants), constant=lambda n, s: True), diagnostics
         )
         found = read_assignments(given, compilation.model.coordinates, reader)
-        diagnostics.raise_if_errors()
+        if diagnostics.errors:
+            raise common.OptionError(diagnostics.in_source_order())
         new = {label: nearest_double(value) for label, value in found}
         # A momentum given here takes the place of the model's velocities, and the other way round.
         replaced: tuple[str, ...] = ()
@@ -196,36 +223,79 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
     return {"q0": q0, "v0": v0, "p0": p0}
 
 
-def _signals(items: tuple[str, ...]) -> dict[str, Any]:
+def _signals(items: tuple[str, ...], schedule: _Schedule) -> dict[str, Any]:
     signals: dict[str, Any] = {}
     for item in items:
         name, _, text = item.partition("=")
+        name = name.strip()
+        if name in signals:
+            raise fail(Code.LAG510, f"--input: `{name}` is given twice")
         if text.endswith(".csv"):
-            signals[name.strip()] = _recorded(text, name.strip())
+            signals[name] = _recorded(text, name, schedule.step * schedule.steps)
         else:
             signals |= common.assignments([item], "--input")
     return signals
 
 
-def _recorded(path: str, name: str) -> Any:
+def _recorded(path: str, name: str, end: float) -> Any:
+    """The signal of a file, which must cover the run: outside it nothing is known."""
     from lagc.runtime import Samples
 
-    try:
-        table = np.genfromtxt(path, delimiter=",", names=True, deletechars="", dtype=float)
-        times, values = table["t"], table[name]
-    except (OSError, ValueError) as error:
-        raise fail(
-            Code.LAG601, f"{path}: {error}", help=f"a signal has the columns t and {name}"
-        ) from None
-    if times.ndim != 1 or times.size < 2 or not np.all(np.diff(times) > 0):
+    times, values = _columns(path, ("t", name))
+    if len(times) < 2 or not all(a < b for a, b in pairwise(times)):
         raise fail(Code.LAG601, f"{path}: column t must increase over at least two rows")
-    if not (np.all(np.isfinite(times)) and np.all(np.isfinite(values))):
-        raise fail(Code.LAG601, f"{path}: a number is missing or not finite")
-    return Samples(times, values)
+    slack = 1e-9 * abs(end)
+    if times[0] > min(0.0, end) + slack or times[-1] < max(0.0, end) - slack:
+        raise fail(
+            Code.LAG601,
+            f"{path}: the signal goes from t = {times[0]:g} to {times[-1]:g} and the run from 0 to "
+            f"{end:g}",
+        )
+    return Samples(np.array(times), np.array(values))
+
+
+def _columns(path: str, names: tuple[str, ...]) -> list[list[float]]:
+    """The columns of a CSV file with a header, all numbers finite."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if row and not row[0].startswith("#")]
+    except OSError as error:
+        raise fail(Code.LAG001, f"{path}: {error.strerror}") from None
+    except (csv.Error, UnicodeDecodeError):
+        raise fail(Code.LAG601, f"{path}: this is not a CSV file") from None
+    header = [cell.strip() for cell in rows[0]] if rows else []
+    for name in names:
+        if header.count(name) != 1:
+            raise fail(
+                Code.LAG601,
+                f"{path}: there is no column {name}, or more than one",
+                help=f"a signal has the columns {' and '.join(names)}",
+            )
+    places = [header.index(name) for name in names]
+    columns: list[list[float]] = [[] for _ in names]
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(header):
+            raise fail(Code.LAG601, f"{path}: row {number} has {len(row)} cells, not {len(header)}")
+        for column, place in zip(columns, places, strict=True):
+            try:
+                column.append(float(row[place]))
+            except ValueError:
+                column.append(math.nan)
+            if not math.isfinite(column[-1]):
+                raise fail(
+                    Code.LAG601,
+                    f"{path}: row {number}, column {header[place]}: `{row[place]}` is not a finite "
+                    "number",
+                )
+    return columns
 
 
 def _neural(system: System, weights: str | None) -> dict[str, Any]:
     if not system.spec.neural:
+        if weights is not None:
+            raise fail(
+                Code.LAG507, f"`{system.spec.name}` has no neural terms that could use {weights}"
+            )
         return {}
     names = ", ".join(f"`{s.name}`" for s in system.spec.neural)
     if weights is None:
@@ -291,9 +361,13 @@ def _print_summary(result: Result, seconds: dict[str, float], files: list[str]) 
         f"{summary['model']}: {summary['steps']} steps of {result.dt:g}, order "
         f"{result.order}, {summary['status']}"
     )
-    for label, q, v, p in zip(result.spec.labels, final["q"], final["v"], final["p"], strict=True):
+    spec = result.spec
+    labels = zip(spec.labels, spec.velocity_labels, spec.momentum_labels, strict=True)
+    for (at, rate, momentum), q, v, p in zip(
+        labels, final["q"], final["v"], final["p"], strict=True
+    ):
         click.echo(
-            f"  t = {final['t']:g}  {label} = {q:.15g}  {label}' = {v:.15g}  p[{label}] = {p:.15g}"
+            f"  t = {final['t']:g}  {at} = {q:.15g}  {rate} = {v:.15g}  {momentum} = {p:.15g}"
         )
     click.echo(f"  energy {energy['initial']:.15g} -> {energy['final']:.15g}")
     click.echo(

@@ -153,8 +153,8 @@ def _report_jump(model: Model, error: JumpDerivative, diagnostics: Diagnostics) 
         else "the equations need the derivative of a function with a jump",
         call.span if call else _first_span(model),
         label=_smooth_variant(call),
-        help="forces must be continuous: the step's Jacobian differentiates L twice and K's "
-        "factors once",
+        help="the Jacobian of a step differentiates L and R twice, forces and factors in K once; "
+        "a force that is continuous can be given itself: `force q = ...`",
     )
 
 

@@ -17,6 +17,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.runtime import arguments as args
 from lagc.runtime import execution as run
+from lagc.runtime.plan import Plan, make_plan, scalar
 from lagc.runtime.spec import Kernel, Kernels, ModelSpec
 from lagc.runtime.trajectory import Trajectory
 
@@ -240,7 +241,7 @@ class System:
         t0: Any,
         r: int,
         nodes: jax.Array | None = None,
-    ) -> run.Plan:
+    ) -> Plan:
         args.warn_if_single_precision()
         spec = self.spec
         if (v0 is None) == (p0 is None):
@@ -280,7 +281,7 @@ class System:
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
-        plan = run.make_plan(arrays, signals, terms, r, steps)
+        plan = make_plan(arrays, signals, terms, r, steps)
         args.refuse_unmarked_samples(constants, plan.static.batch, steps)
         return plan
 
@@ -321,7 +322,7 @@ class System:
             time,
             {n: full(*arrays[f"coefficient {n}"]) for n in values},
             {n: full(*arrays[f"input {n}"]) for n in constants} | sampled,
-            {n: run.scalar(f) for n, f in terms.items()},
+            {n: scalar(f) for n, f in terms.items()},
         )
 
     def _point_function(self, kernel: Kernel) -> Callable[..., jax.Array]:

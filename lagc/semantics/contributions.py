@@ -76,13 +76,26 @@ class ContributionReader:
         return terms
 
     def _rayleigh(self, dissipation: list[m.Term]) -> list[m.Term]:
-        velocities = self._symbols(1)
-        return [
-            m.Term(-self._doubled(slope) * minus, term.span)
-            for term in dissipation
-            for velocity, minus in zip(velocities, self._symbols(0, "-"), strict=True)
-            if (slope := self._derivative(term, velocity)) != 0
-        ]
+        terms: list[m.Term] = []
+        errors = len(self.diagnostics.errors)
+        for term in dissipation:
+            slopes = [self._derivative(term, velocity) for velocity in self._symbols(1)]
+            terms += [
+                m.Term(-self._doubled(slope) * minus, term.span)
+                for slope, minus in zip(slopes, self._symbols(0, "-"), strict=True)
+                if slope != 0
+            ]
+            failed = len(self.diagnostics.errors) > errors
+            if not failed and term.value != 0 and all(slope == 0 for slope in slopes):
+                self.diagnostics.add(
+                    Code.LAG308,
+                    "this part of R depends on no velocity",
+                    term.span,
+                    label="inert: it does not reach the equations of motion",
+                    help="Rayleigh dissipation is a function such as `1/2*c*q'^2`; a potential "
+                    "belongs in L, a coupling with `q_-` in K",
+                )
+        return terms
 
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
         try:

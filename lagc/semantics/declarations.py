@@ -249,6 +249,15 @@ def read_neural(
 
     sizes = []
     for parameter in node.parameters:
+        if parameter.primes > 1:
+            diagnostics.add(
+                Code.LAG213,
+                f"`{parameter.span.text}` is an acceleration or higher; neural terms are functions "
+                "of coordinates and velocities",
+                parameter.span,
+                label=f"at most `{parameter.name}'`",
+            )
+            return None
         if parameter.side:
             refuse(
                 "parameters of a neural term are not doubled",
@@ -270,7 +279,10 @@ def read_neural(
     allowed = {"activation": _ACTIVATIONS, "output": _OUTPUTS}
     given: set[str] = set()
     for argument in network.arguments:
-        if argument.weight is not None or argument.keyword in given:
+        if argument.keyword in given:
+            refuse(f"the option `{argument.keyword}` is given twice", argument.span)
+            return None
+        if argument.weight is not None:
             refuse("a network is written `mlp(widths..., activation = ...)`", argument.span)
             return None
         if argument.keyword:

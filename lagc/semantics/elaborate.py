@@ -20,6 +20,7 @@ from lagc.semantics.declarations import (
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
+from lagc.semantics.unused import warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
 
@@ -62,6 +63,13 @@ class _Elaboration:
         self._reading: list[str] = []
 
     def run(self) -> m.Model | None:
+        """The model, and once there are no errors what in it has no effect."""
+        model = self._read()
+        if not self.diagnostics.errors:
+            warn_of_unused(self.file, self._lets, self.diagnostics)
+        return model
+
+    def _read(self) -> m.Model | None:
         """All statements, in the order in which they can be understood."""
         self._refuse_later_statements()
         self._declare_names()

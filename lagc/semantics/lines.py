@@ -26,7 +26,17 @@ def read_initial(
     assignments = [
         a for line in lines for a in line.assignments if _coordinate_name(a.target) not in lost
     ]
-    return read_assignments(assignments, coordinates, reader)
+    values = read_assignments(assignments, coordinates, reader)
+    labels = dict(values)
+    for c in coordinates:
+        for at, rate in zip(c.symbols(0, ""), c.symbols(1, ""), strict=True):
+            if rate.name in labels and f"p[{at.name}]" in labels:
+                _refuse(
+                    reader,
+                    f"`{rate.name}` and `p[{at.name}]` are both given; one is enough",
+                    assignments[-1].span,
+                )
+    return values
 
 
 def _coordinate_name(target: ast.Expression) -> str:
@@ -107,6 +117,8 @@ def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:
     step = None if line.step is None else reader.number(line.step, "the step")
     if line.step is not None and step == 0:
         _refuse(reader, "the step cannot be zero", line.step.span)
+    if until is not None and step is not None and step != 0 and not until / step > 0:
+        _refuse(reader, "these steps do not lead from 0 to the end time", line.span)
     order = None
     if line.order is not None:
         order = reader.integer(line.order, "the order", 2, MAX_ORDER)

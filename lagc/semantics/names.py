@@ -191,7 +191,8 @@ class NameReader:
                     help="a velocity is written with a prime",
                 )
         decorated = "'" * node.primes + (f"_{node.side}" if node.side else "")
-        hint = did_you_mean(name, self.scope.known())
+        # It is not called, so that no function was meant.
+        hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if node.primes or node.side:
             declare = f"declare it with `coordinate {name}`"

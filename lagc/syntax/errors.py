@@ -233,7 +233,8 @@ def _unknown_statement(place: Place) -> LagcError | None:
         )
     known, label = word.text.casefold(), did_you_mean(word.text, STATEMENTS)
     statement = known if known in STATEMENTS else _OTHER_WORDS.get(known, "")
-    help_ = "a statement begins with one of: " + ", ".join(STATEMENTS) + ", or is `L =`, `K =`"
+    help_ = "a statement begins with one of: " + ", ".join(STATEMENTS) + ", or is `L =`, `K =` "
+    help_ += "or `R =`"
     if statement:
         label = f"did you mean `{statement}`?"
     if following is not None and following.text in ("=", "+=", ":=", "=="):
@@ -244,6 +245,8 @@ def _unknown_statement(place: Place) -> LagcError | None:
         )
         if known in _ACTIONS:
             label = f"did you mean `{_ACTIONS[known]}`?"
+        elif known in ("l", "k", "r"):
+            label = f"did you mean `{known.upper()} {following.text} ...`?"
         if "'" in word.text or word.side:
             help_ = (
                 "the equations of motion follow from `L`, `K`, `R` and `force`; initial values "

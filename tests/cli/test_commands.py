@@ -137,7 +137,15 @@ def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["compile"], ["frobnicate"], ["check", "a", "b"], ["compile", DHO, "--dump", "x"]],
+    [
+        [],
+        ["compile"],
+        ["frobnicate"],
+        ["check", "a", "b"],
+        ["compile", DHO, "--dump", "x"],
+        ["compile", DHO, "--dump", "ast", "--check"],
+        ["compile", DHO, "-o", "-", "--check"],
+    ],
 )
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code = run(arguments)
@@ -203,7 +211,7 @@ def test_compile_from_pieces() -> None:
         constants={"half": "1/2", "two": 2.0},
         inputs=["u"],
         forces={"r[0]": "u*two"},
-        observables={"radius": "norm(r)", "speed": "norm(r')"},
+        observables={"radius": "norm(r)", "scaled": "half*norm(r)", "speed": "norm(r')"},
         name="drag",
     )
     assert system.spec.name == "drag"

@@ -119,6 +119,29 @@ def test_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "LAG506" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column t"),
+        ("t,u\n", "at least two rows"),
+        ("t,u\n0,1\n", "at least two rows"),
+        ("t,u\n0,1\n9\n", "row 2 has 1 cells"),
+        ("t,u\n0,1\n9,x\n", "`x` is not a finite number"),
+        ("t,u\n0,1\n4,1\n", "from t = 0 to 4 and the run from 0 to 5"),
+    ],
+)
+def test_recordings_that_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    recording = tmp_path / "u.csv"
+    recording.write_text(text)
+    start = ("--initial", "x=1, x'=0", "--until", "5", "--step", "0.1")
+    model = str(EXAMPLES / "driven.lag")
+    assert run(["run", model, *start, "--input", f"u={recording}"]) == 2
+    captured = capsys.readouterr()
+    assert "LAG601" in captured.err and said in captured.err
+
+
 def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = str(EXAMPLES / "neural_pendulum.lag")
     start = ("--initial", "q=1, q'=0", "--until", "1", "--step", "0.1")
@@ -148,13 +171,21 @@ def test_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--step", "-0.1"], 2, "LAG509"),
         (["--until", "nan"], 2, "LAG510"),
         (["--order", "5"], 2, "LAG509"),
+        (["--order", "0"], 2, "LAG509"),
+        (["--set", "c1=1/0"], 2, "LAG510"),
+        (["--weights", "w.eqx"], 2, "LAG507"),
+        (["--input", "u=1", "--input", "u=2"], 2, "LAG510"),
+        (["--input", "u=/nowhere/u.csv"], 2, "LAG001"),
         (["--order", "36"], 2, "LAG509"),
-        (["--initial", "z=1"], 1, "LAG215"),
-        (["--initial", "q=1,, q'=0"], 1, "LAG102"),
+        (["--initial", "z=1"], 2, "LAG215"),
+        (["--initial", "q=1,, q'=0"], 2, "LAG102"),
         (["--initial", "q=1, q'=0, p[q]=1"], 2, "LAG501"),
         (["--output", "x.txt"], 2, "LAG510"),
         (["--output", "/nowhere/x.csv"], 2, "LAG002"),
         (["--input", "u=1"], 2, "LAG506"),
+        (["--plot", "/nowhere/x.png"], 2, "LAG002"),
+        (["--plot", "x.txt"], 2, "LAG510"),
+        (["--plot", "."], 2, "LAG510"),
         (["--nonsense"], 2, "No such option"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from lagc.base.diagnostics import LagcError
 from tests.mechanics.models import compile_text
 
-HEAD = "coordinate q\ncoordinate r[2]\ncoefficient c = 1\n"
+HEAD = "coordinate q\ncoordinate r[2]\ncoefficient c = 1\nobservable used = c\n"
 KINETIC = "L = q'^2/2 + dot(r', r')/2\n"
 
 
