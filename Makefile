@@ -24,7 +24,7 @@ PYTEST_WORKERS ?= 2
 	@touch $@ .venv/.test .venv/.demo
 
 demo: .venv/.demo
-	@mkdir -p demo
+	@mkdir -p demo && rm -rf demo/training
 	$(BIN)/lagc compile examples/dho.lag -o demo/dho_lag.py
 	$(BIN)/lagc run examples/dho.lag --output demo/dho.nc --plot demo/dho.png
 	$(BIN)/lagc run examples/dho.lag --set c1=2 --set c2=3 --set c3=1 --until 4 --output demo/recording.csv
