@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,12 +101,12 @@ def _print_fit(result: FitResult) -> None:
     table = Table("coefficient", "value", "std", "95 % interval", title=f"fit of {result.model}")
     for name, estimate in result.coefficients.items():
         if estimate.std is None or estimate.interval95 is None:
-            how = "held" if name in result.fixed else "held: not seen by the data"
+            reason = f"held ({estimate.held})" if estimate.held else "not known"
+            how = "held" if name in result.fixed else reason
             table.add_row(name, f"{estimate.value:.10g}", "-", how)
             continue
-        low, high = estimate.interval95
-        interval = f"{low:.10g} .. {high:.10g}"
-        table.add_row(name, f"{estimate.value:.10g}", f"{estimate.std:.3g}", interval)
+        value, interval = _with_digits(estimate.value, estimate.interval95)
+        table.add_row(name, value, f"{estimate.std:.3g}", interval)
     residuals = ", ".join(f"{k} {v:.3g}" for k, v in result.residual_rms.items())
     _print_tables(
         [table],
@@ -117,6 +118,19 @@ def _print_fit(result: FitResult) -> None:
             "converged" if result.converged else "NOT CONVERGED: do not trust the intervals",
         ],
     )
+
+
+def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]:
+    """Value and interval with two digits of its half width, and at least 10 of the value."""
+    low, high = interval
+    half = (high - low) / 2
+    largest = max(abs(low), abs(high))
+    digits = 10
+    if half > 0:
+        needed = math.floor(math.log10(largest)) - math.floor(math.log10(half)) + 2
+        digits = min(max(needed, digits), 17)
+    ends = f"{low:.{digits}g} .. {high:.{digits}g}"
+    return f"{value:.{digits}g}", ends if high > low else f"+- {half:.2g}"
 
 
 @click.command("train")
@@ -133,6 +147,7 @@ def _print_fit(result: FitResult) -> None:
 @click.option("--seed", type=int, default=0, metavar="N", help="(0)")
 @click.option("--output", metavar="DIR", help="Folder for checkpoint and report (NAME-training).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the checkpoint in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def train_command(
     model: str,
@@ -146,6 +161,7 @@ def train_command(
     seed: int,
     output: str | None,
     resume: bool,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Train a network to read the coefficients of a member of MODEL's family off its trajectory.
@@ -153,6 +169,8 @@ def train_command(
     Members are drawn from the laws (`~ ...`) of the coefficients. The report compares the network
     with always answering the mean, on systems it has never seen.
     """
+    if resume and overwrite:
+        raise fail(Code.LAG510, "--resume and --overwrite cannot be given together")
     system = common.load_model(model)
     from lagc.learn.train import train
     from lagc.learn.train_options import TrainOptions
@@ -169,7 +187,14 @@ def train_command(
     )
     folder = Path(output if output is not None else f"{system.spec.name}-training")
     with _progress("training") as progress:
-        report = train(system, options, output=folder, resume=resume, progress=progress)
+        report = train(
+            system,
+            options,
+            output=folder,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if as_json:
         common.print_json(report.as_json() | {"output": str(folder)})
     else:

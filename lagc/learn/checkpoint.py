@@ -86,6 +86,17 @@ def save(folder: Path, state: Any, position: Position, identity: dict[str, Any])
             old.unlink(missing_ok=True)
 
 
+def refuse_existing(folder: Path) -> None:
+    """LAG604 if a folder holds a checkpoint, which a new run would replace."""
+    if (folder / FILE).exists():
+        raise fail(
+            Code.LAG604,
+            f"{folder} holds the checkpoint of an earlier run, which a new run would replace",
+            help="go on with it (`--resume`), write elsewhere (`--output DIR`), or replace it "
+            "(`--overwrite`)",
+        )
+
+
 @dataclass(frozen=True)
 class Found:
     """A checkpoint of this run: where it stands, and the file of its arrays."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.data import Recording, check_recording
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
 from lagc.learn.gauge import (
+    Gauge,
     Held,
     describe,
     null_space,
@@ -28,9 +28,12 @@ from lagc.learn.gauge import (
     structural_null_space,
 )
 from lagc.learn.horizon import Grown, grow
-from lagc.learn.least_squares import Setting
+from lagc.learn.intervals import estimate
+from lagc.learn.least_squares import Setting, search
+from lagc.learn.noise import Noise
 from lagc.learn.progress import Callback, Progress, silent
-from lagc.learn.refine import Refined, refine, step_change, with_enough_substeps
+from lagc.learn.refine import Refined, discretisation_error, refine, with_enough_substeps
+from lagc.learn.residuals import Residuals
 from lagc.learn.sensitivity import gather
 from lagc.learn.starting import (
     Channels,
@@ -46,9 +49,7 @@ from lagc.runtime.system import System
 
 _STAGES = 4
 _UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
-_CORRELATED = 0.5
-_POOR = 0.2
-_ROUND_OFF = 1e-12
+_RESCUE = 60  # evaluations for a search whose end does not follow the data
 
 
 def fit(
@@ -65,7 +66,8 @@ def fit(
     The search starts at `guess`, else at the model's defaults; r is the number of interior nodes of
     the integrator. Raises LAG601 for data or models that cannot be used, LAG502-504 for values that
     cannot, LAG602 where no finite trajectory starts the search. A search that ends without meeting
-    its tolerance is returned with `converged` False and a note.
+    its tolerance, or where the model does not follow the data, is returned with `converged` False
+    and a note; in the second case without intervals.
     """
     fixed, guess = dict(fixed or {}), dict(guess or {})
     _check(system, recordings, r)
@@ -81,10 +83,13 @@ def fit(
     progress(Progress("fit", 1, _STAGES, "growing horizon"))
     grown = grow(setting, problem.start, problem.channels, progress)
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
-    refined = refine(grown.setting, grown.x, problem.channels)
+    refined, follows = _refined(problem, grown)
     progress(Progress("fit", 3, _STAGES, "intervals"))
-    refined, more = _hold_unseen(problem, refined, held)
-    result = _result(problem, grown, refined, {**held, **more})
+    if follows:
+        refined, unseen = _hold_unseen(problem, refined)
+        held = [*held, *unseen]
+        follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
+    result = _result(problem, grown, refined, held, follows)
     progress(Progress("fit", _STAGES, _STAGES, "done"))
     return result
 
@@ -179,7 +184,7 @@ def _hold(setting: Setting, null: np.ndarray) -> tuple[Setting, list[Held]]:
     return replace(setting, free=remaining), chosen
 
 
-def _hold_structural(problem: _Problem) -> tuple[Setting, dict[int, str]]:
+def _hold_structural(problem: _Problem) -> tuple[Setting, list[Held]]:
     """Hold what no data of these channels can fix: the null space at generic points.
 
     The start itself may be special (a coefficient zero, a state at rest), so the least deficient of
@@ -198,16 +203,30 @@ def _hold_structural(problem: _Problem) -> tuple[Setting, dict[int, str]]:
         if found is None or null.shape[1] < found.shape[1]:
             found = null
     if found is None or found.shape[1] == setting.free.sum():
-        return setting, {}  # no finite trajectory here: left to the checks at the solution
-    setting, chosen = _hold(setting, found)
-    return setting, _words(problem, setting, chosen)
+        return setting, []  # no finite trajectory here: left to the checks at the solution
+    return _hold(setting, found)
 
 
-def _hold_unseen(
-    problem: _Problem, refined: Refined, already: Mapping[int, str]
-) -> tuple[Refined, dict[int, str]]:
+def _refined(problem: _Problem, grown: Grown) -> tuple[Refined, bool]:
+    """The last stage of the search, and whether its end follows the data.
+
+    Far from the data, neither the levels of noise nor the sensitivities mean anything, and looking
+    for them costs most: one search with equal weights has to come near first.
+    """
+    setting, x, channels = grown.setting, grown.x, problem.channels
+    if Residuals.of(setting, x, channels).poor():
+        found = search(setting.rescaled(x), x, rough=False, evaluations=_RESCUE)
+        x = x if found is None else found.x
+        if Residuals.of(setting, x, channels).poor():
+            error = discretisation_error(setting, x, channels)
+            return Refined(setting, x, False, error, (), Noise.unknown(setting)), False
+    refined = refine(setting, x, channels)
+    return refined, not Residuals.of(refined.setting, refined.x, channels).poor()
+
+
+def _hold_unseen(problem: _Problem, refined: Refined) -> tuple[Refined, list[Held]]:
     """Hold what these data turn out not to see, at its starting value, and refine again."""
-    words: dict[int, str] = {}
+    unseen: list[Held] = []
     for _ in range(refined.setting.coefficients):
         setting = refined.setting.rescaled(refined.x, floor=1.0)
         _, matrix = setting.whitened_and_sensitivity(refined.x)
@@ -218,12 +237,12 @@ def _hold_unseen(
         if null.shape[1] == 0 or null.shape[1] == free.shape[1]:
             break
         setting, chosen = _hold(setting, null)
-        words |= _words(problem, setting, chosen)
+        unseen += chosen
         x = refined.x
         for held in chosen:
             x = _moved_along(setting, x, held, problem.start[held.index])
         refined = refine(setting, x, problem.channels)
-    return refined, words
+    return refined, unseen
 
 
 def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> np.ndarray:
@@ -242,21 +261,26 @@ def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> n
     return result
 
 
-def _words(problem: _Problem, setting: Setting, chosen: Sequence[Held]) -> dict[int, str]:
-    """A sentence for each unknown held."""
+def _why(problem: _Problem, setting: Setting, held: Sequence[Held]) -> dict[int, Gauge]:
+    """The reason for each unknown held, in words."""
     values = dict(zip(problem.labels, problem.start, strict=True))
     names = problem.labels[: setting.coefficients]
-    return {h.index: describe(h, problem.labels, values, names) for h in chosen}
+    indices = {h.index for h in held}
+    return {h.index: describe(h, problem.labels, values, names, indices) for h in held}
 
 
 def _result(
-    problem: _Problem, grown: Grown, refined: Refined, held: Mapping[int, str]
+    problem: _Problem, grown: Grown, refined: Refined, held: Sequence[Held], follows: bool
 ) -> FitResult:
     setting, x = refined.setting, refined.x
     spec = setting.system.spec
-    estimates = _estimates(setting, x)
-    notes = [*grown.notes, *refined.notes, *_bound_notes(setting, x, estimates, problem.labels)]
-    notes += _residual_notes(setting, x, problem.channels)
+    why = _why(problem, setting, held)
+    estimates = estimate(refined, {i: gauge.short for i, gauge in why.items()}, follows)
+    residuals = Residuals.of(setting, x, problem.channels)
+    notes = [*grown.notes, *refined.notes]
+    if follows:
+        notes += _bound_notes(setting, x, estimates, problem.labels)
+    notes += residuals.notes()
     k, d = setting.coefficients, spec.dof
     state_labels = (*spec.labels, *spec.velocity_labels)
     states = []
@@ -266,10 +290,10 @@ def _result(
         states.append(InitialState(recording.name, float(recording.times[0]), by_label))
     return FitResult(
         model=spec.name,
-        converged=refined.converged and grown.complete,
+        converged=refined.converged and grown.complete and follows,
         observations=setting.count,
-        residual_rms=_residual_rms(setting, x, problem.channels),
-        gauge=tuple(held[index] for index in sorted(held)),
+        residual_rms=residuals.rms(),
+        gauge=tuple(why[index].sentence for index in sorted(why)),
         coefficients=dict(zip((c.name for c in spec.coefficients), estimates, strict=False)),
         initial_states=tuple(states),
         fixed=problem.fixed,
@@ -278,32 +302,6 @@ def _result(
         substeps=setting.substeps,
         discretisation_error=refined.discretisation_error,
     )
-
-
-def _estimates(setting: Setting, x: np.ndarray) -> list[Estimate]:
-    """Values with errors from the sensitivities J: covariance (J^T J)^-1 of whitened residuals.
-
-    Where noise does not dominate, two systematic errors do: the shift that halving the steps would
-    cause, J^+ (change of the predictions), and the round-off of a simulation.
-    """
-    setting = setting.rescaled(x)
-    _, matrix = setting.whitened_and_sensitivity(x)
-    degrees = setting.count - int(setting.free.sum())
-    left, singular, rows = np.linalg.svd(matrix[:, setting.free], full_matrices=False)
-    spread = rows.T / np.maximum(singular, np.finfo(float).tiny)
-    change = (step_change(setting, x) / setting.sigma)[setting.seen]
-    relative = np.hypot(np.linalg.norm(spread, axis=1), np.abs(spread @ (left.T @ change)))
-    stds = np.full(x.size, np.nan)
-    stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
-    wide = float(scipy.stats.t.ppf(0.975, degrees))
-    result = []
-    for value, std, low, high in zip(x, stds, setting.lower, setting.upper, strict=True):
-        if np.isnan(std):
-            result.append(Estimate(float(value), None, None, False))
-            continue
-        interval = float(max(value - wide * std, low)), float(min(value + wide * std, high))
-        result.append(Estimate(float(value), float(std), interval, True))
-    return result
 
 
 def _bound_notes(
@@ -318,45 +316,3 @@ def _bound_notes(
             if abs(x[i] - bound) <= near
         ]
     return notes
-
-
-def _residual_rms(setting: Setting, x: np.ndarray, channels: Channels) -> dict[str, float]:
-    differences = setting.differences(setting.predictor().values(*setting.split(x)))
-    result = {}
-    for name, mask in channels.groups.items():
-        result[name] = _rms(differences[setting.seen & mask])
-    return {**result, "overall": _rms(differences[setting.seen])}
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(values**2))) if values.size else 0.0
-
-
-def _residual_notes(setting: Setting, x: np.ndarray, channels: Channels) -> list[str]:
-    """Signs that the model does not follow the data: large or correlated residuals."""
-    notes = []
-    differences = setting.differences(setting.predictor().values(*setting.split(x)))
-    for name, mask in channels.groups.items():
-        of_group = differences[setting.seen & mask]
-        size = float(channels.sizes[mask][0])
-        part = _rms(of_group) / size
-        if part > _POOR:
-            notes.append(
-                f"the residual of {name} is {100 * part:.0f} % of its spread: the model does not "
-                "follow the data, or the search is in a wrong minimum; try another `--guess`"
-            )
-        elif part > 1e-8 and _correlation(differences, setting.seen & mask) > _CORRELATED:
-            notes.append(
-                f"the residuals of {name} are correlated from row to row: the model misses "
-                "something or the noise is not white, and the intervals are too narrow"
-            )
-    return notes
-
-
-def _correlation(differences: np.ndarray, seen: np.ndarray) -> float:
-    """Correlation of residuals of neighbouring rows; 0 where there are too few."""
-    both = seen[:, 1:] & seen[:, :-1]
-    if both.sum() < 20:
-        return 0.0
-    first, second = differences[:, :-1][both], differences[:, 1:][both]
-    return float(np.mean(first * second) / np.mean(differences[seen] ** 2))

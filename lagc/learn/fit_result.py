@@ -10,13 +10,15 @@ from typing import Any
 class Estimate:
     """A value with its standard error and 95 % interval (model units).
 
-    `std` and `interval95` are None for a value that was held; `identifiable` is then False.
+    `std` and `interval95` are None and `identifiable` is False for a value that was held, `held`
+    saying why in a few words, and for every value of a fit that does not follow the data.
     """
 
     value: float
     std: float | None
     interval95: tuple[float, float] | None
     identifiable: bool
+    held: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For `json.dumps`."""

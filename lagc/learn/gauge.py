@@ -7,7 +7,7 @@ choice of a representative is Gaussian elimination with row pivoting on a basis 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,48 +54,75 @@ def structural_null_space(sensitivity: np.ndarray) -> np.ndarray:
 
 def representatives(null: np.ndarray, coefficients: int) -> list[Held]:
     """One unknown for each null direction: the coefficient that takes part most, ties to the first
-    declared; an initial value only where no coefficient takes part. null: (n, k)."""
+    declared; an initial value only where no coefficient takes part. null: (n, k).
+
+    The direction of each leaves the others chosen as they are.
+    """
     basis = null.copy()
-    chosen: list[Held] = []
+    chosen: list[int] = []
     for _ in range(null.shape[1]):
         share = np.linalg.norm(basis, axis=1)
         among = share[:coefficients]
         if among.size == 0 or among.max() < _PARTICIPATES * share.max():
             among = share
         index = int(np.argmax(among >= (1 - _TIE) * among.max()))
-        direction = basis @ basis[index]
-        chosen.append(Held(index, direction / direction[index]))
+        chosen.append(index)
         # What remains of the null space once this component is held.
         lead = basis[index] / np.linalg.norm(basis[index])
         rest = np.linalg.svd(lead[None, :])[2][1:].T
         basis = basis @ rest
-    return chosen
+    directions = null @ np.linalg.inv(null[chosen])
+    return [Held(index, directions[:, k]) for k, index in enumerate(chosen)]
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """Why an unknown is held: in a sentence, and in a few words."""
+
+    sentence: str
+    short: str
 
 
 def describe(
-    held: Held, names: Sequence[str], values: Mapping[str, float], coefficients: Sequence[str]
-) -> str:
-    """The gauge in words. `names`: one a component of the direction, coefficients first."""
+    held: Held,
+    names: Sequence[str],
+    values: Mapping[str, float],
+    coefficients: Sequence[str],
+    all_held: Collection[int],
+) -> Gauge:
+    """The gauge in words. `names`: one a component of the direction, coefficients first; all_held:
+    the indices of everything that is held for a null direction, this one too."""
     name = names[held.index]
     value = f"{values[name]:.6g}"
     if held.index >= len(coefficients):
-        return f"the data do not fix {name}: it is held at {value}"
+        return Gauge(f"the data do not fix {name}: it is held at {value}", "not seen by the data")
     parts = [k for k in range(len(coefficients)) if abs(held.direction[k]) > 100 * _PARTICIPATES]
     together = [names[k] for k in parts]
     if len(parts) == 1:
-        return f"the data do not depend on {name}: it is held at {value}"
+        sentence = f"the data do not depend on {name}: it is held at {value}"
+        return Gauge(sentence, "not seen by the data")
+    others = [names[k] for k in parts if k not in all_held]
+    given = "that" if len(all_held) == 1 else "all values held"
     if np.allclose(held.direction[parts], 1, atol=_TIE):
         scale = "overall scale" if len(parts) == len(coefficients) else "common scale"
         of = "" if len(parts) == len(coefficients) else f" of {_listed(together)}"
-        return (
-            f"the data do not fix the {scale}{of}: {name} is held at {value}; "
-            "only ratios to it are determined"
-        )
-    others = [n for n in together if n != name]
-    return (
-        f"the data do not determine {_listed(together)} separately: {name} is held at {value}, "
-        f"and {_listed(others)} {'is' if len(others) == 1 else 'are'} determined given that"
+        sentence = f"the data do not fix the {scale}{of}: {name} is held at {value}"
+        # Where more is held, not even the ratios of these are free of choice.
+        ending = "only ratios to it are determined"
+        if len(all_held) > 1 and len(others) < len(parts) - 1:
+            ending = _determined(others, given)
+        return Gauge("; ".join(filter(None, (sentence, ending))), "fixes the scale")
+    sentence = (
+        f"the data do not determine {_listed(together)} separately: {name} is held at {value}"
     )
+    return Gauge(", and ".join(filter(None, (sentence, _determined(others, given)))), "by choice")
+
+
+def _determined(others: Sequence[str], given: str) -> str:
+    """What is determined in the end; empty where nothing is."""
+    if not others:
+        return ""
+    return f"{_listed(others)} {'is' if len(others) == 1 else 'are'} determined given {given}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -156,7 +156,9 @@ class _Model:
         return self.matrix
 
 
-def search(setting: Setting, x: np.ndarray, *, rough: bool) -> Search | None:
+def search(
+    setting: Setting, x: np.ndarray, *, rough: bool, evaluations: int | None = None
+) -> Search | None:
     """The least-squares minimum near x, or None where the start has no finite trajectory.
 
     A rough search, on the way to a longer horizon, is pulled a little to where it starts.
@@ -179,7 +181,7 @@ def search(setting: Setting, x: np.ndarray, *, rough: bool) -> Search | None:
             ftol=tolerance,
             xtol=tolerance,
             gtol=tolerance,
-            max_nfev=60 if rough else 300,
+            max_nfev=evaluations or (60 if rough else 300),
         )
     except (ValueError, np.linalg.LinAlgError):
         # A Jacobian that is not finite at a point whose residuals are: no way on from there.

@@ -1,8 +1,9 @@
 """The last stage of a fit: noise levels from residuals, and steps short enough not to show.
 
 Noise: iteratively reweighted least squares, one level for each coordinate and kind of channel, with
-a floor at the round-off of a simulation so that noise-free data work. Steps: the difference between
-a step and half of it estimates the error; it must stay below a tenth of the noise.
+a floor at the round-off of a simulation so that noise-free data work (`noise`). Steps: the
+difference between a step and half of it estimates the error; it must stay below a tenth of the
+noise.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lagc.learn.least_squares import Setting, search
+from lagc.learn.noise import Noise, estimate_noise
 from lagc.learn.starting import Channels
 
-_NOISE_FLOOR = 1e-12  # part of the spread of a channel
 _HIDDEN = 0.1  # part of the noise level that discretisation may reach
 _ROUND_OFF = 1e-11  # part of the spread below which halving the step shows nothing
 _FOLLOWED = 1e-4  # part of the spread that is near enough while the noise is not known
@@ -31,12 +32,13 @@ class Refined:
     converged: bool
     discretisation_error: dict[str, float]
     notes: tuple[str, ...]
+    noise: Noise
 
 
 def refine(setting: Setting, x: np.ndarray, channels: Channels) -> Refined:
     """Weights and values until neither changes, with ever shorter steps until they do not show."""
     while True:
-        setting, x, met = _reweighted(setting, x, channels)
+        setting, x, met, noise = _reweighted(setting, x, channels)
         error = discretisation_error(setting, x, channels)
         excess = _excess(setting, channels, error, _HIDDEN * setting.sigma, _ROUND_OFF)
         more = _more_substeps(setting, excess)
@@ -51,7 +53,7 @@ def refine(setting: Setting, x: np.ndarray, channels: Channels) -> Refined:
             f"even {setting.substeps} integration steps between two rows leave an error of "
             "discretisation that is not small against the residuals; try a higher order"
         )
-    return Refined(setting, x, met, error, tuple(notes))
+    return Refined(setting, x, met, error, tuple(notes), noise)
 
 
 def with_enough_substeps(setting: Setting, x: np.ndarray, channels: Channels) -> Setting:
@@ -77,12 +79,15 @@ def discretisation_error(setting: Setting, x: np.ndarray, channels: Channels) ->
     return result
 
 
-def step_change(setting: Setting, x: np.ndarray) -> np.ndarray:
-    """How the predictions change when every step is halved: (R, horizon, 3, dof)."""
+def step_change(setting: Setting, x: np.ndarray, coarse: int | None = None) -> np.ndarray:
+    """How the predictions change when every step is halved: (R, horizon, 3, dof).
+
+    With `coarse`, when there are twice the present number of steps instead of that many.
+    """
     unknowns = setting.split(x)
-    coarse = setting.predictor().values(*unknowns)
+    before = setting.predictor(coarse).values(*unknowns)
     fine = setting.predictor(2 * setting.substeps).values(*unknowns)
-    return np.asarray((coarse - fine)[:, : setting.horizon])
+    return np.asarray((before - fine)[:, : setting.horizon])
 
 
 def _excess(
@@ -109,31 +114,19 @@ def _more_substeps(setting: Setting, excess: float) -> int:
 
 def _reweighted(
     setting: Setting, x: np.ndarray, channels: Channels
-) -> tuple[Setting, np.ndarray, bool]:
+) -> tuple[Setting, np.ndarray, bool, Noise]:
     """Search and estimate the noise in turn until it settles."""
-    met = False
+    met, noise = False, Noise.unknown(setting)
     for _ in range(_ROUNDS):
         found = search(setting.rescaled(x), x, rough=False)
         if found is None:
-            return setting, x, False
+            return setting, x, False, noise
         x, met = found.x, found.met
-        sigma = _noise(setting, x, channels)
-        change = np.max(np.abs(np.log(sigma / setting.sigma)))
-        setting = replace(setting.rescaled(x), sigma=sigma)
+        # A channel once found to say nothing of its own noise is not asked again: it would answer
+        # differently with every other weight.
+        noise = estimate_noise(setting, x, channels, noise.pooled)
+        change = np.max(np.abs(np.log(noise.sigma / setting.sigma)))
+        setting = replace(setting.rescaled(x), sigma=noise.sigma)
         if change < 0.01:
             break
-    return setting, x, met
-
-
-def _noise(setting: Setting, x: np.ndarray, channels: Channels) -> np.ndarray:
-    """Noise levels (3, dof), each with its share of the degrees of freedom."""
-    differences = setting.differences(setting.predictor().values(*setting.split(x)))
-    share = 1 - int(setting.free.sum()) / setting.count
-    sigma = setting.sigma.copy()
-    for mask in channels.groups.values():
-        observed = differences[setting.seen & mask]
-        if observed.size == 0:
-            continue
-        level = np.sqrt(np.mean(observed**2) / share)
-        sigma[mask] = max(level, _NOISE_FLOOR * float(channels.sizes[mask][0]))
-    return sigma
+    return setting, x, met, noise

@@ -69,17 +69,20 @@ def train(
     *,
     output: Path,
     resume: bool = False,
+    overwrite: bool = False,
     progress: Callback = silent,
 ) -> TrainReport:
     """Train, evaluate on the held-out set, and write `report.json` and a checkpoint to `output`.
 
     Raises LAG603 for families that cannot be trained, LAG604 where `resume` meets no checkpoint of
-    this run, LAG002 where the folder cannot be written. KeyboardInterrupt passes through, after a
-    checkpoint.
+    this run, or a run that starts meets any without leave to `overwrite` it, LAG002 where the
+    folder cannot be written. KeyboardInterrupt passes through, after a checkpoint.
     """
     started = time.monotonic()
     check_options(options)
     family = make_family(system, dt=options.step_of(system.spec), steps=options.steps, r=options.r)
+    if not resume and not overwrite:
+        checkpoint.refuse_existing(output)
     checkpoint.prepare_folder(output)
     identity = _identity(family, options)
     found = checkpoint.find(output, identity) if resume else None

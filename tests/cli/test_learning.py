@@ -54,8 +54,50 @@ def test_fit_says_what_the_data_cannot_decide(
     assert c["c1"]["value"] == 0.5 and not c["c1"]["identifiable"] and c["c1"]["std"] is None
     assert c["c2"]["value"] == pytest.approx(0.75, rel=1e-8)
     assert c["c3"]["value"] == pytest.approx(0.25, rel=1e-8)
+    assert run(["fit", DHO, data]) == 0
+    table = capsys.readouterr().out
+    assert "held (fixes the scale)" in table and "not seen" not in table
+    # Two ends of an interval that agree to 11 digits are still told apart.
+    for line in (line for line in table.splitlines() if " .. " in line):
+        low, _, high = line.split("│")[4].strip().partition(" .. ")
+        assert float(low) < float(high) and low != high
     assert run(["fit", DHO, data, "--fix", "c1=2"]) == 0
     assert "held" in capsys.readouterr().out
+
+
+def test_a_run_of_the_program_is_fitted_within_its_own_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(tmp_path / "run.csv")
+    values = {"c1": 2.0, "c2": 3.0, "c3": 1.0}
+    settings = [word for n, v in values.items() for word in ("--set", f"{n}={v}")]
+    assert run(["run", DHO, *settings, "--until", "4", "--output", data]) == 0
+    capsys.readouterr()
+    assert run(["fit", DHO, data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["coefficients"]
+    for name, true in values.items():
+        low, high = found[name]["interval95"]
+        assert low <= true <= high and high - low < 1e-8 * true
+
+
+def test_a_fit_in_a_wrong_minimum_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "fast.lag"
+    model.write_text(
+        "model fast\ncoordinate q\ncoefficient w >= 0 = 1\ncoefficient c >= 0 = 0.1\n"
+        "L = 1/2*q'^2 - 1/2*w*q^2\nK = -c*q'_+*q_-\n"
+    )
+    # Noise alone, slowly wandering: no oscillator follows it.
+    random = np.random.default_rng(2)
+    values = np.cumsum(random.normal(size=100))
+    rows = [f"{0.1 * k!r},{value!r}" for k, value in enumerate(values.tolist())]
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(["t,q", *rows]) + "\n")
+    assert run(["fit", str(model), str(data)]) == 3
+    table = capsys.readouterr().out
+    assert "NOT CONVERGED" in table and "does not follow the data" in table
+    assert "held" not in table and "gauge" not in table and table.count("not known") == 2
 
 
 @pytest.mark.parametrize(
@@ -97,6 +139,15 @@ def test_train_reports_resumes_and_refuses(
     assert run(["train", DHO, "--systems", "640", *small, "--resume", "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
     assert second != first
+    assert run(["train", DHO, "--systems", "320", *small]) == 2
+    refused = capsys.readouterr().err
+    assert "LAG604" in refused and "--resume" in refused and "--overwrite" in refused
+    assert run(["train", DHO, *small, "--resume", "--overwrite"]) == 2
+    assert "LAG510" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "report.json").read_text()).items() <= second.items()
+    assert run(["train", DHO, "--systems", "320", *small, "--overwrite", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["coefficients"] == first["coefficients"]
     assert run(["train", DHO, "--network", "lstm", "--systems", "640", *small, "--resume"]) == 2
     assert "LAG604" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
 from lagc.learn.data import Recording
 from lagc.learn.fit import fit
-from lagc.learn.gauge import representatives, structural_null_space
+from lagc.learn.gauge import describe, representatives, structural_null_space
 
 NAMES = ("c1", "c2", "c3")
 SCALE = "the data do not fix the overall scale: c1 is held at 0.5; only ratios to it are determined"
@@ -28,8 +28,8 @@ def test_exact_momenta_give_back_every_coefficient(dho, record, c, rows):
     for name, true in zip(NAMES, c, strict=True):
         estimate = result.coefficients[name]
         assert estimate.value == pytest.approx(true, rel=1e-10)
-        # The interval knows that only discretisation and round-off are left.
-        assert abs(estimate.value - true) < 5 * estimate.std < 1e-8 * true
+        # Only discretisation is left, also that of the data were they computed row by row.
+        assert abs(estimate.value - true) < 5 * estimate.std < 1e-7 * true
 
 
 def test_velocities_leave_the_scale_open(dho, record):
@@ -83,6 +83,45 @@ def test_a_noisy_channel_does_not_spoil_a_good_one(dho, record):
     noisy = Recording("x", good.times, good.q, bad.v)
     result = fit(dho, [noisy])
     assert result.coefficients["c2"].value == pytest.approx(0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("slope", [-0.3, -0.27])
+def test_a_channel_that_can_be_followed_exactly_does_not_decide_alone(dho, slope):
+    # Three rows of q for four unknowns: its residual says nothing, whatever its noise.
+    t = np.array([0.0, 0.1, 0.2])
+    q, v = np.array([[1.0], [0.99], [0.97]]), np.array([[0.0], [-0.1], [slope]])
+    result = fit(dho, [Recording("short", t, q, v)])
+    c2 = result.coefficients["c2"]
+    assert result.residual_rms["q'"] > 1e-3
+    if result.converged:
+        assert c2.std > 0.01 and c2.interval95[1] - c2.interval95[0] > 6 * c2.std
+    else:
+        assert c2.std is None and any("does not follow" in note for note in result.notes)
+
+
+def test_short_good_and_long_bad_channels_are_covered(dho, oscillation):
+    # Five rows of q among forty of q': the noise of q is hardly known, and intervals allow for it.
+    c, t, covered, seeds = (0.5, 0.5, 0.1), np.arange(40) * 0.1, 0, 40
+    exact_q, exact_v, _ = oscillation(t, c)
+    for seed in range(seeds):
+        random = np.random.default_rng(seed)
+        q, v = (x[:, None] + 0.02 * random.normal(size=(40, 1)) for x in (exact_q, exact_v))
+        q[np.arange(40) % 8 > 0] = np.nan
+        result = fit(dho, [Recording("mixed", t, q, v)])
+        low, high = result.coefficients["c2"].interval95
+        covered += low <= 0.5 <= high
+    assert covered >= 0.85 * seeds
+
+
+def test_a_record_that_is_not_followed_says_nothing(pendulum):
+    # Far from any pendulum, so that the end of the search is no minimum worth a statement.
+    t, random = np.linspace(0, 10, 150), np.random.default_rng(1)
+    theta = np.cumsum(random.normal(size=(150, 1)), axis=0)
+    result = fit(pendulum, [Recording("walk", t, theta)])
+    assert not result.converged and any("does not follow" in note for note in result.notes)
+    assert all(e.std is None and not e.identifiable for e in result.coefficients.values())
+    # What no data of this kind determine is known without a fit.
+    assert result.gauge == ("the data do not depend on m: it is held at 1",)
 
 
 def test_several_recordings_of_different_length_share_coefficients(dho, record):
@@ -259,6 +298,22 @@ def test_growth_in_time_does_not_hide_a_direction():
     random = np.random.default_rng(1)
     sensitivity = random.normal(size=(60, 3)) * np.exp(np.linspace(0, 60, 60))[:, None]
     assert structural_null_space(sensitivity).shape == (3, 0)
+
+
+def test_sentences_for_two_directions_do_not_contradict_each_other():
+    # Only a + b + c is seen: two are held, and neither sentence calls the other determined.
+    null = np.linalg.svd(np.ones((1, 3)))[2][1:].T
+    held = representatives(null, 3)
+    indices = {h.index for h in held}
+    assert len(indices) == 2
+    (free,) = {0, 1, 2} - indices
+    names = ("k1", "k2", "k3")
+    values = dict.fromkeys(names, 1.0)
+    for one in held:
+        words = describe(one, names, values, names, indices).sentence
+        assert f"{names[free]} is determined given all values held" in words
+        (other,) = indices - {one.index}
+        assert names[other] not in words
 
 
 def test_the_largest_participant_is_held():

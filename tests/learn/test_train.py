@@ -119,6 +119,14 @@ def test_checkpoints_of_other_runs_are_refused(dho, trained, tmp_path):
     assert code is Code.LAG604 and "holds no checkpoint" in words
 
 
+def test_an_earlier_run_is_not_replaced_unasked(dho, trained):
+    _, folder = trained
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    code, words = refusal(dho, MLP, folder, resume=False)
+    assert code is Code.LAG604 and "earlier run" in words
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 1}'])
 def test_damaged_checkpoint_is_refused(dho, tmp_path, content):
     (tmp_path / "checkpoint.json").write_text(content)
