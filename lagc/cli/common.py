@@ -93,7 +93,11 @@ def compile_model(path: str) -> Compilation:
 
 def load_model(path: str) -> System:
     """A system in 64-bit arithmetic, the compiler's warnings on stderr."""
-    compilation = compile_model(path)
+    return load_system(compile_model(path))
+
+
+def load_system(compilation: Compilation) -> System:
+    """The system of a compilation, in 64-bit arithmetic."""
     import jax
 
     from lagc.loader import load_module

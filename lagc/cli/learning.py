@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lagc.learn.train_options import TrainReport
     from lagc.runtime import System
 
-_HIGHEST_ORDER = 34
-
 
 @click.command("fit")
 @click.argument("model")
@@ -52,8 +50,10 @@ def fit_command(
     the model's inputs; a column `trajectory` tells several recordings apart. The exit code is 3
     where the search did not converge.
     """
-    if order % 2 or not 2 <= order <= _HIGHEST_ORDER:
-        raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {_HIGHEST_ORDER}")
+    from lagc.semantics.lines import MAX_ORDER
+
+    if order % 2 or not 2 <= order <= MAX_ORDER:
+        raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
     system = common.load_model(model)
     from lagc.learn.data import read_recordings
     from lagc.learn.fit import fit

@@ -80,7 +80,7 @@ def run_command(
         check_plot(plot)
     started = time.perf_counter()
     compilation = common.compile_model(model)
-    system = _load(compilation)
+    system = common.load_system(compilation)
     compile_seconds = time.perf_counter() - started
 
     schedule = _schedule(system, until, step, order)
@@ -141,16 +141,6 @@ def _write(
         except LagcError as error:
             problems += error.diagnostics
     return written, problems
-
-
-def _load(compilation: Compilation) -> System:
-    import jax
-
-    from lagc.loader import load_module
-
-    jax.config.update("jax_enable_x64", True)
-    system: System = load_module(compilation.text, compilation.model.name).system
-    return system
 
 
 def _schedule(system: System, until: str | None, step: str | None, order: int | None) -> _Schedule:
