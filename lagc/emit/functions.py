@@ -20,7 +20,7 @@ _JAX = {
 
 
 def emit_function(name: str, program: Program, docstring: str) -> str:
-    """`def name(q, v, t, c, u, n)`: elementwise over leading axes, results behind them."""
+    """`def name(q, v, t, c, u, n)`: components lead, elementwise over the axes behind them."""
     names = _names(program)
     lines = [f"def {name}(q, v, t, c, u, n):", f'    """{docstring}"""']
     for number, instruction in enumerate(program.instructions):
@@ -75,7 +75,7 @@ def _right_side(instruction: Instruction, names: Sequence[str]) -> str:
 def _input(variable: Variable) -> str:
     match variable.kind:
         case "q" | "v":
-            return f"{variable.kind}[..., {variable.index}]"
+            return f"{variable.kind}[{variable.index}]"
         case "t":
             return "t"
         case "coefficient":

@@ -39,9 +39,9 @@ _FACE = (
 )
 _DOCSTRINGS = {
     "lagrangian": "L: (...).",
-    "forces": "a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each.",
-    "blocks": "da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last.",
-    "momentum": "b: (..., dof).",
+    "forces": "a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each.",
+    "blocks": "da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second.",
+    "momentum": "b: (dof, ...).",
     "energy": "v.dL/dv - L: (...).",
 }
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 
 
 def assemble(like: jax.Array, entries: Any) -> jax.Array:
-    """Entries (numbers, arrays of the shape of `like`, or nested tuples) stacked behind `like`.
+    """Entries (numbers, arrays of the shape of `like`, or nested tuples) stacked before its axes.
 
-    like: (...); a flat tuple of n entries gives (..., n), a tuple of m such tuples (..., m, n).
+    like: (...); a flat tuple of n entries gives (n, ...), a tuple of m such tuples (m, n, ...).
     """
     if isinstance(entries, tuple):
-        return jnp.stack([assemble(like, entry) for entry in entries], axis=like.ndim)
+        return jnp.stack([assemble(like, entry) for entry in entries])
     return jnp.broadcast_to(jnp.asarray(entries, like.dtype), like.shape)
 
 
@@ -42,7 +42,7 @@ def neural_term(
     for i, order in enumerate(orders):
         for _ in range(order):
             derivative = _partial(derivative, i)
-    flat = points.reshape(-1, points.shape[-1])
+    flat = points.reshape(points.shape[0], -1).T
     return jax.vmap(derivative)(flat).reshape(like.shape)
 
 

@@ -130,8 +130,8 @@ class ModelSpec:
         return tuple(c.modulus for c in self.coordinates for _ in c.labels)
 
 
-# Node functions are elementwise over leading axes:
-# (q: (..., dof), v: (..., dof), t: (...), coefficients, inputs, neural) -> arrays (..., *shape).
+# Node functions have their components in front and are elementwise over the axes behind them:
+# (q: (dof, ...), v: (dof, ...), t: (...), coefficients, inputs, neural) -> arrays (*shape, ...).
 Kernel = Callable[
     [
         jax.Array,
@@ -149,8 +149,8 @@ Kernel = Callable[
 class Kernels:
     """The node functions of a model: L, (a, b), the blocks, b, E.
 
-    lagrangian -> (...); forces -> a (..., dof), b (..., dof); blocks -> a_q, a_v, b_q, b_v, each
-    (..., dof, dof) with the differentiated index first; momentum -> b; energy -> (...).
+    lagrangian -> (...); forces -> a (dof, ...), b (dof, ...); blocks -> a_q, a_v, b_q, b_v, each
+    (dof, dof, ...) with the differentiated index first; momentum -> b; energy -> (...).
     """
 
     lagrangian: Kernel
