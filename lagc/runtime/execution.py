@@ -2,174 +2,388 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lagc.runtime.integrator import (
-    Clock,
-    Ends,
-    LegendrePoint,
-    Node,
-    State,
-    advance,
-    take_step,
-    wrap,
-)
-from lagc.runtime.integrator import velocity as legendre_inverse
-from lagc.runtime.plan import Plan, Setting, StaticPlan, make_setting, mapped, parameters_of
+from lagc.runtime import march as marching
+from lagc.runtime.equations import StepData, StepEquations
+from lagc.runtime.linear import inverse
+from lagc.runtime.march import UNSOLVED, Machine, Path, State, World, march, wrap
+from lagc.runtime.method import along_nodes, method
+from lagc.runtime.plan import Lanes, Plan, Setting, StaticPlan, from_lanes, make_setting, to_lanes
+from lagc.runtime.robust import LegendrePoint, LegendreProblem
+from lagc.runtime.robust import velocity as legendre_inverse
+from lagc.runtime.solvers import Start, accelerate
 from lagc.runtime.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from lagc.runtime.system import System
 
 
-def _clock(arrays: Mapping[str, jax.Array], first: Any, steps: int) -> Clock:
-    """Times and lengths of the steps first+1 .. first+steps, from the integer step count."""
-    number = first + jnp.arange(steps)
+class Run(NamedTuple):
+    """One compiled run: the model, what solves its steps, and its arguments over lanes."""
+
+    system: System
+    static: StaticPlan
+    lanes: Lanes
+    setting: Setting
+    machine: Machine
+
+
+def _prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Run:
+    lanes = to_lanes(static, arrays)
+    setting = make_setting(system, static, lanes, signals, neural)
+    equations = StepEquations(setting.model, method(static.r))
+    way = "newton" if static.way == "robust" else static.way
+    robust = static.way == "robust"
+    machine = Machine(equations, way, system.spec.moduli, robust, static.fallback)
+    return Run(system, static, lanes, setting, machine)
+
+
+# --- times, inputs and the world of a stretch of steps -------------------------------------------
+
+
+def _level_times(run: Run, first: Any, count: int) -> jax.Array:
+    """Times of the levels first .. first+count-1: (count, *L), ones where shared."""
+    arrays, rank = run.lanes.arrays, len(run.lanes.count)
     if "times" in arrays:
-        times = arrays["times"]
-        return Clock(times[:-1], jnp.diff(times), number + 1)
+        grid = arrays["times"].reshape(-1)
+        return jax.lax.dynamic_slice(grid, (first,), (count,)).reshape((count,) + (1,) * rank)
     dt, t0 = arrays["dt"], arrays["t0"]
-    return Clock(t0 + number.astype(dt.dtype) * dt, jnp.broadcast_to(dt, (steps,)), number + 1)
+    number = (first + jnp.arange(count)).reshape((-1,) + (1,) * rank)
+    return t0[None] + number.astype(dt.dtype) * dt[None]
 
 
-def _end_times(arrays: Mapping[str, jax.Array], first: Any, steps: int) -> jax.Array:
+def _inputs_at(run: Run, t: jax.Array) -> dict[str, jax.Array]:
+    """All inputs at times (k, *L), filled to (k, *L)."""
+    full = (t.shape[0], *run.lanes.count)
+    held = {k: jnp.broadcast_to(c[None], full) for k, c in run.lanes.named("input ").items()}
+    return held | {k: jnp.broadcast_to(f(t), full) for k, f in run.setting.signals.items()}
+
+
+def _world(run: Run, mass_inverse: jax.Array | None, first: Any, steps: int) -> World:
+    """What acts on the steps first .. first+steps-1."""
+    arrays = run.lanes.arrays
+    grid = None
     if "times" in arrays:
-        return arrays["times"][1:]
-    dt, t0 = arrays["dt"], arrays["t0"]
-    return t0 + (first + 1 + jnp.arange(steps)).astype(dt.dtype) * dt
-
-
-def _start_time(arrays: Mapping[str, jax.Array]) -> jax.Array:
-    return arrays["times"][0] if "times" in arrays else arrays["t0"]
-
-
-def _begin(system: System, setting: Setting, arrays: dict[str, jax.Array]) -> State:
-    """The initial state; a velocity from the momentum or a momentum from the velocity."""
-    parameters = parameters_of(arrays, setting.hoisted)
-    t, q = _start_time(arrays), arrays["q"]
-    status = jnp.zeros((), jnp.int32)
-    if "p" in arrays:
-        p = arrays["p"]
-        point = LegendrePoint(q, p, t, parameters)
-        v, found = legendre_inverse(setting.legendre, jnp.zeros_like(q), point)
-        status = jnp.where(found, 0, 1).astype(jnp.int32)
-    else:
-        v = arrays["v"]
-        zero = LegendrePoint(q, jnp.zeros_like(q), t, parameters)
-        p = setting.legendre.residual(v, zero)
-    q, winding = wrap(q, jnp.zeros(q.shape, int), system.spec.moduli)
-    zeros = jnp.zeros_like(q)
-    return State(q, p, zeros, zeros, v, winding, status)
-
-
-def _levels(
-    system: System, setting: Setting, parameters: Any, ends: Ends, t: jax.Array, exact_v: bool
-) -> tuple[Trajectory, jax.Array]:
-    """Velocities and energies at time levels (leading axis), and where the velocity was found."""
-    if exact_v:
-        v, found = ends.v, jnp.ones(t.shape, bool)
-    else:
-
-        def one(q: Any, p: Any, guess: Any, time: Any) -> Any:
-            return legendre_inverse(setting.legendre, guess, LegendrePoint(q, p, time, parameters))
-
-        v, found = jax.vmap(one)(ends.q, ends.p, ends.v, t)
-    values, terms = setting.legendre.environment.at(t, parameters)
-    coefficients = parameters["coefficients"]
-    # L may be periodic up to a constant (a constant torque): its energy follows the angle.
-    periods = jnp.array([0.0 if m is None else m for m in system.spec.moduli], ends.q.dtype)
-    angle = ends.q + ends.winding * jnp.broadcast_to(periods, ends.q.shape)
-    energy = system.kernels.energy(angle, v, t, coefficients, values, terms)
-    zero = jnp.zeros((), jnp.int32)
-    return Trajectory(t, ends.q, v, ends.p, energy, zero, ends.winding), found
-
-
-def _initial_level(
-    system: System, setting: Setting, arrays: dict[str, jax.Array], state: State
-) -> Trajectory:
-    parameters = parameters_of(arrays, setting.hoisted)
-    lost = state.status != 0
-    ends = Ends(*(x[None] for x in (state.q, state.p, state.v, state.winding, lost)))
-    t = _start_time(arrays)[None]
-    level, _ = _levels(system, setting, parameters, ends, t, exact_v=True)
-    return _masked(level, lost[None])._replace(status=state.status)
-
-
-def _masked(piece: Trajectory, lost: jax.Array) -> Trajectory:
-    """NaN where the trajectory is lost: (levels,)."""
-
-    def mask(x: jax.Array) -> jax.Array:
-        return jnp.where(lost[:, None] if x.ndim > 1 else lost, jnp.nan, x)
-
-    return piece._replace(
-        q=mask(piece.q), v=mask(piece.v), p=mask(piece.p), energy=mask(piece.energy)
+        grid = jax.lax.dynamic_slice(arrays["times"].reshape(-1), (first,), (steps + 1,))
+    signals = {}
+    if run.setting.signals:
+        starts = _level_times(run, first, steps)
+        ends = _level_times(run, first + 1, steps) - starts
+        fractions = (1 + jnp.asarray(run.machine.equations.method.tableau.nodes)) / 2
+        shape = (1, -1) + (1,) * len(run.lanes.count)
+        nodes = starts[:, None] + fractions.astype(starts.dtype).reshape(shape) * ends[:, None]
+        flat = nodes.reshape(-1, *nodes.shape[2:])
+        signals = {
+            k: f(flat).reshape(*nodes.shape[:2], *f(flat).shape[1:])
+            for k, f in run.setting.signals.items()
+        }
+    return World(
+        arrays.get("t0"),
+        arrays.get("dt"),
+        grid,
+        run.lanes.named("coefficient "),
+        run.lanes.named("input "),
+        signals,
+        run.setting.weights,
+        mass_inverse,
     )
 
 
-def _stretch(
-    system: System,
-    setting: Setting,
-    steps: int,
-    arrays: dict[str, jax.Array],
-    state: State,
-    first: Any,
-) -> tuple[State, Trajectory]:
-    """`steps` further steps: the state after them and the trajectory of their ends."""
-    parameters = parameters_of(arrays, setting.hoisted)
-    clock = _clock(arrays, first, steps)
-    end, ends = advance(setting.step, system.spec.moduli, state, clock, parameters)
-    t = _end_times(arrays, first, steps)
-    piece, found = _levels(system, setting, parameters, ends, t, exact_v=False)
+def _call(run: Run, kernel: Any, q: jax.Array, v: jax.Array, t: jax.Array, inputs: Any) -> Any:
+    """A node function at q, v: (d, k, *L) and t: (k, *L)."""
+    full = q.shape[1:]
+    x = StepData(q, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
+    return run.setting.model.call(kernel, q, v, jnp.broadcast_to(t, full), x, inputs)
+
+
+# --- the beginning -------------------------------------------------------------------------------
+
+
+def _mass_inverse(run: Run, q: jax.Array, v: jax.Array) -> jax.Array | None:
+    """M^-1 where M is constant: (d, *L) if diagonal, else (d, d, *L)."""
+    if run.machine.way == "newton":
+        return None
+    t = _level_times(run, 0, 1)
+    kernels = run.system.kernels
+    *_, b_v = _call(run, kernels.blocks, q[:, None], v[:, None], t, _inputs_at(run, t))
+    rank = len(run.lanes.count)
+    lattice = run.system.spec.lattice
+    if lattice is not None:
+        local = b_v[lattice.reach]
+        diagonal = [local[i, i] for i in range(len(lattice.fields))]
+        mass = jnp.concatenate(diagonal)
+        return 1 / mass.reshape(-1, *mass.shape[mass.ndim - rank :])
+    mass = b_v.reshape(*b_v.shape[:2], *b_v.shape[3:])
+    if run.system.spec.diagonal_mass:
+        return 1 / jnp.stack([mass[i, i] for i in range(mass.shape[0])])
+    return inverse(mass)
+
+
+def _velocities(
+    run: Run, guess: jax.Array, q: jax.Array, p: jax.Array, t: jax.Array, inputs: Any
+) -> tuple[jax.Array, jax.Array]:
+    """The Legendre inverse at (d, k, *L), and where it was found: (k, *L)."""
+    problem = LegendreProblem(run.setting.model)
+    coefficients = run.lanes.named("coefficient ")
+    t = jnp.broadcast_to(t, q.shape[1:])
+
+    def one(guess: Any, q: Any, p: Any, t: Any, c: Any, u: Any) -> Any:
+        point = LegendrePoint(q, p, t, c, u, run.setting.weights)
+        return legendre_inverse(problem, guess, point)
+
+    over_levels = jax.vmap(one, in_axes=(1, 1, 1, 0, None, 0), out_axes=(1, 0))
+    if not run.lanes.count:
+        found: tuple[jax.Array, jax.Array] = over_levels(guess, q, p, t, coefficients, inputs)
+        return found
+    count = run.lanes.count[0]
+    filled = {k: jnp.broadcast_to(c, (*c.shape[:-1], count)) for k, c in coefficients.items()}
+    over_lanes = jax.vmap(over_levels, in_axes=-1, out_axes=-1)
+    both: tuple[jax.Array, jax.Array] = over_lanes(guess, q, p, t, filled, inputs)
+    return both
+
+
+class Beginning(NamedTuple):
+    """The first state, its velocity (d, *L), and M^-1 where constant."""
+
+    state: State
+    v: jax.Array
+    mass_inverse: jax.Array | None
+
+
+def _begin(run: Run) -> Beginning:
+    """The initial state; a velocity from the momentum or a momentum from the velocity."""
+    arrays = run.lanes.arrays
+    q, t = arrays["q"], _level_times(run, 0, 1)
+    inputs = _inputs_at(run, t)
+    status = jnp.zeros(run.lanes.count, jnp.int32)
+    if "p" in arrays:
+        p = arrays["p"]
+        mass = _mass_inverse(run, q, jnp.zeros_like(q))
+        if mass is not None:
+            v = accelerate(Start(p, jnp.zeros(run.lanes.count), mass), p)
+        else:
+            rest = jnp.zeros_like(q)[:, None]
+            found = _velocities(run, rest, q[:, None], p[:, None], t, inputs)
+            v, status = found[0][:, 0], jnp.where(found[1][0], 0, 1).astype(jnp.int32)
+    else:
+        v = arrays["v"]
+        mass = _mass_inverse(run, q, v)
+        p = _call(run, run.system.kernels.momentum, q[:, None], v[:, None], t, inputs)[:, 0]
+    eq, zeros = run.machine.equations, jnp.zeros_like(q)
+    if run.machine.way == "newton":
+        h = _level_times(run, 1, 1) - t
+        memory = along_nodes(eq.method.drift, v[:, None]) * (h * v)[:, None]
+    else:
+        a, _ = _call(run, run.system.kernels.forces, q[:, None], v[:, None], t, inputs)
+        memory = jnp.broadcast_to(a, (a.shape[0], eq.method.s, *a.shape[2:]))
+    memory = jax.lax.stop_gradient(memory)
+    q, winding = wrap(q, run.system.spec.moduli)
+    one = jnp.ones(run.lanes.count, q.dtype)
+    mass = None if mass is None else jax.lax.stop_gradient(mass)
+    return Beginning(State(q, p, zeros, zeros, memory, one, winding, status), v, mass)
+
+
+# --- time levels -----------------------------------------------------------------------------
+
+
+class Levels(NamedTuple):
+    """Time levels: t: (k, *L) or ones; q, v, p: (d, k, *L); energy: (k, *L); winding: (d, k, *L)
+    or (0, k, *L)."""
+
+    t: jax.Array
+    q: jax.Array
+    v: jax.Array
+    p: jax.Array
+    energy: jax.Array
+    winding: jax.Array
+
+
+def _levels(
+    run: Run,
+    mass_inverse: jax.Array | None,
+    t: jax.Array,
+    q: jax.Array,
+    p: jax.Array,
+    winding: jax.Array,
+    v: jax.Array | None = None,
+) -> tuple[Levels, jax.Array]:
+    """Velocities (where not known) and energies, and where the velocity was found: (k, *L)."""
+    inputs = _inputs_at(run, t)
+    full = (q.shape[1], *run.lanes.count)
+    found = jnp.ones(full, bool)
+    if v is None and mass_inverse is not None:
+        # The mass matrix depends on coefficients, so it is looked at anew where derivatives pass.
+        v = accelerate(Start(p, jnp.zeros(run.lanes.count), _exact_mass_inverse(run)), p)
+    elif v is None:
+        v, found = _velocities(run, jnp.zeros_like(q), q, p, t, inputs)
+    angle = q
+    if winding.shape[0]:
+        # L may be periodic up to a constant (a constant torque): its energy follows the angle.
+        periods = [0.0 if m is None else m for m in run.system.spec.moduli]
+        shape = (-1,) + (1,) * (q.ndim - 1)
+        angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
+    energy = _call(run, run.system.kernels.energy, angle, v, t, inputs)
+    return Levels(t, q, v, p, energy, winding), found
+
+
+def _exact_mass_inverse(run: Run) -> jax.Array:
+    arrays = run.lanes.arrays
+    mass = _mass_inverse(run, arrays["q"], arrays.get("v", jnp.zeros_like(arrays["q"])))
+    assert mass is not None
+    return mass
+
+
+def _trajectory(run: Run, levels: Levels, lost: jax.Array, status: jax.Array) -> Trajectory:
+    """Levels with NaN where lost: (k, *L), axes as the user sees them."""
+
+    def vectors(x: jax.Array) -> jax.Array:
+        return from_lanes(run.static, jnp.moveaxis(x, 0, 1))
+
+    def mask(x: jax.Array) -> jax.Array:
+        return jnp.where(lost if x.ndim == lost.ndim else lost[None], jnp.nan, x)
+
+    full = lost.shape
+    winding = levels.winding
+    if not winding.shape[0]:
+        winding = jnp.zeros((levels.q.shape[0], *full), jnp.int32)
+    return Trajectory(
+        from_lanes(run.static, jnp.broadcast_to(levels.t, full)),
+        vectors(mask(levels.q)),
+        vectors(mask(levels.v)),
+        vectors(mask(levels.p)),
+        from_lanes(run.static, mask(levels.energy)),
+        from_lanes(run.static, status),
+        vectors(winding.astype(jnp.int32)),
+    )
+
+
+def _join(first: Levels, rest: Levels) -> Levels:
+    return Levels(
+        *(
+            jnp.concatenate([a, b], axis=0 if name in ("t", "energy") else 1)
+            for name, a, b in zip(Levels._fields, first, rest, strict=True)
+        )
+    )
+
+
+def _first_level(run: Run, begun: Beginning) -> Levels:
+    s, t = begun.state, _level_times(run, 0, 1)
+    q, p, winding = s.q[:, None], s.p[:, None], s.winding[:, None]
+    level, _ = _levels(run, begun.mass_inverse, t, q, p, winding, begun.v[:, None])
+    return level
+
+
+def _numbers(first: Any, count: int, every: int) -> jax.Array:
+    """Numbers, from 1, of the steps that end at the levels kept."""
+    return first + every * (1 + jnp.arange(count))
+
+
+def _ends(
+    run: Run, begun: Beginning, state: State, first: Any, steps: int
+) -> tuple[State, Levels, jax.Array]:
+    """The state after `steps` further steps, the levels kept on the way, and where lost."""
+    every = run.static.save_every
+    state, path = _steps(run, begun, state, first, steps)
+    count = steps // every
+    numbers = _numbers(first, count, every)
+    t = _level_times(run, first + every, (count - 1) * every + 1)[::every]
+    q, p, winding = (jnp.moveaxis(x, 0, 1) for x in (path.q, path.p, path.winding))
+    levels, found = _levels(run, begun.mass_inverse, t, q, p, winding)
     # A level without a velocity, or outside the domain of L (where its energy has no value), ends
     # the trajectory there, as a failed step does: what would follow solves other equations.
-    inside = jnp.isfinite(piece.energy) | ~found
-    fails = ~ends.lost & ~(found & inside)
-    lost = ends.lost | (jnp.cumsum(fails) > 0)
-    place = jnp.argmax(fails)
-    event = jnp.where(inside[place], clock.number[place], -clock.number[place])
-    first = jnp.any(fails) & (state.status == 0)
-    status = jnp.where(first, event.astype(jnp.int32), end.status)
-    piece = _masked(piece, lost)._replace(status=status)
-    return end._replace(status=status), piece
+    inside = jnp.isfinite(levels.energy) | ~found
+    fails = ~path.lost & ~(found & inside)
+    lost = path.lost | (jnp.cumsum(fails, axis=0) > 0)
+    place = jnp.argmax(fails, axis=0)
+    number = numbers[place]
+    happened = jnp.take_along_axis(inside, place[None], axis=0)[0]
+    event = jnp.where(happened, number, -number).astype(jnp.int32)
+    later = (state.status != UNSOLVED) & (jnp.abs(state.status) > number)
+    earlier = (state.status == 0) | later
+    new = jnp.any(fails, axis=0) & earlier
+    return state._replace(status=jnp.where(new, event, state.status)), levels, lost
 
 
-def _concatenate(first: Trajectory, rest: Trajectory) -> Trajectory:
-    joined = {
-        name: jnp.concatenate([getattr(first, name), getattr(rest, name)])
-        for name in Trajectory._fields
-        if name != "status"
-    }
-    return Trajectory(status=rest.status, **joined)
+_NODES = "lagc nodes"
+
+
+def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> tuple[State, Path]:
+    """March in one go, or in pieces of which only the ends are kept for the derivative."""
+    every, piece = run.static.save_every, run.static.checkpoint
+    if every > 1:
+        piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
+    piece = min(piece or steps, steps)
+
+    def some(state: State, first: Any, count: int) -> tuple[State, Path]:
+        world = _world(run, begun.mass_inverse, first, count)
+        state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
+        kept = jax.tree_util.tree_map(lambda x: x[every - 1 :: every], path)
+        return state, kept
+
+    if piece == steps:
+        return some(state, first, steps)
+    body = partial(some, count=piece)
+    if run.static.checkpoint:
+        body = jax.checkpoint(body)
+    whole = steps // piece
+    starts = first + piece * jnp.arange(whole)
+    state, path = jax.lax.scan(lambda s, n: body(s, n), state, starts)
+    path = jax.tree_util.tree_map(lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path)
+    if steps % piece:
+        state, rest = some(state, first + whole * piece, steps % piece)
+        path = jax.tree_util.tree_map(lambda a, b: jnp.concatenate([a, b]), path, rest)
+    return state, path
+
+
+# --- what the face calls -------------------------------------------------------------------------
+
+
+def simulate(system: System, plan: Plan) -> Trajectory:
+    """The whole trajectory.
+
+    Outside of a trace, a program without the fallback is tried first: it compiles in half the time,
+    and is enough for nearly all runs.
+    """
+    static, *rest = plan
+    if static.way != "robust" and not _traced(rest):
+        result, solved = _simulate(system, static._replace(fallback=False), *rest)
+        if not _traced(solved) and bool(solved):
+            return result
+    result, _ = _simulate(system, static, *rest)
+    return result
+
+
+def _traced(tree: Any) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def simulate(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Any:
-    """The whole trajectory."""
-    setting = make_setting(system, static, arrays, signals, neural)
-
-    def one(arrays: dict[str, jax.Array]) -> Trajectory:
-        state = _begin(system, setting, arrays)
-        initial = _initial_level(system, setting, arrays, state)
-        _, rest = _stretch(system, setting, static.steps, arrays, state, 0)
-        return _concatenate(initial, rest)
-
-    return mapped(static, one, arrays)
+def _simulate(
+    system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
+) -> tuple[Trajectory, jax.Array]:
+    """The trajectory, and whether no step is left unsolved for want of the fallback."""
+    run = _prepare(system, static, arrays, signals, neural)
+    begun = _begin(run)
+    initial = _first_level(run, begun)
+    state, levels, lost = _ends(run, begun, begun.state, 0, static.steps)
+    lost = jnp.concatenate([(begun.state.status != 0)[None], lost])
+    solved = jnp.all(state.status != UNSOLVED)
+    return _trajectory(run, _join(initial, levels), lost, state.status), solved
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _first_piece(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Any:
-    setting = make_setting(system, static, arrays, signals, neural)
-
-    def one(arrays: dict[str, jax.Array]) -> tuple[State, Trajectory]:
-        state = _begin(system, setting, arrays)
-        return state, _initial_level(system, setting, arrays, state)
-
-    return mapped(static, one, arrays)
+    run = _prepare(system, static, arrays, signals, neural)
+    begun = _begin(run)
+    lost = (begun.state.status != 0)[None]
+    level = _trajectory(run, _first_level(run, begun), lost, begun.state.status)
+    return begun, level
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -180,32 +394,27 @@ def _next_piece(
     arrays: Any,
     signals: Any,
     neural: Any,
+    begun: Beginning,
     state: State,
     first: Any,
 ) -> Any:
-    setting = make_setting(system, static, arrays, signals, neural)
-    names = {f"state {name}": getattr(state, name) for name in State._fields}
-    own = {name: a.ndim - len(static.batch) for name, a in names.items()}
-    static = static._replace(own_axes=static.own_axes + tuple(own.items()))
-
-    def one(arrays: dict[str, jax.Array]) -> tuple[State, Trajectory]:
-        state = State(*(arrays[f"state {name}"] for name in State._fields))
-        return _stretch(system, setting, steps, arrays, state, first)
-
-    return mapped(static, one, arrays | names)
+    run = _prepare(system, static, arrays, signals, neural)
+    state, levels, lost = _ends(run, begun, state, first, steps)
+    return state, _trajectory(run, levels, lost, state.status)
 
 
 def simulate_in_chunks(system: System, plan: Plan, chunk: int) -> Iterator[Trajectory]:
     """The initial level, then pieces of at most `chunk` steps."""
     static = plan.static
     rest = (plan.arrays, plan.signals, plan.neural)
-    state, piece = _first_piece(system, static, *rest)
+    begun, piece = _first_piece(system, static._replace(steps=0), *rest)
     yield piece
-    done = 0
+    state, done = begun.state, 0
+    common = static._replace(steps=0)
     while done < static.steps:
         steps = min(chunk, static.steps - done)
-        common = static._replace(steps=0)
-        state, piece = _next_piece(system, common, steps, *rest, state, jnp.asarray(done))
+        first = jnp.asarray(done)
+        state, piece = _next_piece(system, common, steps, *rest, begun, state, first)
         yield piece
         done += steps
 
@@ -213,44 +422,50 @@ def simulate_in_chunks(system: System, plan: Plan, chunk: int) -> Iterator[Traje
 @partial(jax.jit, static_argnums=(0, 1))
 def single_step(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Any:
     """(q, p, winding, nodes, status) of one step."""
-    setting = make_setting(system, static, arrays, signals, neural)
-
-    def one(arrays: dict[str, jax.Array]) -> Any:
-        state = _begin(system, setting, arrays)
-        parameters = parameters_of(arrays, setting.hoisted)
-        clock = jax.tree_util.tree_map(lambda x: x[0], _clock(arrays, 0, 1))
-        new, nodes = take_step(setting.step, system.spec.moduli, state, clock, parameters)
-        lost = new.status != 0
-        q, p, nodes = (jnp.where(lost, jnp.nan, x) for x in (new.q, new.p, nodes))
-        return q, p, new.winding, nodes, new.status
-
-    return mapped(static, one, arrays)
+    run = _prepare(system, static, arrays, signals, neural)
+    begun = _begin(run)
+    start = begun.state
+    world = _world(run, begun.mass_inverse, 0, 1)
+    end, path = march(run.machine, 1, True, start, world, jnp.asarray(0))
+    assert path.u is not None
+    nodes = start.q[:, None] + jnp.concatenate(
+        [jnp.zeros_like(path.u[0][:, :1]), path.u[0]], axis=1
+    )
+    lost = end.status != 0
+    q, p = (jnp.where(lost[None], jnp.nan, x) for x in (end.q, end.p))
+    nodes = jnp.where(lost[None, None], jnp.nan, nodes)
+    winding = jnp.zeros(q.shape, jnp.int32)
+    if end.winding.shape[0]:
+        winding = end.winding.astype(jnp.int32)
+    nodes = jnp.moveaxis(nodes, 0, 1)
+    return tuple(from_lanes(static, x) for x in (q, p, winding, nodes, end.status))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def residual(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Any:
     """R_0 + p, R_1 .. R_r of given nodes: (..., r+1, dof)."""
-    setting = make_setting(system, static, arrays, signals, neural)
-
-    def one(arrays: dict[str, jax.Array]) -> jax.Array:
-        parameters = parameters_of(arrays, setting.hoisted)
-        x = Node(arrays["q"], arrays["p"], arrays["t0"], arrays["dt"], parameters)
-        displacements = (arrays["nodes"] - arrays["q"][None, :])[1:]
-        rows = setting.step.residual(displacements.reshape(-1), x)
-        return rows.reshape(displacements.shape)
-
-    return mapped(static, one, arrays)
+    run = _prepare(system, static, arrays, signals, neural)
+    world = _world(run, None, 0, 1)
+    arrays = run.lanes.arrays
+    nodes = jnp.moveaxis(arrays["nodes"], 1, 0)  # (dof, s, *L)
+    q = arrays["q"]
+    index = jnp.asarray(0)
+    t, h = marching.clock(world, index, index, len(run.lanes.count))
+    signals_now = {k: x[0] for k, x in world.signals.items()}
+    held = {
+        k: jnp.broadcast_to(c[None], (nodes.shape[1], *c.shape))
+        for k, c in world.constants.items()
+    }
+    x = StepData(q, arrays["p"], t, h, world.coefficients, held | signals_now, world.neural)
+    rows = run.machine.equations.residual(nodes[:, 1:] - q[:, None], x)
+    return from_lanes(static, jnp.moveaxis(rows, 0, 1))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def velocity(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Any:
     """The Legendre inverse at points: (..., dof)."""
-    setting = make_setting(system, static, arrays, signals, neural)
-
-    def one(arrays: dict[str, jax.Array]) -> jax.Array:
-        parameters = parameters_of(arrays, setting.hoisted)
-        point = LegendrePoint(arrays["q"], arrays["p"], arrays["t0"], parameters)
-        v, found = legendre_inverse(setting.legendre, jnp.zeros_like(point.q), point)
-        return jnp.where(found, v, jnp.nan)
-
-    return mapped(static, one, arrays)
+    run = _prepare(system, static, arrays, signals, neural)
+    q, p = run.lanes.arrays["q"][:, None], run.lanes.arrays["p"][:, None]
+    t = _level_times(run, 0, 1)
+    v, found = _velocities(run, jnp.zeros_like(q), q, p, t, _inputs_at(run, t))
+    return from_lanes(static, jnp.where(found[None], v, jnp.nan)[:, 0])

@@ -19,17 +19,18 @@ from jaxtyping import Array, Bool, Float, Int
 
 MAX_EVALUATIONS = 60
 _SHORTEST_DAMPING = 2.0**-24
-_SHORTEST_GUESS = 2.0**-30
 _ROUND_OFF = 16.0  # residuals below this many eps of their noise cannot be improved
 
 FOUND, NOT_CONVERGED, NOT_FINITE = 0.0, 1.0, 2.0
 
 
 class Linearised(NamedTuple):
-    """F(y, x), dF/dy, and magnitudes whose round-off limits how well each F_i is known."""
+    """F(y, x), dF/dy, the size of the terms of each F_i, and the magnitudes whose round-off limits
+    how well it is known."""
 
     value: Float[Array, " n"]
-    jacobian: Float[Array, "n n"]
+    jacobian: Any
+    size: Float[Array, " n"]
     noise: Float[Array, " n"]
 
 
@@ -43,6 +44,12 @@ class Problem(Protocol):
     def linearised(self, y: Float[Array, " n"], x: Any) -> Linearised:
         """F(y, x), its derivative and its noise."""
 
+    def solve(self, jacobian: Any, value: Float[Array, " n"], x: Any) -> Float[Array, " n"]:
+        """(dF/dy)^-1 value."""
+
+    def identity(self, jacobian: Any) -> Any:
+        """The unit matrix in the form of a Jacobian."""
+
     def scale(self, y: Float[Array, " n"], x: Any) -> Float[Array, " n"]:
         """Magnitudes against which a correction to each unknown is small."""
 
@@ -52,10 +59,12 @@ class Problem(Protocol):
 
 class _State(NamedTuple):
     y: Array
+    candidate: Array
     correction: Array
     length: Array
     damping: Array
     evaluations: Array
+    started: Array
     done: Array
 
 
@@ -65,55 +74,59 @@ def implicit_root(
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """The root near `guess`, and FOUND, NOT_CONVERGED or NOT_FINITE.
 
-    Without a root the last point reached comes back, where the equations are finite if they are so
-    anywhere on the way from zero to the guess; its derivative is zero. Where not `live`, nothing is
-    searched. The caller checks the residual of what was found.
+    FOUND says that every equation holds to eps^(2/3) of its terms, or to their round-off. Without a
+    root the last point reached comes back, where the equations are finite if they are so anywhere
+    on the way from zero to the guess; its derivative is zero. Where not `live`, nothing is
+    searched.
     """
     eps = jnp.finfo(guess.dtype).eps
     tolerance = eps ** (2 / 3)
+    rest = at_rest(guess.dtype)
 
     def correct(y: Array) -> tuple[Array, Array, Array]:
-        value, jacobian, noise = problem.linearised(y, x)
-        correction = -solve_dense(jacobian, value)
-        rest = at_rest(y.dtype)
+        value, jacobian, size, noise = problem.linearised(y, x)
+        correction = -problem.solve(jacobian, value, x)
         scale = problem.scale(y + correction, x)
         length = jnp.max(jnp.abs(correction) / (scale + rest))
         small = jnp.abs(correction) <= 4 * eps * problem.floor(y, x) + rest
         close = jnp.abs(correction) <= tolerance * scale
         exact = jnp.all(jnp.abs(value) <= _ROUND_OFF * eps * noise)
-        return correction, length, jnp.all(small | close) | exact
+        balanced = jnp.all(jnp.abs(value) <= tolerance * size + 64 * eps * noise + rest)
+        return correction, length, balanced & (jnp.all(small | close) | exact)
 
     def body(s: _State) -> _State:
-        candidate = s.y + s.damping * s.correction
-        correction, length, settled = correct(candidate)
+        correction, length, settled = correct(s.candidate)
         finite = jnp.all(jnp.isfinite(correction))
         done = finite & settled
-        accepted = finite & (done | (length <= (1 - s.damping / 4) * s.length))
+        better = length <= (1 - s.damping / 4) * s.length
+        accepted = finite & (done | better | ~s.started)
+        started = s.started | accepted
+        y = jnp.where(accepted, s.candidate, s.y)
+        correction = jnp.where(accepted, correction, s.correction)
+        longer = jnp.where(s.started, jnp.minimum(1, 2 * s.damping), 1)
+        damping = jnp.where(accepted, longer, s.damping / 2)
+        # A guess outside the domain of the equations is drawn back towards zero.
+        candidate = jnp.where(started, y + damping * correction, s.candidate / 2)
         return _State(
-            y=jnp.where(accepted, candidate, s.y),
-            correction=jnp.where(accepted, correction, s.correction),
+            y=y,
+            candidate=candidate,
+            correction=correction,
             length=jnp.where(accepted, length, s.length),
-            damping=jnp.where(accepted, jnp.minimum(1, 2 * s.damping), s.damping / 2),
+            damping=damping,
             evaluations=s.evaluations + 1,
+            started=started,
             done=done,
         )
 
     def unfinished(s: _State) -> Bool[Array, ""]:
         going = (s.evaluations < MAX_EVALUATIONS) & (s.damping > _SHORTEST_DAMPING)
-        return ~s.done & going & jnp.isfinite(s.length)
+        return live & ~s.done & going & (jnp.isfinite(s.length) | ~s.started)
 
-    def outside(fraction: Array) -> Bool[Array, ""]:
-        correction, _, _ = correct(fraction * guess)
-        return live & ~jnp.all(jnp.isfinite(correction)) & (fraction > _SHORTEST_GUESS)
-
-    # A guess outside the domain of the equations is drawn back towards zero.
-    whole = jnp.ones((), guess.dtype)
-    fraction = jax.lax.while_loop(outside, lambda f: f / 2, whole)
-    y = jnp.where(live, fraction, _SHORTEST_GUESS) * guess
-    correction, length, settled = correct(y)
-    finite = jnp.all(jnp.isfinite(correction))
-    one: Int[Array, ""] = jnp.asarray(1, jnp.int32)
-    start = _State(y, correction, length, whole, one, ~live | (settled & finite))
+    one = jnp.ones((), guess.dtype)
+    count: Int[Array, ""] = jnp.asarray(0, jnp.int32)
+    no = jnp.zeros((), bool)
+    shortest = _SHORTEST_DAMPING * guess
+    start = _State(shortest, guess, jnp.zeros_like(guess), jnp.inf * one, one, count, no, no)
     end = jax.lax.while_loop(unfinished, body, start)
     failure = jnp.where(jnp.isfinite(end.length), NOT_CONVERGED, NOT_FINITE)
     failure = jnp.where(live & end.done, FOUND, failure).astype(guess.dtype)
@@ -129,9 +142,9 @@ def _implicit_root_jvp(
     y, failure = implicit_root(problem, guess, x, live)
     found = failure == FOUND
     jacobian = problem.linearised(y, x).jacobian
-    jacobian = jnp.where(found, jacobian, jnp.eye(y.shape[0], dtype=y.dtype))
+    jacobian = jnp.where(found, jacobian, problem.identity(jacobian))
     _, change = jax.jvp(lambda x: problem.residual(y, x), (x,), (tangents[1],))
-    slope = -solve_dense(jacobian, jnp.where(found, change, 0))
+    slope = -problem.solve(jacobian, jnp.where(found, change, 0), x)
     return (y, failure), (slope, jnp.zeros_like(failure))
 
 
@@ -143,10 +156,3 @@ def at_rest(dtype: Any) -> float:
 def barely_moving(dtype: Any) -> float:
     """A velocity that counts as zero, yet can be squared without underflow."""
     return float(jnp.finfo(dtype).tiny) ** 0.48
-
-
-def solve_dense(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float[Array, " n"]:
-    """matrix^-1 right; a division when there is one unknown."""
-    if right.shape[-1] == 1:
-        return right / matrix[..., 0]
-    return jnp.linalg.solve(matrix, right)

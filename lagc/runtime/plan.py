@@ -7,7 +7,9 @@ never compile anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -15,15 +17,16 @@ import jax.numpy as jnp
 
 from lagc.runtime.arguments import align_batch
 from lagc.runtime.callables import Static, join_arrays, split_arrays
-from lagc.runtime.integrator import Environment, LegendreProblem, StepProblem
-from lagc.runtime.tableau import tableau
+from lagc.runtime.equations import Model
+from lagc.runtime.signals import Samples, sampled
 
 if TYPE_CHECKING:
     from lagc.runtime.system import System
 
 
 class StaticPlan(NamedTuple):
-    """The hashable part of a plan."""
+    """The hashable part of a plan. `way`: how steps are solved; own_axes: of every array, those
+    that are not batch axes; samples: inputs given by samples, with their interpolation."""
 
     r: int
     steps: int
@@ -31,6 +34,11 @@ class StaticPlan(NamedTuple):
     own_axes: tuple[tuple[str, int], ...]
     signals: tuple[tuple[str, Static], ...]
     neural: tuple[tuple[str, Static], ...]
+    samples: tuple[tuple[str, str], ...] = ()
+    way: str = "newton"
+    save_every: int = 1
+    checkpoint: int = 0
+    fallback: bool = True
 
 
 class Plan(NamedTuple):
@@ -46,20 +54,26 @@ def make_plan(
     arrays: Mapping[str, tuple[jax.Array, int]],
     signals: Mapping[str, Any],
     neural: Mapping[str, Any],
-    r: int,
-    steps: int,
+    **options: Any,
 ) -> Plan:
-    """A plan from arrays (each with its number of own, trailing axes) and callables by name."""
-    signal_parts = {name: split_arrays(f) for name, f in signals.items()}
+    """A plan from arrays (each with its number of own, trailing axes) and callables by name;
+    options: fields of `StaticPlan`."""
+    arrays = dict(arrays)
+    samples = {name: f for name, f in signals.items() if isinstance(f, Samples)}
+    for name, f in samples.items():
+        arrays[f"sample times {name}"] = (jnp.asarray(f.times), 1)
+        arrays[f"sample values {name}"] = (jnp.asarray(f.values), 1)
+    callables = {name: f for name, f in signals.items() if name not in samples}
+    signal_parts = {name: split_arrays(f) for name, f in callables.items()}
     neural_parts = {name: split_arrays(f) for name, f in neural.items()}
     arrays, batch = align_batch(arrays)
     static = StaticPlan(
-        r,
-        steps,
-        batch,
-        tuple((name, own) for name, (_, own) in arrays.items()),
-        tuple((name, part[1]) for name, part in signal_parts.items()),
-        tuple((name, part[1]) for name, part in neural_parts.items()),
+        batch=batch,
+        own_axes=tuple((name, own) for name, (_, own) in arrays.items()),
+        signals=tuple((name, part[1]) for name, part in signal_parts.items()),
+        neural=tuple((name, part[1]) for name, part in neural_parts.items()),
+        samples=tuple((name, f.interpolation) for name, f in samples.items()),
+        **options,
     )
     return Plan(
         static,
@@ -74,80 +88,95 @@ def scalar(f: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Arr
     return lambda x: jnp.reshape(f(x), ())
 
 
-class Setting(NamedTuple):
-    """Problems of one model at one order, and the parameters that their callables closed over."""
+class Lanes(NamedTuple):
+    """The arguments of a run with the batch as one axis behind: (*own, *L), ones where shared.
 
-    step: StepProblem
-    legendre: LegendreProblem
-    hoisted: dict[str, dict[str, Any]]
+    `count`: the shape *L, () without a batch.
+    """
+
+    count: tuple[int, ...]
+    arrays: dict[str, jax.Array]
+
+    def named(self, prefix: str) -> dict[str, jax.Array]:
+        """Those whose name begins with `prefix`, without it."""
+        return {
+            name.removeprefix(prefix): array
+            for name, array in self.arrays.items()
+            if name.startswith(prefix)
+        }
+
+
+def to_lanes(static: StaticPlan, arrays: Mapping[str, jax.Array]) -> Lanes:
+    """Batch axes flattened and moved behind; the state filled to the whole batch."""
+    own = dict(static.own_axes)
+    if not static.batch:
+        return Lanes((), dict(arrays))
+    count = math.prod(static.batch)
+    moved = {}
+    for name, array in arrays.items():
+        shape = array.shape[array.ndim - own[name] :]
+        if array.ndim == own[name]:
+            array = array[..., None]
+        else:
+            array = jnp.broadcast_to(array, static.batch + shape).reshape(count, *shape)
+            array = jnp.moveaxis(array, 0, -1)
+        if name in ("q", "v", "p"):
+            array = jnp.broadcast_to(array, (*shape, count))
+        moved[name] = array
+    return Lanes((count,), moved)
+
+
+def from_lanes(static: StaticPlan, array: jax.Array) -> jax.Array:
+    """(..., *L) to (*batch, ...)."""
+    if not static.batch:
+        return array
+    return jnp.moveaxis(array, -1, 0).reshape(static.batch + array.shape[:-1])
+
+
+class Setting(NamedTuple):
+    """A model as one run calls it: signals as functions of times (k, *L), weights of the neural
+    terms."""
+
+    model: Model
+    signals: dict[str, Callable[[jax.Array], jax.Array]]
+    weights: dict[str, Any]
 
 
 def make_setting(
-    system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
+    system: System, static: StaticPlan, lanes: Lanes, signals: Any, neural: Any
 ) -> Setting:
-    """Callables with everything they close over turned into explicit arguments.
+    """Callables as functions of whole arrays; what neural terms close over made explicit.
 
-    Without this, derivatives with respect to values hidden in a closure would meet the implicit
+    Without that, derivatives with respect to values hidden in a closure would meet the implicit
     function rule from outside, where jax cannot see them.
     """
-    dtype = arrays["q"].dtype
-    signal_calls: dict[str, Callable[[Any, Any], Any]] = {}
-    neural_calls: dict[str, Callable[[Any, Any], Any]] = {}
-    hoisted: dict[str, dict[str, Any]] = {"signals": {}, "neural": {}}
+    dtype = lanes.arrays["q"].dtype
+    calls: dict[str, Callable[[Any], Any]] = {}
     for name, part in static.signals:
         f = scalar(join_arrays(signals[name], part))
-        converted, values = jax.closure_convert(f, jnp.zeros((), dtype))
-        signal_calls[name] = _explicit(converted, dtype)
-        hoisted["signals"][name] = values
+        calls[name] = _everywhere(f, dtype)
+    for name, interpolation in static.samples:
+        times = lanes.arrays[f"sample times {name}"]
+        values = lanes.arrays[f"sample values {name}"]
+        calls[name] = partial(sampled, times=times, values=values, interpolation=interpolation)
+    neural_calls: dict[str, Callable[[Any, Any], Any]] = {}
+    weights: dict[str, Any] = {}
     sizes = {s.name: s.inputs for s in system.spec.neural}
     for name, part in static.neural:
         f = scalar(join_arrays(neural[name], part))
         converted, values = jax.closure_convert(f, jnp.zeros((sizes[name],), dtype))
         neural_calls[name] = _explicit(converted, dtype)
-        hoisted["neural"][name] = values
-    for name, _ in static.own_axes:
-        if name.startswith("input "):
-            signal_calls[name.removeprefix("input ")] = lambda t, value: value
-    environment = Environment(signal_calls, neural_calls)
-    kernels = system.kernels
-    return Setting(
-        StepProblem(kernels, environment, tableau(static.r)),
-        LegendreProblem(kernels, environment),
-        hoisted,
-    )
+        weights[name] = values
+    own = {c.name: 1 for c in system.spec.coefficients if c.site_dependent}
+    model = Model(system.kernels, neural_calls, own, system.spec.lattice)
+    return Setting(model, calls, weights)
+
+
+def _everywhere(f: Callable[[Any], Any], dtype: Any) -> Callable[[jax.Array], jax.Array]:
+    """A function of one time over an array of times."""
+    return lambda t: jax.vmap(f)(t.reshape(-1)).reshape(t.shape).astype(dtype)
 
 
 def _explicit(function: Callable[..., Any], dtype: Any) -> Callable[[Any, Any], Any]:
     """A converted callable with what it closed over as one last argument."""
     return lambda x, extra: jnp.asarray(function(x, *extra), dtype)
-
-
-def parameters_of(arrays: Mapping[str, jax.Array], hoisted: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of one trajectory as `Environment` and the problems read them."""
-
-    def named(prefix: str) -> dict[str, jax.Array]:
-        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-    return {
-        "coefficients": named("coefficient "),
-        "signals": named("input ") | dict(hoisted["signals"]),
-        "neural": dict(hoisted["neural"]),
-    }
-
-
-def mapped(static: StaticPlan, function: Callable[[dict[str, jax.Array]], Any], arrays: Any) -> Any:
-    """`function` of one trajectory over the batch axes; arguments without them are shared."""
-    if not static.batch:
-        return function(arrays)
-    own = dict(static.own_axes)
-    flat: dict[str, jax.Array] = {}
-    axes: dict[str, int | None] = {}
-    for name, array in arrays.items():
-        trailing = array.shape[array.ndim - own[name] :]
-        if array.ndim > own[name]:
-            flat[name] = jnp.broadcast_to(array, static.batch + trailing).reshape(-1, *trailing)
-            axes[name] = 0
-        else:
-            flat[name], axes[name] = array, None
-    result = jax.vmap(function, in_axes=(axes,))(flat)
-    return jax.tree_util.tree_map(lambda x: x.reshape(static.batch + x.shape[1:]), result)

@@ -18,7 +18,8 @@ from jax.typing import ArrayLike
 )
 @dataclass(frozen=True)
 class Samples:
-    """A recorded signal: `values` at increasing `times` (both (m,), model units).
+    """A recorded signal: `values` (..., m) at increasing `times` (m,), model units; batch axes
+    lead.
 
     Between the samples it is interpolated linearly or held at the `previous` one; before the first
     and after the last it keeps their values.
@@ -29,9 +30,40 @@ class Samples:
     interpolation: Literal["linear", "previous"] = "linear"
 
     def __call__(self, t: jax.Array) -> jax.Array:
-        """The signal at time t: () -> ()."""
+        """The signal at time t, of one recording (m,): () -> ()."""
         times, values = jnp.asarray(self.times), jnp.asarray(self.values)
-        if self.interpolation == "linear":
-            return jnp.interp(t, times, values)
-        index = jnp.searchsorted(times, t, side="right") - 1
-        return values[jnp.clip(index, 0, times.shape[0] - 1)]
+        return sampled(t, times, values, self.interpolation)
+
+
+def sampled(t: jax.Array, times: jax.Array, values: jax.Array, interpolation: str) -> jax.Array:
+    """Samples at t: (..., *L), from times (m, *L) and values (m, *L), ones where shared."""
+    if times.ndim > 1 and times.shape[-1] == 1:
+        times = times[:, 0]
+    if times.ndim > 1:
+        return jax.vmap(sampled, in_axes=(-1, -1, -1, None), out_axes=-1)(
+            jnp.broadcast_to(t, (*t.shape[:-1], times.shape[-1])),
+            times,
+            jnp.broadcast_to(values, times.shape),
+            interpolation,
+        )
+    last = times.shape[0] - 1
+    place = jnp.searchsorted(times, t, side="right") - 1
+    if interpolation == "previous":
+        return _at(values, jnp.clip(place, 0, last))
+    place = jnp.clip(place, 0, last - 1)
+    fraction = (t - times[place]) / (times[place + 1] - times[place])
+    fraction = jnp.clip(fraction, 0, 1)
+    left, right = _at(values, place), _at(values, place + 1)
+    return left + fraction * (right - left)
+
+
+def _at(values: jax.Array, place: jax.Array) -> jax.Array:
+    """values (m, *L) at places (..., *L): (..., *L)."""
+    if values.ndim == 1:
+        return values[place]
+    if values.shape[-1] == 1:
+        return values[place, 0]
+    if place.shape[-1] == 1:
+        return values[place[..., 0]]
+    lane = jnp.arange(values.shape[-1])
+    return values[place, jnp.broadcast_to(lane, place.shape)]

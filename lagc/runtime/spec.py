@@ -49,6 +49,7 @@ class CoefficientSpec:
     lower_open: bool = False
     upper_open: bool = False
     prior: Prior | None = None
+    site_dependent: bool = False
 
     @property
     def range_text(self) -> str:
@@ -88,6 +89,19 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
+class LatticeSpec:
+    """The lattice a model lives on: index name, first site, number of sites, whether its ends are
+    joined, the fields, and how far apart sites are coupled (`reach`)."""
+
+    index: str
+    first: int
+    size: int
+    periodic: bool
+    fields: tuple[str, ...]
+    reach: int
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """Everything a generated module says about its model."""
 
@@ -103,6 +117,8 @@ class ModelSpec:
     run: RunSpec = RunSpec()
     facts: tuple[FactSpec, ...] = ()
     strategy: str = "newton"
+    diagonal_mass: bool = False
+    lattice: LatticeSpec | None = None
 
     @property
     def dof(self) -> int:

@@ -18,6 +18,7 @@ from lagc.base.diagnostics import fail
 from lagc.runtime import arguments as args
 from lagc.runtime import execution as run
 from lagc.runtime.plan import Plan, make_plan, scalar
+from lagc.runtime.strategy import choose_way
 from lagc.runtime.spec import Kernel, Kernels, ModelSpec
 from lagc.runtime.trajectory import Trajectory
 
@@ -76,14 +77,32 @@ class System:
         times: Any = None,
         t0: Any = 0.0,
         r: int = 2,
+        strategy: str | None = None,
+        save_every: int = 1,
+        checkpoint: int = 0,
     ) -> Trajectory:
         """Integrate from q0 and v0 (or p0), each (..., dof), by the GGL map of order 2r + 2.
 
         Either `steps` steps of length `dt` (negative: backward) from `t0`, or one step between
         each two of the given `times`: (steps+1,). Returns a `Trajectory` with every step.
         """
-        plan = self._plan(q0, v0, p0, coefficients, inputs, neural, dt, steps, times, t0, r)
-        return run.simulate(self, plan.static, plan.arrays, plan.signals, plan.neural)
+        plan = self._plan(
+            q0,
+            v0,
+            p0,
+            coefficients,
+            inputs,
+            neural,
+            dt,
+            steps,
+            times,
+            t0,
+            r,
+            strategy=strategy,
+            save_every=save_every,
+            checkpoint=checkpoint,
+        )
+        return run.simulate(self, plan)
 
     def simulate_in_chunks(
         self, q0: Any, v0: Any = None, *, chunk: int, dt: Any, steps: int, **options: Any
@@ -241,6 +260,8 @@ class System:
         t0: Any,
         r: int,
         nodes: jax.Array | None = None,
+        strategy: str | None = None,
+        **options: Any,
     ) -> Plan:
         args.warn_if_single_precision()
         spec = self.spec
@@ -281,7 +302,8 @@ class System:
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
-        plan = make_plan(arrays, signals, terms, r, steps)
+        way = choose_way(spec, r, strategy)
+        plan = make_plan(arrays, signals, terms, r=r, steps=steps, way=way, **options)
         args.refuse_unmarked_samples(constants, plan.static.batch, steps)
         return plan
 
@@ -312,11 +334,13 @@ class System:
         arrays, batch = args.align_batch(arrays)
 
         def full(array: jax.Array, own: int) -> jax.Array:
-            return jnp.broadcast_to(array, batch + array.shape[array.ndim - own :])
+            shape = array.shape[array.ndim - own :]
+            array = jnp.broadcast_to(array, batch + shape)
+            return jnp.moveaxis(array, -1, 0) if own else array
 
         time = full(*arrays["t"])
         sampled = {n: jax.vmap(f)(time.reshape(-1)).reshape(batch) for n, f in signals.items()}
-        return kernel(
+        result = kernel(
             full(*arrays["q"]),
             full(*arrays["v"]),
             time,
@@ -324,6 +348,7 @@ class System:
             {n: full(*arrays[f"input {n}"]) for n in constants} | sampled,
             {n: scalar(f) for n, f in terms.items()},
         )
+        return jnp.moveaxis(result, 0, -1) if result.ndim > len(batch) else result
 
     def _point_function(self, kernel: Kernel) -> Callable[..., jax.Array]:
         def observable(q: Any, v: Any, t: Any = 0.0, **parameters: Any) -> jax.Array:

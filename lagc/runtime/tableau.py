@@ -6,10 +6,11 @@ arithmetic and rounded once at the end (Abramowitz & Stegun 25.4.32; Farr & Bert
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from math import cos, pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,16 @@ class Tableau:
     """Quadrature of order 2r + 2 on [-1, 1] with r + 2 nodes, both ends included.
 
     nodes: (r+2,), increasing; weights: (r+2,), sum to 2; differentiation: (r+2, r+2), the
-    derivative at node i of the polynomial that is 1 at node j and 0 at the others.
+    derivative at node i of the polynomial that is 1 at node j and 0 at the others. What rounding
+    cut off of the weights and the matrix is in `weights_low` and `differentiation_low`.
     """
 
     r: int
     nodes: NDArray[np.float64]
     weights: NDArray[np.float64]
     differentiation: NDArray[np.float64]
+    weights_low: NDArray[np.float64]
+    differentiation_low: NDArray[np.float64]
 
 
 @lru_cache(maxsize=256)
@@ -51,22 +55,27 @@ def tableau(r: int) -> Tableau:
         values = [_legendre(degree, x)[0] for x in nodes]
         weights = [2 / (degree * (degree + 1) * p * p) for p in values]
         corner = Decimal(degree * (degree + 1)) / 4
-        matrix = np.zeros((r + 2, r + 2))
-        for i, x_i in enumerate(nodes):
-            for j, x_j in enumerate(nodes):
-                if i != j:
-                    matrix[i, j] = float(values[i] / (values[j] * (x_i - x_j)))
-        matrix[0, 0] = -float(corner)
-        matrix[-1, -1] = float(corner)
-        result = Tableau(
-            r,
-            np.array([float(x) for x in nodes]),
-            np.array([float(w) for w in weights]),
-            matrix,
-        )
-    for array in (result.nodes, result.weights, result.differentiation):
-        array.setflags(write=False)
+        matrix = [
+            [
+                values[i] / (values[j] * (x_i - x_j)) if i != j else Decimal(0)
+                for j, x_j in enumerate(nodes)
+            ]
+            for i, x_i in enumerate(nodes)
+        ]
+        matrix[0][0], matrix[-1][-1] = -corner, corner
+        w, d = _rounded(weights), _rounded(matrix)
+        result = Tableau(r, _rounded(nodes)[0], w[0], d[0], w[1], d[1])
+    for field in fields(result)[1:]:
+        getattr(result, field.name).setflags(write=False)
     return result
+
+
+def _rounded(values: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The nearest doubles, and the doubles nearest to what is left."""
+    exact = np.array(values, dtype=object)
+    high = exact.astype(np.float64)
+    rest = [x - Decimal(float(y)) for x, y in zip(exact.flat, high.flat, strict=True)]
+    return high, np.array([float(x) for x in rest]).reshape(high.shape)
 
 
 def _legendre(degree: int, x: Decimal) -> tuple[Decimal, Decimal]:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import pytest
 from jaxtyping import TypeCheckError
 
-from lagc.runtime.newton import solve_dense
+from lagc.runtime.newton import implicit_root
 
 
 def test_shapes_are_checked() -> None:
     with pytest.raises(TypeCheckError):
-        solve_dense(jnp.eye(3), jnp.ones(2))
+        implicit_root(None, jnp.ones((2, 2)), None, jnp.array(True))  # type: ignore[arg-type]
 
 
 def test_rank_promotion_raises() -> None:
