@@ -13,14 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 LARGEST = 3072  # entries of an array; XLA distributes loops over larger ones to several threads
 
 
-def as_one_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`function` of one pytree, on CPU as one compiled function; nothing else changes.
+def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of pytrees of arrays, on CPU as one compiled function; nothing else changes.
 
-    It must consist of elementwise operations, reductions, slices and loops.
+    It must consist of elementwise operations, reductions, slices and loops, and close over no
+    traced value.
     """
     if jax.default_backend() != "cpu":
         return function
@@ -29,12 +31,25 @@ def as_one_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     except ImportError:
         return function
 
-    def plain(x: Any) -> Any:
-        with set_xla_metadata(inlineable=None, xla_cpu_small_call=None):
-            return function(x)
+    def called(*x: Any) -> Any:
+        leaves, tree = jax.tree_util.tree_flatten(x)
+        shapes = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        full = [i for i, leaf in enumerate(leaves) if leaf.size]
 
-    def called(x: Any) -> Any:
+        def plain(arrays: Any) -> Any:
+            with set_xla_metadata(inlineable=None, xla_cpu_small_call=None):
+                filled = [jnp.zeros(shape, dtype) for shape, dtype in shapes]
+                for i, array in zip(full, arrays, strict=True):
+                    filled[i] = array
+                return function(*jax.tree_util.tree_unflatten(tree, filled))
+
+        # XLA breaks down over an argument that the called function does not use. So there are two
+        # calls, the inner one using every argument of the outer one, and no argument can be seen
+        # through and left out: constants stand behind a barrier, empty arrays are made inside.
+        def shell(arrays: Any) -> Any:
+            return jax.jit(plain)(arrays)
+
         with set_xla_metadata(inlineable="false", xla_cpu_small_call="true"):
-            return jax.jit(plain)(x)
+            return jax.jit(shell)(jax.lax.optimization_barrier([leaves[i] for i in full]))
 
     return called

@@ -185,7 +185,7 @@ def _block(
     def path(new: State, u: Array) -> Path:
         return Path(new.q, new.p, u if keep else None, new.winding, new.status != 0)
 
-    def quick(carry: tuple[State, Array], x: Any) -> Any:
+    def quick(world: World, first: Array, carry: tuple[State, Array], x: Any) -> Any:
         s, failed = carry
         index, signals = x
         number = first + index
@@ -196,7 +196,7 @@ def _block(
         new = _choose(active & ~failed, new, s)
         return (new, failed), path(new, u)
 
-    def robust_lane(world: World, s: State, xs: Any) -> tuple[State, Path]:
+    def robust_lane(world: World, s: State, xs: Any, first: Array) -> tuple[State, Path]:
         def body(s: State, x: Any) -> tuple[State, Path]:
             index, signals = x
             number = first + index
@@ -211,25 +211,26 @@ def _block(
         status = jnp.where(wanted, s.status, jnp.iinfo(jnp.int32).max)
         s = s._replace(status=status)
         if not lanes:
-            return robust_lane(world, s, xs)
+            alone = as_one_function(robust_lane) if _small(machine, s, True) else robust_lane
+            return alone(world, s, xs, first)
         b = status.shape[0]
         spread, axes = _lanes(world, b)
         signals = jax.tree_util.tree_map(lambda x: jnp.broadcast_to(x, (*x.shape[:-1], b)), xs[1])
-        in_axes = (axes, -1, (None, jax.tree_util.tree_map(lambda x: -1, signals)))
-        return jax.vmap(robust_lane, in_axes=in_axes, out_axes=-1)(spread, s, (xs[0], signals))
+        in_axes = (axes, -1, (None, jax.tree_util.tree_map(lambda x: -1, signals)), None)
+        mapped = jax.vmap(robust_lane, in_axes=in_axes, out_axes=-1)
+        return mapped(spread, s, (xs[0], signals), first)
 
     none = jnp.zeros(s.status.shape, bool)
     if machine.robust:
         end, done = robust(s, s.status == 0)
         return _choose(s.status == 0, end, s), _choose(s.status == 0, done, _still(s, done, keep))
 
-    def quickly(x: Any) -> Any:
-        s, xs = x
-        return jax.lax.scan(quick, (s, none), xs)
+    def quickly(world: World, first: Array, s: State, none: Array, xs: Any) -> Any:
+        return jax.lax.scan(partial(quick, world, first), (s, none), xs)
 
     if _small(machine, s):
         quickly = as_one_function(quickly)
-    (end, failed), done = quickly((s, xs))
+    (end, failed), done = quickly(world, first, s, none, xs)
 
     if not machine.fallback:
         status = jnp.where(failed, UNSOLVED, end.status)
@@ -245,7 +246,7 @@ def _block(
     return end, done
 
 
-def _small(machine: Machine, s: State) -> bool:
+def _small(machine: Machine, s: State, robust: bool = False) -> bool:
     """Whether a block may be compiled as one function: nothing but small arrays, no library calls
     (large Jacobians, neural terms)."""
     equations = machine.equations
@@ -253,7 +254,7 @@ def _small(machine: Machine, s: State) -> bool:
         return False
     unknowns = s.q.shape[0] * (equations.method.s - 1)
     largest = s.memory.size
-    if machine.way == "newton":
+    if machine.way == "newton" or robust:
         if unknowns > UNROLLED:
             return False
         largest = 2 * unknowns * unknowns * s.status.size
