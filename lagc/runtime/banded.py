@@ -49,9 +49,7 @@ def solve_banded(
     )
 
 
-def multiply_banded(
-    bands: Float[Array, "o n n N"], x: Float[Array, "n N"]
-) -> Float[Array, "n N"]:
+def multiply_banded(bands: Float[Array, "o n n N"], x: Float[Array, "n N"]) -> Float[Array, "n N"]:
     """The product of a periodic banded matrix with x: (n, N)."""
     w = bands.shape[0] // 2
     terms = [_times(bands[o], jnp.roll(x, w - o, axis=-1)[:, None])[:, 0] for o in range(2 * w + 1)]
@@ -79,8 +77,8 @@ class _Level(NamedTuple):
 class _Border(NamedTuple):
     """The last sites of a ring that does not divide into blocks, eliminated after all others.
 
-    to_border: (s n, n, N-s), rows of the border; influence: (n, N-s, s n), the other unknowns' answer
-    to the border's; schur: (s n, s n), the inverse of what is left for the border.
+    to_border: (s n, n, N-s), rows of the border; influence: (n, N-s, s n), the answer of the other
+    unknowns to those of the border; schur: (s n, s n), the inverse of what is left for the border.
     """
 
     to_border: Array
@@ -204,7 +202,7 @@ def _times(x: Array, y: Array) -> Array:
 
 
 def _chunk_length(blocks: int, k: int) -> int:
-    """Blocks to a chunk, so that few reductions with chunks of like length lead to a dense solve."""
+    """Blocks to a chunk, so that few reductions with like chunks lead to a dense solve."""
     ratio = blocks * k / _DENSE_SIZE
     reductions = 1
     while ratio ** (1 / reductions) > _LONGEST_CHUNK:
@@ -237,7 +235,7 @@ def _factor_blocks(a: Array, b: Array, c: Array) -> tuple[tuple[_Level, ...], Ar
         nothing = jnp.zeros_like(unit)
         start = (nothing, -unit, unit, nothing)
         (_, _, right, left), rows = jax.lax.scan(_eliminate, start, (a[1:], b[1:], c[1:]))
-        level = _Level(*rows, before, after)
+        level = _Level(rows[0], rows[1], rows[2], rows[3], rows[4], before, after)
         levels.append(level)
         last_ahead = _last(nothing, level.ahead, blocks)
         b = b[0] - _times(before, last_ahead) - _times(after, left)
@@ -299,8 +297,8 @@ def _solve_levels(levels: tuple[_Level, ...], dense: Array, f: Array) -> Array:
         g = _times(inverse, own) - _times(carried, g)
         return (g, first + _times(weight, g)), g
 
-    rows = (level.inverse, level.carried, level.weight, f[1:])
-    (_, first), g = jax.lax.scan(forward, (nothing, nothing), rows)
+    down = (level.inverse, level.carried, level.weight, f[1:])
+    (_, first), g = jax.lax.scan(forward, (nothing, nothing), down)
     last = _last(nothing, g, blocks)
     rest = f[0] - _times(level.before, last) - _times(level.after, first)
     apart = _solve_levels(levels[1:], dense, rest)
@@ -310,8 +308,8 @@ def _solve_levels(levels: tuple[_Level, ...], dense: Array, f: Array) -> Array:
         x = own - _times(behind, apart) - _times(ahead, x)
         return x, x
 
-    rows = (level.ahead, level.behind, g)
-    _, inner = jax.lax.scan(backward, jnp.roll(apart, -1, axis=-1), rows, reverse=True)
+    up = (level.ahead, level.behind, g)
+    _, inner = jax.lax.scan(backward, jnp.roll(apart, -1, axis=-1), up, reverse=True)
     x = jnp.moveaxis(jnp.concatenate([apart[None], inner]), 0, -1)
     return x.reshape(*x.shape[:2], -1)[..., :blocks]
 

@@ -52,7 +52,7 @@ def reference(
     [
         *((0, n, sites) for n, sites in [(1, 1), (2, 7), (3, 40), (5, 12)]),
         *((1, n, sites) for n, sites in [(1, 1), (1, 2), (2, 3), (1, 67), (2, 83), (3, 64)]),
-        *((1, n, sites) for n, sites in [(2, 1501), (4, 97), (6, 31), (1, 50001)]),
+        *((1, n, sites) for n, sites in [(2, 1501), (4, 97), (6, 31), (1, 20001)]),
         *((2, n, sites) for n, sites in [(1, 3), (1, 64), (1, 81), (2, 80), (2, 101), (3, 45)]),
         *((3, n, sites) for n, sites in [(1, 6), (1, 121), (1, 122), (2, 96), (2, 100)]),
     ],
@@ -94,7 +94,7 @@ def test_single_precision(w: int, n: int, sites: int) -> None:
 
 @pytest.mark.parametrize("periodic", [True, False])
 def test_derivatives(periodic: bool) -> None:
-    """First and second derivatives with respect to both arguments, against those of dense solves."""
+    """First and second, with respect to both arguments, against those of dense solves."""
     bands, right = (jnp.asarray(x) for x in system(1, 2, 37))
     n, sites = right.shape
     rng = np.random.default_rng(1)
