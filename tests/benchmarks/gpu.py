@@ -40,9 +40,9 @@ CARDS = {
 }
 
 # Operations that a step needs at the least: the oscillator's step is an affine map of (q, pi), the
-# orbit's is three Newton iterations as in poynting_robertson.c, its operators counted.
+# orbit's is three Newton iterations as in poynting_robertson.c, whose operators are about as many.
 OSCILLATOR_FLOPS = 6
-ORBIT_FLOPS = 1100
+ORBIT_FLOPS = 1500
 
 
 @dataclass(frozen=True)

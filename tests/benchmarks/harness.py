@@ -42,11 +42,6 @@ class Timing:
     best: float
     middle: float
 
-    @property
-    def noise(self) -> float:
-        """Median over best."""
-        return self.middle / self.best
-
 
 @dataclass(frozen=True)
 class Line:
