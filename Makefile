@@ -1,11 +1,12 @@
 # make demo: set up, compile an example, run it, fit it, train on its family.
 # make test: set up with the test extra, run the suite.
+# make bench: set up with the bench extra, measure, write docs/benchmarks.md (BENCH="--case orbit-c").
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint figures verification clean
+.PHONY: demo test lint figures verification bench clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -22,6 +23,10 @@ PYTEST_WORKERS ?= 2
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.test .venv/.demo
+
+.venv/.bench: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
 
 demo: .venv/.demo
 	@mkdir -p demo && rm -rf demo/training
@@ -46,6 +51,9 @@ figures: .venv/.test
 
 verification: .venv/.test
 	$(BIN)/python -m docs.verification
+
+bench: .venv/.bench
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean:
 	rm -rf .venv demo build dist

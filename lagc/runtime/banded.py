@@ -1,28 +1,31 @@
-"""Block-banded linear systems, periodic or not, by block cyclic reduction: O(N) work, log2(N) depth.
+"""Block-banded linear systems, periodic or not, by elimination in many chunks at once: O(N) work.
 
 The w neighbours of a site on either side are made one: w sites form a block, and the system becomes
-block tridiagonal, A_j x_{j-1} + B_j x_j + C_j x_{j+1} = f_j. Eliminating the odd blocks leaves a
-system of the same form in the even ones, with half as many (Heller 1976; Golub & Van Loan, Matrix
-Computations, sec. 4.5); a wrap from the last block to the first survives this, whether the number
-of blocks is even or odd. The last few blocks are solved densely.
+block tridiagonal, A_j x_{j-1} + B_j x_j + C_j x_{j+1} = f_j. The blocks are cut into chunks; the
+first block of each is set apart, and the others of all chunks are eliminated side by side, forward
+and backward, in terms of the blocks set apart before and after them. These are left with a system
+of the same form, many times smaller (Wang, ACM TOMS 7, 170, 1981), and so on until a dense solve is
+quicker. A wrap from the last block to the first survives this.
 
-The sites are the last axis of every array, so that each operation runs over contiguous numbers.
-Like every elimination without pivoting between blocks this wants blocks on the diagonal that are
-regular and not small against their neighbours; within a block nothing is assumed.
+Chunks are the last axis of every array, so that each operation runs over contiguous numbers. Like
+every elimination without pivoting between blocks this wants blocks on the diagonal that are regular
+and not small against their neighbours; within a block nothing is assumed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from math import ceil
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-_DENSE_SIZE = 32  # unknowns below which a dense solve is quicker than further levels
+_DENSE_SIZE = 32  # unknowns below which a dense solve is quicker
+_LONGEST_CHUNK = 40
 _LARGEST_CLOSED_FORM = 4
 
 
@@ -46,9 +49,7 @@ def solve_banded(
     )
 
 
-def multiply_banded(
-    bands: Float[Array, "o n n N"], x: Float[Array, "n N"]
-) -> Float[Array, "n N"]:
+def multiply_banded(bands: Float[Array, "o n n N"], x: Float[Array, "n N"]) -> Float[Array, "n N"]:
     """The product of a periodic banded matrix with x: (n, N)."""
     w = bands.shape[0] // 2
     terms = [_times(bands[o], jnp.roll(x, w - o, axis=-1)[:, None])[:, 0] for o in range(2 * w + 1)]
@@ -56,24 +57,28 @@ def multiply_banded(
 
 
 class _Level(NamedTuple):
-    """One elimination: rows of the odd blocks, and what the even ones subtract of them.
+    """One reduction of U chunks of V blocks to the U blocks set apart.
 
-    before, after: (k, k, odd), A and C of the odd blocks; inverse: (k, k, odd), of their B;
-    left, right: (k, k, even), the multiples of the odd block before and after an even one.
+    inverse, carried, ahead, behind, weight: (V-1, k, k, U), of the blocks eliminated: in a chunk
+    g_v = inverse f_v - carried g_{v-1} and x_v = g_v - behind x_l - ahead x_{v+1}, with x_l the
+    block set apart before it, and weight is what g_v adds to x_1; before, after: (k, k, U), A and C
+    of the blocks set apart.
     """
 
+    inverse: Array
+    carried: Array
+    ahead: Array
+    behind: Array
+    weight: Array
     before: Array
     after: Array
-    inverse: Array
-    left: Array
-    right: Array
 
 
 class _Border(NamedTuple):
     """The last sites of a ring that does not divide into blocks, eliminated after all others.
 
-    to_border: (s n, n, N-s), rows of the border; influence: (n, N-s, s n), the other unknowns' answer
-    to the border's; schur: (s n, s n), what is left for the border.
+    to_border: (s n, n, N-s), rows of the border; influence: (n, N-s, s n), the answer of the other
+    unknowns to those of the border; schur: (s n, s n), the inverse of what is left for the border.
     """
 
     to_border: Array
@@ -106,7 +111,7 @@ def factor_banded(bands: Float[Array, "o n n N"], periodic: bool) -> Factored:
     if not periodic:
         bands = _cut(bands)
     if sites < 3 * w or sites * n <= _DENSE_SIZE:
-        return Factored((), _dense_matrix(bands), None, sites, 1)
+        return Factored((), jnp.linalg.inv(_dense_matrix(bands)), None, sites, 1)
     spare = sites % w
     if spare and periodic:
         return _factor_bordered(bands, spare)
@@ -123,9 +128,9 @@ def solve_factored(factored: Factored, right: Float[Array, "n N"]) -> Float[Arra
         return _solve_columns(factored, right[:, None])[:, 0]
     n, inner = right.shape[0], border.to_border.shape[-1]
     x = _solve_columns(factored, right[:, None, :inner])[:, 0]
-    rest = right[:, inner:].T.reshape(-1) - jnp.einsum("rbj,bj->r", border.to_border, x)
-    y = jnp.linalg.solve(border.schur, rest[:, None])[:, 0]
-    x = x - jnp.einsum("bjr,r->bj", border.influence, y)
+    rest = right[:, inner:].T.reshape(-1) - _product("rbj,bj->r", border.to_border, x)
+    y = _product("rs,s->r", border.schur, rest)
+    x = x - _product("bjr,r->bj", border.influence, y)
     return jnp.concatenate([x, y.reshape(-1, n).T], axis=-1)
 
 
@@ -193,46 +198,73 @@ def _times(x: Array, y: Array) -> Array:
     return sum(terms[1:], start=terms[0])
 
 
-# --- cyclic reduction -------------------------------------------------------------------------
+# --- reduction --------------------------------------------------------------------------------
+
+
+def _chunk_length(blocks: int, k: int) -> int:
+    """Blocks to a chunk, so that few reductions with like chunks lead to a dense solve."""
+    ratio = blocks * k / _DENSE_SIZE
+    reductions = 1
+    while ratio ** (1 / reductions) > _LONGEST_CHUNK:
+        reductions += 1
+    return max(2, ceil(ratio ** (1 / reductions)))
+
+
+def _chunks(x: Array, length: int) -> Array:
+    """(..., V U) as (V, ..., U): block v of chunk u."""
+    return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, length), -1, 0)
+
+
+def _last(first: Array, others: Array, blocks: int) -> Array:
+    """Of (..., U) and (V-1, ..., U), the last real block of the chunk before each one."""
+    place = blocks - 1 - (1 + others.shape[0]) * (others.shape[-1] - 1)
+    block = first if place == 0 else others[place - 1]
+    return jnp.concatenate([block[..., -1:], others[-1, ..., :-1]], axis=-1)
 
 
 def _factor_blocks(a: Array, b: Array, c: Array) -> tuple[tuple[_Level, ...], Array]:
-    """Levels of elimination and the dense matrix of the few blocks left."""
+    """Reductions, and the inverse of the matrix of the few blocks left."""
     k = b.shape[0]
     levels: list[_Level] = []
-    while b.shape[-1] > 1 and b.shape[-1] * k > _DENSE_SIZE:
-        odd = b.shape[-1] // 2
-        before, after, inverse = a[..., 1::2], c[..., 1::2], _inverse(b[..., 1::2])
-        a, b, c = a[..., ::2], b[..., ::2], c[..., ::2]
-        left = _times(a, _previous(inverse, b.shape[-1]))
-        right = _times(c, _next(inverse, b.shape[-1]))
-        levels.append(_Level(before, after, inverse, left, right))
-        b = (
-            b
-            - _times(left, _previous(after, b.shape[-1]))
-            - _times(right, _next(before, b.shape[-1]))
-        )
-        first, last = a[..., :1], c[..., -1:]
-        a = -_times(left, _previous(before, b.shape[-1]))
-        c = -_times(right, _next(after, b.shape[-1]))
-        if odd < b.shape[-1]:  # the first and the last block stay neighbours on the ring
-            a = jnp.concatenate([first, a[..., 1:]], axis=-1)
-            c = jnp.concatenate([c[..., :-1], last], axis=-1)
-    return tuple(levels), _dense_matrix(jnp.stack([a, b, c]))
+    while b.shape[-1] * k > _DENSE_SIZE and b.shape[-1] > 2:
+        blocks = b.shape[-1]
+        length = _chunk_length(blocks, k)
+        a, b, c = (_chunks(x, length) for x in _filled(a, b, c, -blocks % length))
+        before, after = a[0], c[0]
+        unit = jnp.broadcast_to(jnp.eye(k, dtype=b.dtype)[:, :, None], before.shape)
+        nothing = jnp.zeros_like(unit)
+        start = (nothing, -unit, unit, nothing)
+        (_, _, right, left), rows = jax.lax.scan(_eliminate, start, (a[1:], b[1:], c[1:]))
+        level = _Level(rows[0], rows[1], rows[2], rows[3], rows[4], before, after)
+        levels.append(level)
+        last_ahead = _last(nothing, level.ahead, blocks)
+        b = b[0] - _times(before, last_ahead) - _times(after, left)
+        a = -_times(before, _last(-unit, level.behind, blocks))
+        c = _times(after, right)
+    return tuple(levels), jnp.linalg.inv(_dense_matrix(jnp.stack([a, b, c])))
 
 
-def _previous(x: Array, even: int) -> Array:
-    """Of odd blocks, the one before each even block; zero where that is not odd."""
-    if x.shape[-1] == even:
-        return jnp.roll(x, 1, axis=-1)
-    return jnp.concatenate([jnp.zeros_like(x[..., :1]), x], axis=-1)
+def _eliminate(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[Any, Any]:
+    """The next block of every chunk: what `_Level` keeps of it."""
+    ahead, behind, weight, left = carry
+    a, b, c = row
+    inverse = _inverse(b - _times(a, ahead))
+    carried = _times(inverse, a)
+    ahead, behind = _times(inverse, c), -_times(carried, behind)
+    left = left + _times(weight, behind)
+    kept = (inverse, carried, ahead, behind, weight)
+    return (ahead, behind, -_times(weight, ahead), left), kept
 
 
-def _next(x: Array, even: int) -> Array:
-    """Of odd blocks, the one after each even block; zero where that is not odd."""
-    if x.shape[-1] == even:
-        return x
-    return jnp.concatenate([x, jnp.zeros_like(x[..., :1])], axis=-1)
+def _filled(a: Array, b: Array, c: Array, count: int) -> tuple[Array, Array, Array]:
+    """With `count` blocks more at the end, each equal to the one after it."""
+    if count == 0:
+        return a, b, c
+    blocks = b.shape[-1]
+    more = jnp.arange(blocks + count)[None, None, :] >= blocks
+    unit = jnp.eye(b.shape[0], dtype=b.dtype)[:, :, None]
+    a, b, c = (jnp.pad(x, ((0, 0), (0, 0), (0, count))) for x in (a, b, c))
+    return a, jnp.where(more, unit, b), jnp.where(more, -unit, c)
 
 
 def _solve_columns(factored: Factored, right: Array) -> Array:
@@ -241,46 +273,58 @@ def _solve_columns(factored: Factored, right: Array) -> Array:
     w = factored.width
     if w == 0:
         return _times(factored.dense, right)
-    spare = -sites % w
-    if spare:
-        right = jnp.pad(right, ((0, 0), (0, 0), (0, spare)))
-    f = right
+    f = jnp.pad(right, ((0, 0), (0, 0), (0, -sites % w))) if sites % w else right
     if w > 1:
-        f = jnp.moveaxis(right.reshape(n, columns, -1, w), -1, 0).reshape(w * n, columns, -1)
-    odds: list[Array] = []
-    for level in factored.levels:
-        odds.append(f[..., 1::2])
-        f = f[..., ::2]
-        even = f.shape[-1]
-        f = (
-            f
-            - _times(level.left, _previous(odds[-1], even))
-            - _times(level.right, _next(odds[-1], even))
-        )
-    x = _solve_dense(factored.dense, f)
-    for level, odd in zip(reversed(factored.levels), reversed(odds), strict=True):
-        count = odd.shape[-1]
-        following = x[..., 1:] if count < x.shape[-1] else jnp.roll(x, -1, axis=-1)
-        rest = odd - _times(level.before, x[..., :count]) - _times(level.after, following)
-        x = _interleaved(x, _times(level.inverse, rest))
+        f = jnp.moveaxis(f.reshape(n, columns, -1, w), -1, 0).reshape(w * n, columns, -1)
+    x = _solve_levels(factored.levels, factored.dense, f)
     if w > 1:
         x = jnp.moveaxis(x.reshape(w, n, columns, -1), 0, -1).reshape(n, columns, -1)
     return x[..., :sites]
 
 
-def _interleaved(even: Array, odd: Array) -> Array:
-    """Even and odd blocks in order."""
-    count = odd.shape[-1]
-    pairs = jnp.stack([even[..., :count], odd], axis=-1).reshape(*odd.shape[:-1], 2 * count)
-    return jnp.concatenate([pairs, even[..., count:]], axis=-1)
+def _solve_levels(levels: tuple[_Level, ...], dense: Array, f: Array) -> Array:
+    """x: (k, columns, blocks) of a block tridiagonal system."""
+    if not levels:
+        return _solve_dense(dense, f)
+    level, blocks = levels[0], f.shape[-1]
+    length = 1 + level.ahead.shape[0]
+    f = _chunks(jnp.pad(f, ((0, 0), (0, 0), (0, -blocks % length))), length)
+    nothing = jnp.zeros_like(f[0])
+
+    def forward(carry: tuple[Array, Array], row: tuple[Array, ...]) -> tuple[Any, Array]:
+        g, first = carry
+        inverse, carried, weight, own = row
+        g = _times(inverse, own) - _times(carried, g)
+        return (g, first + _times(weight, g)), g
+
+    down = (level.inverse, level.carried, level.weight, f[1:])
+    (_, first), g = jax.lax.scan(forward, (nothing, nothing), down)
+    last = _last(nothing, g, blocks)
+    rest = f[0] - _times(level.before, last) - _times(level.after, first)
+    apart = _solve_levels(levels[1:], dense, rest)
+
+    def backward(x: Array, row: tuple[Array, ...]) -> tuple[Array, Array]:
+        ahead, behind, own = row
+        x = own - _times(behind, apart) - _times(ahead, x)
+        return x, x
+
+    up = (level.ahead, level.behind, g)
+    _, inner = jax.lax.scan(backward, jnp.roll(apart, -1, axis=-1), up, reverse=True)
+    x = jnp.moveaxis(jnp.concatenate([apart[None], inner]), 0, -1)
+    return x.reshape(*x.shape[:2], -1)[..., :blocks]
 
 
-def _solve_dense(matrix: Array, right: Array) -> Array:
-    """x: (k, columns, blocks) of the matrix of all blocks."""
+def _solve_dense(inverse: Array, right: Array) -> Array:
+    """x: (k, columns, blocks) from the inverse of the matrix of all blocks."""
     k, columns, blocks = right.shape
     flat = jnp.moveaxis(right, -1, 0).reshape(blocks * k, columns)
-    x = jnp.linalg.solve(matrix, flat)
+    x = _product("ij,jk->ik", inverse, flat)
     return jnp.moveaxis(x.reshape(blocks, k, columns), 0, -1)
+
+
+def _product(indices: str, x: Array, y: Array) -> Array:
+    """A contraction in the full precision of the operands."""
+    return jnp.einsum(indices, x, y, precision=jax.lax.Precision.HIGHEST)
 
 
 def _factor_bordered(bands: Array, spare: int) -> Factored:
@@ -318,7 +362,7 @@ def _factor_bordered(bands: Array, spare: int) -> Factored:
     rows = border_rows.reshape(spare * n, n, sites)
     to_border = rows[..., :inner]
     corner = jnp.moveaxis(rows[..., inner:], 1, 2).reshape(spare * n, spare * n)
-    schur = corner - jnp.einsum("rbj,bjs->rs", to_border, influence)
+    schur = jnp.linalg.inv(corner - _product("rbj,bjs->rs", to_border, influence))
     return Factored(levels, dense, _Border(to_border, influence, schur), sites, w)
 
 
