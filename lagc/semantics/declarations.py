@@ -11,10 +11,12 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.expressions import NOT_REAL, ExpressionReader
+from lagc.semantics.lattices import names_index, numbers
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.notation import number_text
+from lagc.semantics.sites import MOST_SITES, Lattice, sample_sites
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
@@ -38,8 +40,7 @@ class ConstantReader:
         value = reader.scalar(node, what)
         if value is None:
             return None
-        values = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        value = value.xreplace(values)
+        value = value.xreplace(numbers(self.scope))
         if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
             return None
@@ -51,6 +52,24 @@ class ConstantReader:
                 help="choose units in which the numbers are closer to 1",
             )
             return None
+        return value
+
+    def along(self, node: ast.Expression, what: str, lattice: Lattice) -> sp.Expr | None:
+        """A finite real number at every site: a function of the index, other constants put in."""
+        reader = ExpressionReader(self.scope, self.diagnostics, Context.SITE, subject=what)
+        value = reader.scalar(node, what)
+        if value is None:
+            return None
+        value = value.xreplace(numbers(self.scope))
+        for site in sample_sites(lattice):
+            at = lattice.at_site(value, site)
+            if not at.is_number or at.has(*NOT_REAL) or not at.is_finite or at.is_real is False:
+                self.diagnostics.add(
+                    Code.LAG210,
+                    f"{what} is not a finite real number at {lattice.index} = {site}",
+                    node.span,
+                )
+                return None
         return value
 
     def integer(self, node: ast.Expression, what: str, low: int, high: int) -> int | None:
@@ -67,9 +86,13 @@ class ConstantReader:
 
 
 def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate | None:
-    """`coordinate theta[2] mod 2*pi`."""
+    """`coordinate theta[2] mod 2*pi`, or the field `coordinate phi[i]` on a lattice."""
+    lattice = reader.scope.lattice
     size: int | None = None
-    if node.size is not None:
+    if lattice is not None:
+        if not on_lattice(node.size, node.name, lattice, reader):
+            return None
+    elif node.size is not None:
         size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
         if size is None:
             return None
@@ -83,11 +106,71 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
                 Code.LAG211, "the period of a coordinate must be positive", node.modulus.span
             )
             return None
-    return Coordinate(node.name.name, size, modulus, node.name.span)
+    index = "" if lattice is None else lattice.index
+    return Coordinate(node.name.name, size, modulus, node.name.span, index)
+
+
+def on_lattice(
+    size: ast.Expression | None, name: ast.Identifier, lattice: Lattice, reader: ConstantReader
+) -> bool:
+    """Whether a coordinate of a lattice model is a field; reports if not."""
+    if size is None or isinstance(size, ast.Number):
+        reader.diagnostics.add(
+            Code.LAG217,
+            f"`{name.name}` has no value at each site; coordinates beside the fields of a lattice "
+            "cannot be compiled by this version yet",
+            name.span,
+            help=f"a field is declared `coordinate {name.name}[{lattice.index}]`",
+        )
+        return False
+    return _index_is(size, lattice, reader)
+
+
+def _index_is(node: ast.Expression, lattice: Lattice, reader: ConstantReader) -> bool:
+    sites = ExpressionReader(reader.scope, reader.diagnostics, Context.SITE)
+    return names_index(sites, node, lattice)
+
+
+def varies(
+    index: ast.Expression | None, kind: str, name: ast.Identifier, reader: ConstantReader
+) -> bool | None:
+    """Whether a constant or coefficient has a value at each site; None if that is not clear."""
+    if index is None:
+        return False
+    lattice = reader.scope.lattice
+    if lattice is None:
+        reader.diagnostics.add(
+            Code.LAG219,
+            f"`{name.name}` varies along a lattice, and the model declares none",
+            index.span,
+            help=f"{kind}s of several components are written as several {kind}s; a lattice is "
+            "declared `index i in 0..49 periodic`",
+        )
+        return None
+    return True if _index_is(index, lattice, reader) else None
+
+
+def read_lattice(node: ast.LatticeIndex, reader: ConstantReader) -> Lattice | None:
+    """`index i in 0..49 periodic`."""
+    limit = 2**31
+    ends = [reader.integer(x, "an end of a lattice", -limit, limit) for x in (node.first, node.last)]
+    first, last = ends
+    if first is None or last is None:
+        return None
+    size = last - first + 1
+    if not 2 <= size <= MOST_SITES:
+        reader.diagnostics.add(
+            Code.LAG219,
+            f"a lattice has 2 to {MOST_SITES} sites, and this one "
+            + (f"has {size}" if size > 0 else "has none"),
+            node.first.span.to(node.last.span),
+        )
+        return None
+    return Lattice(node.name.name, first, size, node.ends, node.name.span)
 
 
 def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:
-    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`."""
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`."""
     errors = len(reader.diagnostics.errors)
     sides: dict[bool, tuple[sp.Expr | None, bool]] = {True: (None, False), False: (None, False)}
     given: set[bool] = set()
@@ -99,7 +182,21 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         sides[bound.lower] = _bound(bound, reader), bound.strict
     default = None
     if node.default is not None:
-        default = reader.number(node.default, "the default of a coefficient")
+        lattice = reader.scope.lattice if node.index is not None else None
+        what = "the default of a coefficient"
+        default = (
+            reader.along(node.default, what, lattice)
+            if lattice
+            else reader.number(node.default, what)
+        )
+    if node.index is not None and node.prior is not None:
+        reader.diagnostics.add(
+            Code.LAG217,
+            "a coefficient that varies along the lattice has no law",
+            node.prior.span,
+            help="give the law to a factor of it that is the same everywhere",
+        )
+        return None
     prior = _law(node.prior, reader) if node.prior is not None else None
     if len(reader.diagnostics.errors) > errors:
         return None
@@ -113,8 +210,9 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         default,
         prior,
         node.name.span,
+        node.index is not None,
     )
-    _check_bounds(node, made, reader.diagnostics)
+    _check_bounds(node, made, reader)
     return made
 
 
@@ -130,7 +228,8 @@ def _bound(bound: ast.Bound, reader: ConstantReader) -> sp.Expr | None:
     return reader.number(bound.value, "a bound")
 
 
-def _check_bounds(node: ast.Coefficient, c: Coefficient, diagnostics: Diagnostics) -> None:
+def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader) -> None:
+    diagnostics, lattice = reader.diagnostics, reader.scope.lattice
     name = f"`{c.name}`"
     if c.lower is not None and c.upper is not None:
         empty = c.lower > c.upper
@@ -138,7 +237,10 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, diagnostics: Diagnostic
         if empty or touching:
             diagnostics.add(Code.LAG211, f"no number lies within the bounds of {name}", node.span)
             return
-    if c.default is not None and node.default is not None and not _within(c.default, c):
+    defaults = [] if c.default is None else [c.default]
+    if c.default is not None and lattice is not None and c.varies:
+        defaults = [lattice.at_site(c.default, site) for site in sample_sites(lattice)]
+    if node.default is not None and not all(_within(x, c) for x in defaults):
         diagnostics.add(
             Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
         )

@@ -68,8 +68,12 @@ def read_assignments(
                 assignment.value.span,
             )
             continue
+        lattice = reader.scope.lattice
         for label, item in zip(labels, items, strict=True):
-            value = reader.number(item, "an initial value")
+            if lattice is not None and f"[{lattice.index}]" in label:
+                value = reader.along(item, "an initial value", lattice)
+            else:
+                value = reader.number(item, "an initial value")
             if label in values:
                 _refuse(reader, f"`{label}` is given twice", assignment.target.span)
             if value is not None:
@@ -90,6 +94,8 @@ def _labels(
         labels = _labels(base, coordinates, reader)
         if labels is None:
             return None
+        if known_field(base, known):
+            return _site_label(base, target.index, reader)
         position = reader.integer(target.index, "an index", 0, len(labels) - 1)
         return None if position is None else [labels[position]]
     if not isinstance(target, ast.Name) or target.side or target.primes > 1:
@@ -104,6 +110,23 @@ def _labels(
         )
         return None
     return [s.name for s in known[target.name].symbols(target.primes, "")]
+
+
+def known_field(base: ast.Expression, known: dict[str, Coordinate]) -> bool:
+    """Whether an expression names a field on a lattice."""
+    return isinstance(base, ast.Name) and bool(known[base.name].index)
+
+
+def _site_label(
+    base: ast.Expression, index: ast.Expression, reader: ConstantReader
+) -> list[str] | None:
+    """The label of a whole field (`phi[i]`) or of its value at one site (`phi[0]`)."""
+    lattice = reader.scope.lattice
+    assert lattice is not None
+    if isinstance(index, ast.Name) and index.name == lattice.index:
+        return [f"{base.span.text}[{lattice.index}]"]
+    site = reader.integer(index, "a site", lattice.first, lattice.last)
+    return None if site is None else [f"{base.span.text}[{site}]"]
 
 
 def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:

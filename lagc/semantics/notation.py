@@ -10,6 +10,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.sites import SiteSum
 
 _NAMES: dict[Any, str] = {
     AbsoluteValue: "abs",
@@ -18,7 +19,7 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>\d+)\])?$")
+_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>[^\]]+)\])?$")
 # fmt: off
 _GREEK = frozenset((
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
@@ -40,6 +41,10 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Function(self, expr: sp.Function) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
         return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"
+
+    def _print_SiteSum(self, expr: SiteSum) -> str:
+        first, last = expr.sites
+        return f"sum({expr.args[1].name} in {first}..{last}, {self._print(expr.body)})"
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
         marks = "".join(f"_{i}" * n for i, n in enumerate(expr.orders))
@@ -68,6 +73,11 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         arguments = ", ".join(self._print(a) for a in expr.inputs)
         partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
         return f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
+
+    def _print_SiteSum(self, expr: SiteSum) -> str:
+        first, last = expr.sites
+        index, body = self._print(expr.args[1]), self._print(expr.body)
+        return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
 
     def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
         return f"\\left|{self._print(expr.args[0])}\\right|"
