@@ -185,8 +185,8 @@ def _banded_lattice(p: _Prover, system: LatticeSystem) -> Fact:
     holds = p.zero(*beyond)
     if system.reach == 0:
         return Fact("banded", holds, "sites are not coupled")
-    apart = "1 site" if system.reach == 1 else f"up to {system.reach} sites"
-    evidence = f"sites {apart} apart are coupled" if holds else "distant sites are coupled"
+    apart = "neighbouring sites" if system.reach == 1 else f"sites up to {system.reach} apart"
+    evidence = f"{apart} are coupled" if holds else "distant sites are coupled"
     return Fact("banded", holds, evidence)
 
 

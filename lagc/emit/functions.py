@@ -29,11 +29,11 @@ def emit_function(
         if instruction.operation != "constant" and instruction.payload != Variable("t"):
             right = _right_side(instruction, names, program.grid)
             lines.append(f"    {names[number]} = {right}")
-    results = [_result(output, names, program.grid) for output in program.outputs]
-    if len(results) == 1:
-        lines.append(f"    return {results[0]}")
+    if len(program.outputs) == 1:
+        lines.append(f"    return {_result(program.outputs[0], names, program.grid, ' ' * 4)}")
     else:
         lines.append("    return (")
+        results = [_result(output, names, program.grid, " " * 8) for output in program.outputs]
         lines += [f"        {result}," for result in results]
         lines.append("    )")
     return "\n".join(lines)
@@ -110,24 +110,24 @@ def _lattice_input(variable: Variable, grid: Grid) -> str:
             return f"_rt.values_at({_input(variable)}, t, {grid.size}, {start}, {count})"
 
 
-def _lattice_result(output: Output, names: Sequence[str], grid: Grid) -> str:
+def _lattice_result(output: Output, names: Sequence[str], grid: Grid, indent: str) -> str:
     if output.places is None:
         return f"_rt.assemble(t, {names[output.values[0]]})"
     if len(output.shape) == 1:
         return f"_rt.at_all_sites(t, {grid.size}, {names[output.values[0]]})"
     parts = "".join(
-        f"\n            ({row}, {start}, {count}, {names[value]}),"
+        f"\n{indent}    ({row}, {start}, {count}, {names[value]}),"
         for value, (row, start, count) in zip(output.values, output.places, strict=True)
     )
-    listed = f"({parts}\n        )" if parts else "()"
+    listed = f"({parts}\n{indent})" if parts else "()"
     if len(output.shape) == 2:
         return f"_rt.lattice_vector(t, {grid.fields}, {grid.size}, {listed})"
     return f"_rt.lattice_bands(t, {output.shape!r}, {listed})"
 
 
-def _result(output: Output, names: Sequence[str], grid: Grid | None) -> str:
+def _result(output: Output, names: Sequence[str], grid: Grid | None, indent: str) -> str:
     if grid is not None:
-        return _lattice_result(output, names, grid)
+        return _lattice_result(output, names, grid, indent)
     shape, values = output.shape, output.values
     if not shape:
         return f"_rt.assemble(t, {names[values[0]]})"

@@ -163,7 +163,7 @@ def _lattice_equations(system: LatticeSystem) -> Iterator[str]:
             label = f"{name}[{c.name}[{lattice.index}]]"
             yield f"    {label} = {to_text(equation.everywhere)}"
             for first, last, extra in equation.elsewhere:
-                yield f"    {label} + {to_text(extra)} for {lattice.index} in {first}..{last}"
+                yield f"        and for {lattice.index} in {first}..{last}: {to_text(extra)}"
     if lattice.ends == "free":
         yield "Terms that reach beyond an end of the lattice are left out there."
     yield ""

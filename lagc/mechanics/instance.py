@@ -27,17 +27,18 @@ def chosen_sites(model: Model, lattice: Lattice) -> tuple[int, ...]:
     ranges = {term.sites for term in terms if term.sites is not None}
     farthest = max((max(map(abs, _reach(lattice, t.value))) for t in terms), default=0)
     ends = sorted({lattice.first, lattice.last, *(site for r in ranges for site in r)})
+    stretches = [high - low for low, high in zip(ends, ends[1:], strict=False)]
+    widest = stretches.index(max(stretches))
     gap = 2 * (farthest + 1)
     if lattice.periodic and ranges <= {(lattice.first, lattice.last)}:
         # On a ring of a prime number of sites no wave but the constant one is singular by chance.
         gap = next(p for p in (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 67) if p > 2 * gap - 2) - 1
     sites: list[int] = []
-    for low, high in zip(ends, ends[1:], strict=False):
-        if high - low <= gap:
-            sites += range(low, high)
-        else:
-            near = (gap + 1) // 2
-            sites += [*range(low, low + near), *range(high - (gap - near), high)]
+    for k, low in enumerate(ends[:-1]):
+        # What begins at one end of a sum must not meet what begins at the next if it did not before.
+        kept = min(stretches[k], gap if k == widest else farthest + 1)
+        near = (kept + 1) // 2
+        sites += [*range(low, low + near), *range(ends[k + 1] - (kept - near), ends[k + 1])]
     return (*sites, lattice.last)
 
 

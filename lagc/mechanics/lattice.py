@@ -163,13 +163,13 @@ class _Derivation:
         impulse: dict[tuple[int, int], sp.Expr] = {}
         slope: dict[tuple[int, int], sp.Expr] = {}
         for f, s, x in self._places(density, ""):
-            slope[f, s] = derivative(density, x)
+            slope[f, s] = _shared(derivative(density, x))
         for f, s, x in self._places(density, "'"):
-            momentum[f, s] = derivative(density, x)
+            momentum[f, s] = _shared(derivative(density, x))
         for f, s, x in self._places(coupling, "_-"):
-            force[f, s] = physical_limit(self.model, coupling.diff(x))
+            force[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
         for f, s, x in self._places(coupling, "'_-"):
-            impulse[f, s] = physical_limit(self.model, coupling.diff(x))
+            impulse[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
         self._place("a", sites, slope, force)
         self._place("b", sites, momentum, impulse)
         if density != 0:
@@ -196,7 +196,7 @@ class _Derivation:
             self.parts[name].append(Contribution((f,), s, value, sites))
             for variables, marks in (("q", ""), ("v", "'")):
                 for g, other, x in self._places(value, marks):
-                    entry = derivative(value, x)
+                    entry = _shared(derivative(value, x))
                     if entry != 0:
                         band = Contribution((other - s, f, g), s, entry, sites)
                         self.parts[f"{name}_{variables}"].append(band)
@@ -217,6 +217,27 @@ class _Derivation:
             for f, s, x in self._places(e, "'" * primes)
         ]
         return sp.Add(self._partial_time(e), *moving)
+
+
+def _shared(e: sp.Expr) -> sp.Expr:
+    """c*(2*a - 2*b) written 2*c*(a - b), and c*(b - a) as -c*(a - b).
+
+    What a bond does to its two ends is then the same number up to the sign, and computed once.
+    """
+    if not e.args or not e.has(sp.Add):
+        return e
+    args = [_shared(x) for x in e.args]
+    if not e.is_Mul:
+        return e.func(*args)
+    numbers, factors = [], []
+    for x in args:
+        if x.is_Add:
+            content, x = x.primitive()
+            if min(x.args, key=sp.default_sort_key).could_extract_minus_sign():
+                content, x = -content, -x
+            numbers.append(content)
+        factors.append(x)
+    return sp.Mul(sp.Mul(*numbers), *factors)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         return str(super()._print_Pow(expr, rational)).replace("**", "^")
 
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return _site_number(expr.name)
+
     def _print_Exp1(self, expr: sp.Expr) -> str:
         return "exp(1)"  # `E` is the user's
 
@@ -59,6 +62,8 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
     """Velocities as dots, doubled variables with their sign, the language's own functions."""
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr.name.startswith("["):
+            return _site_number(expr.name)
         match = _SYMBOL.match(expr.name)
         if match is None:
             return str(super()._print_Symbol(expr))
@@ -87,6 +92,11 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         return f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)"
 
     _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
+
+
+def _site_number(name: str) -> str:
+    """`(i+1)` for the symbol `[i+1]`, the number of a neighbour on a lattice; others as they are."""
+    return f"({name[1:-1]})" if name.startswith("[") else name
 
 
 def number_text(value: sp.Expr) -> str:
