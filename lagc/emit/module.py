@@ -48,8 +48,8 @@ _DOCSTRINGS = {
     "energy": "v.dL/dv - L: (...).",
 }
 _BANDS = (
-    "da/dq, da/dv, db/dq, db/dv: bands ({bands}, {fields}, {fields}, {size}, ...) each; [o, f, g, j] "
-    "is by field g at site j+o-{reach}."
+    "da/dq, da/dv, db/dq, db/dv: bands ({bands}, {fields}, {fields}, {size}, ...) each; "
+    "[o, f, g, j] is by field g at site j+o-{reach}."
 )
 
 

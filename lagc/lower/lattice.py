@@ -107,9 +107,7 @@ class _Program:
 
     # --- outputs ------------------------------------------------------------------------------
 
-    def spread_out(
-        self, name: str, shape: tuple[int, ...], rows: list[int], parts: Parts
-    ) -> None:
+    def spread_out(self, name: str, shape: tuple[int, ...], rows: list[int], parts: Parts) -> None:
         """Contributions to an array with the sites as last axis."""
         values, places = [], []
         for row, part in zip(rows, parts, strict=True):

@@ -231,7 +231,6 @@ def without_dead_code(program: Program) -> Program:
         if number in live
     )
     outputs = tuple(
-        replace(o, values=tuple(renumbered[value] for value in o.values))
-        for o in program.outputs
+        replace(o, values=tuple(renumbered[value] for value in o.values)) for o in program.outputs
     )
     return replace(program, instructions=instructions, outputs=outputs)

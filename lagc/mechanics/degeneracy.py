@@ -139,7 +139,9 @@ def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: D
             shift = {symbol: symbol + coordinate.modulus}
             changes = [e.xreplace(shift) - e for e in equations if symbol in e.free_symbols]
             if any(vanishes(model, change) is False for change in changes):
-                shown = f"{coordinate.name}[{coordinate.index}]" if coordinate.index else symbol.name
+                shown = (
+                    f"{coordinate.name}[{coordinate.index}]" if coordinate.index else symbol.name
+                )
                 diagnostics.add(
                     Code.LAG306,
                     f"`{shown}` is declared periodic, but the equations of motion change "

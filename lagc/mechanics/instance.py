@@ -1,14 +1,15 @@
 """A lattice model written out on few sites, as an ordinary model.
 
-Every check of the mechanics and every fact is settled on it. It has the same ends, the same sums and
-the same coupled sites as the lattice; long stretches between the ends of sums are cut short. What
-depends on the number of a site is evaluated at sites of the lattice itself.
+Every check of the mechanics and every fact is settled on it. It has the same ends, the same sums
+and the same coupled sites as the lattice; long stretches between the ends of sums are cut short.
+What depends on the number of a site is evaluated at sites of the lattice itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import sympy as sp
 
@@ -27,7 +28,7 @@ def chosen_sites(model: Model, lattice: Lattice) -> tuple[int, ...]:
     ranges = {term.sites for term in terms if term.sites is not None}
     farthest = max((max(map(abs, _reach(lattice, t.value))) for t in terms), default=0)
     ends = sorted({lattice.first, lattice.last, *(site for r in ranges for site in r)})
-    stretches = [high - low for low, high in zip(ends, ends[1:], strict=False)]
+    stretches = [high - low for low, high in pairwise(ends)]
     widest = stretches.index(max(stretches))
     gap = 2 * (farthest + 1)
     if lattice.periodic and ranges <= {(lattice.first, lattice.last)}:
@@ -35,7 +36,7 @@ def chosen_sites(model: Model, lattice: Lattice) -> tuple[int, ...]:
         gap = next(p for p in (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 67) if p > 2 * gap - 2) - 1
     sites: list[int] = []
     for k, low in enumerate(ends[:-1]):
-        # What begins at one end of a sum must not meet what begins at the next if it did not before.
+        # What begins at one end of a sum meets what begins at the next only if it did before.
         kept = min(stretches[k], gap if k == widest else farthest + 1)
         near = (kept + 1) // 2
         sites += [*range(low, low + near), *range(ends[k + 1] - (kept - near), ends[k + 1])]

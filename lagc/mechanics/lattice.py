@@ -76,10 +76,16 @@ class LatticeSystem:
     reach: int
     local_mass: bool
 
+    def summed(self, densities: tuple[Density, ...]) -> sp.Expr:
+        """Densities as one expression, with their sums written as such."""
+        span = self.lattice.span
+        return sp.Add(*[self.model.written(Term(d.value, span, d.sites)) for d in densities])
+
     def verify(self) -> None:
         """No doubled variable survives the physical limit."""
         parts = (*self.a, *self.b, *self.a_q, *self.a_v, *self.b_q, *self.b_v)
-        values = [p.value for p in (*parts, *self.energy, *self.power)]
+        values = [p.value for p in parts]
+        values += [d.value for d in (*self.energy, *self.power)]
         bases = [place.base for e in values for _, place in self.lattice.places(e)]
         if any(base.endswith(("_+", "_-")) for base in bases):
             raise AssertionError("doubled variables survive the physical limit")

@@ -107,17 +107,13 @@ def total(like: jax.Array, x: Any, count: int) -> jax.Array:
 Part = tuple[int, int, int, Any]  # row, start, count and the values at these sites
 
 
-def lattice_vector(
-    like: jax.Array, fields: int, size: int, parts: Sequence[Part]
-) -> jax.Array:
+def lattice_vector(like: jax.Array, fields: int, size: int, parts: Sequence[Part]) -> jax.Array:
     """Contributions to a vector: (fields*size, ...), field by field."""
     rows = _rows(like, fields, size, parts)
     return jnp.concatenate(rows) if fields > 1 else rows[0]
 
 
-def lattice_bands(
-    like: jax.Array, shape: tuple[int, ...], parts: Sequence[Part]
-) -> jax.Array:
+def lattice_bands(like: jax.Array, shape: tuple[int, ...], parts: Sequence[Part]) -> jax.Array:
     """Contributions to bands: shape (2w+1, fields, fields, size) -> (2w+1, fields, fields, size,
     ...); the entry [o, f, g, j] is by the field g at the site j + o - w."""
     *rows, size = shape

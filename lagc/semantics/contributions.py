@@ -188,9 +188,9 @@ class ContributionReader:
         self, node: ast.Force, field: ast.Name, lattice: Lattice, acting: dict[sp.Expr, Span]
     ) -> list[m.Term]:
         """`force phi[i] = ...` on every site, `force phi[0] = ...` on one."""
-        if isinstance(node.target, ast.Index) and isinstance(node.target.index, ast.Name):
-            if node.target.index.name not in self.scope.constants:
-                return self._force_everywhere(node, field, lattice, acting)
+        index = node.target.index if isinstance(node.target, ast.Index) else None
+        if isinstance(index, ast.Name) and index.name not in self.scope.constants:
+            return self._force_everywhere(node, field, lattice, acting)
         place = self.reader(Context.PLAIN).read(node.target)
         value = self.reader(Context.PLAIN).scalar(node.value, "a force")
         if not isinstance(place, sp.Symbol) or value is None:

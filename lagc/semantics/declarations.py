@@ -153,7 +153,9 @@ def varies(
 def read_lattice(node: ast.LatticeIndex, reader: ConstantReader) -> Lattice | None:
     """`index i in 0..49 periodic`."""
     limit = 2**31
-    ends = [reader.integer(x, "an end of a lattice", -limit, limit) for x in (node.first, node.last)]
+    ends = [
+        reader.integer(x, "an end of a lattice", -limit, limit) for x in (node.first, node.last)
+    ]
     first, last = ends
     if first is None or last is None:
         return None

@@ -28,9 +28,7 @@ class NotLocal(Exception):
         self.help = help
 
 
-def densities(
-    scope: Scope, lattice: Lattice, term: Term, diagnostics: Diagnostics
-) -> list[Term]:
+def densities(scope: Scope, lattice: Lattice, term: Term, diagnostics: Diagnostics) -> list[Term]:
     """The densities of a contribution; LAG221 where it is not local."""
     found: dict[tuple[int, int], list[sp.Expr]] = {}
     try:
@@ -56,7 +54,9 @@ def _density(scope: Scope, lattice: Lattice, e: sp.Expr) -> tuple[sp.Expr, tuple
     if not sums:
         return _at_one_site(scope, lattice, e)
     body = sums[0].body
-    pinned = [s for s, p in lattice.places(body) if p.site is not None and p.name in scope.coordinates]
+    pinned = [
+        s for s, p in lattice.places(body) if p.site is not None and p.name in scope.coordinates
+    ]
     if pinned:
         raise NotLocal(
             f"`{pinned[0].name}` inside a sum couples one site to all others",
@@ -65,9 +65,7 @@ def _density(scope: Scope, lattice: Lattice, e: sp.Expr) -> tuple[sp.Expr, tuple
     return others * body, sums[0].sites
 
 
-def _at_one_site(
-    scope: Scope, lattice: Lattice, e: sp.Expr
-) -> tuple[sp.Expr, tuple[int, int]]:
+def _at_one_site(scope: Scope, lattice: Lattice, e: sp.Expr) -> tuple[sp.Expr, tuple[int, int]]:
     """A term in fields at given sites, as a density on one of them."""
     sites = sorted({p.site for _, p in lattice.places(e) if p.site is not None})
     if not sites:

@@ -205,7 +205,10 @@ class _Elaboration:
                 self._circular(name, used_at)
             return False
         self._reading.append(name)
-        along, lattice = varies(node.index, "constant", node.name, self.constants), self.scope.lattice
+        along, lattice = (
+            varies(node.index, "constant", node.name, self.constants),
+            self.scope.lattice,
+        )
         if along and lattice is not None:
             self.scope.constants[name] = self.constants.along(node.value, "a constant", lattice)
         elif along is False:

@@ -22,8 +22,8 @@ from lagc.semantics.functions import (
     Smoothness,
     neural_value,
 )
-from lagc.semantics.model import RoughCall
 from lagc.semantics.lattices import SiteReader
+from lagc.semantics.model import RoughCall
 from lagc.semantics.names import Context, Value
 from lagc.syntax import ast
 

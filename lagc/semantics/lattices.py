@@ -248,7 +248,11 @@ class SiteReader(NameReader):
 
 def names_index(reader: SiteReader, node: ast.Expression, lattice: Lattice) -> bool:
     """Whether a name is that of the index; reports if not."""
-    if isinstance(node, ast.Name) and node.name == lattice.index and not node.primes + len(node.side):
+    if (
+        isinstance(node, ast.Name)
+        and node.name == lattice.index
+        and not node.primes + len(node.side)
+    ):
         return True
     reader._error(
         Code.LAG219,

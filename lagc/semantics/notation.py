@@ -95,7 +95,7 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
 
 
 def _site_number(name: str) -> str:
-    """`(i+1)` for the symbol `[i+1]`, the number of a neighbour on a lattice; others as they are."""
+    """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
     return f"({name[1:-1]})" if name.startswith("[") else name
 
 

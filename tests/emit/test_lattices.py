@@ -57,8 +57,9 @@ def ring() -> Pair:
         f"coordinate phi[{n}]\nconstant dx = 2/50\ncoefficient c = 1\nL = "
         + over(
             range(n),
-            lambda i: f"1/2*phi'[{i}]^2 - 1/2*c^2*((phi[{(i + 1) % n}] - phi[{(i - 1) % n}])"
-            "/(2*dx))^2",
+            lambda i: (
+                f"1/2*phi'[{i}]^2 - 1/2*c^2*((phi[{(i + 1) % n}] - phi[{(i - 1) % n}])/(2*dx))^2"
+            ),
         ),
         scalars=("c",),
     )
@@ -157,8 +158,10 @@ def two_fields() -> Pair:
         + "L = "
         + over(
             range(n),
-            lambda i: f"1/2*phi'[{i}]^2*(2 + sin(psi[{i}])) + psi'[{i}]^2 "
-            f"+ 1/4*phi'[{i}]*psi'[{j(i + 1)}]",
+            lambda i: (
+                f"1/2*phi'[{i}]^2*(2 + sin(psi[{i}])) + psi'[{i}]^2 "
+                f"+ 1/4*phi'[{i}]*psi'[{j(i + 1)}]"
+            ),
         )
         + "\nL += c*("
         + over(
@@ -170,8 +173,9 @@ def two_fields() -> Pair:
         + "\nK = "
         + over(
             range(n),
-            lambda i: f"-c*(phi'_+[{i}] - psi'_+[{j(i + 1)}])*phi_-[{i}] "
-            f"+ phi_+[{i}]*psi'_-[{j(i - 1)}]",
+            lambda i: (
+                f"-c*(phi'_+[{i}] - psi'_+[{j(i + 1)}])*phi_-[{i}] + phi_+[{i}]*psi'_-[{j(i - 1)}]"
+            ),
         )
         + "\nL += -c*(phi[5] - phi[0])^4 + x0*phi[2]\n",
         scalars=("c",),
