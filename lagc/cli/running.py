@@ -182,7 +182,7 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
     values = dict(system.spec.initial)
     if text is not None:
         from lagc.lower.lowering import nearest_double
-        from lagc.semantics.declarations import ConstantReader
+        from lagc.semantics.constants import ConstantReader
         from lagc.semantics.lines import read_assignments
         from lagc.semantics.names import Scope
         from lagc.syntax.parser import parse_assignments

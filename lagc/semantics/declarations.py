@@ -1,4 +1,4 @@
-"""What single declarations mean: bounds, laws, networks, the values of constants.
+"""What single declarations mean: bounds, laws, networks.
 
 Each function takes one statement and the means to read its expressions, reports what is wrong, and
 returns a value of `lagc.semantics.model`, or None.
@@ -9,80 +9,20 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, did_you_mean
+from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.expressions import NOT_REAL, ExpressionReader
-from lagc.semantics.lattices import names_index, numbers
+from lagc.semantics.constants import ConstantReader
+from lagc.semantics.fields import is_field
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
-from lagc.semantics.names import Context, Scope
 from lagc.semantics.notation import number_text
-from lagc.semantics.sites import MOST_SITES, Lattice, sample_sites
+from lagc.semantics.sites import sample_sites
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 _OUTPUTS = ("linear", "positive")
-_SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
 _LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
-
-
-class ConstantReader:
-    """Reads expressions that must be numbers, with constants replaced by their values."""
-
-    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
-        self.scope = scope
-        self.diagnostics = diagnostics
-
-    def number(self, node: ast.Expression, what: str, within_range: bool = True) -> sp.Expr | None:
-        """A finite real number, exact; `within_range` of double precision, in which it is used."""
-        reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
-        value = reader.scalar(node, what)
-        if value is None:
-            return None
-        value = value.xreplace(numbers(self.scope))
-        if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-            self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
-            return None
-        if within_range and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
-            self.diagnostics.add(
-                Code.LAG210,
-                f"{what} is outside the range of double precision (1e-308 to 1e308)",
-                node.span,
-                help="choose units in which the numbers are closer to 1",
-            )
-            return None
-        return value
-
-    def along(self, node: ast.Expression, what: str, lattice: Lattice) -> sp.Expr | None:
-        """A finite real number at every site: a function of the index, other constants put in."""
-        reader = ExpressionReader(self.scope, self.diagnostics, Context.SITE, subject=what)
-        value = reader.scalar(node, what)
-        if value is None:
-            return None
-        value = value.xreplace(numbers(self.scope))
-        for site in sample_sites(lattice):
-            at = lattice.at_site(value, site)
-            if not at.is_number or at.has(*NOT_REAL) or not at.is_finite or at.is_real is False:
-                self.diagnostics.add(
-                    Code.LAG210,
-                    f"{what} is not a finite real number at {lattice.index} = {site}",
-                    node.span,
-                )
-                return None
-        return value
-
-    def integer(self, node: ast.Expression, what: str, low: int, high: int) -> int | None:
-        """A whole number between `low` and `high`."""
-        value = self.number(node, what)
-        if value is None:
-            return None
-        if not value.is_Integer or not low <= value <= high:
-            self.diagnostics.add(
-                Code.LAG206, f"{what} is a whole number from {low} to {high}", node.span
-            )
-            return None
-        return int(value)
 
 
 def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate | None:
@@ -90,7 +30,7 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
     lattice = reader.scope.lattice
     size: int | None = None
     if lattice is not None:
-        if not on_lattice(node.size, node.name, lattice, reader):
+        if not is_field(node.size, node.name, lattice, reader):
             return None
     elif node.size is not None:
         size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
@@ -108,67 +48,6 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
             return None
     index = "" if lattice is None else lattice.index
     return Coordinate(node.name.name, size, modulus, node.name.span, index)
-
-
-def on_lattice(
-    size: ast.Expression | None, name: ast.Identifier, lattice: Lattice, reader: ConstantReader
-) -> bool:
-    """Whether a coordinate of a lattice model is a field; reports if not."""
-    if size is None or isinstance(size, ast.Number):
-        reader.diagnostics.add(
-            Code.LAG217,
-            f"`{name.name}` has no value at each site; coordinates beside the fields of a lattice "
-            "cannot be compiled by this version yet",
-            name.span,
-            help=f"a field is declared `coordinate {name.name}[{lattice.index}]`",
-        )
-        return False
-    return _index_is(size, lattice, reader)
-
-
-def _index_is(node: ast.Expression, lattice: Lattice, reader: ConstantReader) -> bool:
-    sites = ExpressionReader(reader.scope, reader.diagnostics, Context.SITE)
-    return names_index(sites, node, lattice)
-
-
-def varies(
-    index: ast.Expression | None, kind: str, name: ast.Identifier, reader: ConstantReader
-) -> bool | None:
-    """Whether a constant or coefficient has a value at each site; None if that is not clear."""
-    if index is None:
-        return False
-    lattice = reader.scope.lattice
-    if lattice is None:
-        reader.diagnostics.add(
-            Code.LAG219,
-            f"`{name.name}` varies along a lattice, and the model declares none",
-            index.span,
-            help=f"{kind}s of several components are written as several {kind}s; a lattice is "
-            "declared `index i in 0..49 periodic`",
-        )
-        return None
-    return True if _index_is(index, lattice, reader) else None
-
-
-def read_lattice(node: ast.LatticeIndex, reader: ConstantReader) -> Lattice | None:
-    """`index i in 0..49 periodic`."""
-    limit = 2**31
-    ends = [
-        reader.integer(x, "an end of a lattice", -limit, limit) for x in (node.first, node.last)
-    ]
-    first, last = ends
-    if first is None or last is None:
-        return None
-    size = last - first + 1
-    if not 2 <= size <= MOST_SITES:
-        reader.diagnostics.add(
-            Code.LAG219,
-            f"a lattice has 2 to {MOST_SITES} sites, and this one "
-            + (f"has {size}" if size > 0 else "has none"),
-            node.first.span.to(node.last.span),
-        )
-        return None
-    return Lattice(node.name.name, first, size, node.ends, node.name.span)
 
 
 def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:

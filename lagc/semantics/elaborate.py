@@ -10,15 +10,10 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Source, Span
 from lagc.semantics import model as m
+from lagc.semantics.constants import ConstantReader
 from lagc.semantics.contributions import ContributionReader
-from lagc.semantics.declarations import (
-    ConstantReader,
-    read_coefficient,
-    read_coordinate,
-    read_lattice,
-    read_neural,
-    varies,
-)
+from lagc.semantics.declarations import read_coefficient, read_coordinate, read_neural
+from lagc.semantics.fields import read_lattice, varies
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope

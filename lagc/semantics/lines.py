@@ -9,7 +9,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.declarations import ConstantReader
+from lagc.semantics.constants import ConstantReader
 from lagc.semantics.model import Coordinate, RunLine
 from lagc.syntax import ast
 
