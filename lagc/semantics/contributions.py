@@ -17,7 +17,7 @@ from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.lattices import names_index
 from lagc.semantics.names import Context, Scope
-from lagc.semantics.sites import Lattice
+from lagc.semantics.sites import Lattice, SiteSum
 from lagc.semantics.size import SizeLimit
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
@@ -211,6 +211,9 @@ class ContributionReader:
         value = reader.scalar(node.value, "a force")
         whole = lattice.first, lattice.last
         if value is None or not reader.within_ends(lattice, whole, reader.shifts):
+            return []
+        if value.has(SiteSum):
+            reader.sum_in_sum(lattice, node.value.span)
             return []
         if self._given_twice(node, (lattice.at(field.name, 0),), acting):
             return []

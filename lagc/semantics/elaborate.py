@@ -210,6 +210,8 @@ class _Elaboration:
             self.scope.constants[name] = self.constants.number(
                 node.value, "a constant", within_range=False
             )
+        else:
+            self.scope.lost.add(name)
         self._reading.pop()
         return self.scope.constants[name] is not None
 
@@ -229,7 +231,9 @@ class _Elaboration:
         reader = self.contributions.reader(Context.LET)
         value = self.contributions.limit.checked(reader.read(self._let_nodes[name].value), used_at)
         self._reading.pop()
-        self._lets[name] = None if value is None else LetValue(value, reader.plain, reader.doubled)
+        shifts = tuple(shift for shift, _ in reader.shifts)
+        made = LetValue(value, reader.plain, reader.doubled, reader.site, shifts)
+        self._lets[name] = None if value is None else made
         return self._lets[name]
 
     def _circular(self, name: str, span: Span) -> None:

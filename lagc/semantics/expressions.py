@@ -159,6 +159,8 @@ class ExpressionReader(SiteReader):
         return None if any(i is None for i in items) else tuple(items)
 
     def _index(self, node: ast.Index) -> Value:
+        if isinstance(node.base, ast.Name) and node.base.name in self.scope.lost:
+            return None
         if isinstance(node.base, ast.Name) and self.lives_on_sites(node.base.name):
             return self.at_site(node, node.base)
         base = self.read(node.base)

@@ -1,4 +1,4 @@
-"""What declarations on a lattice mean: the lattice, and whether something has a value at each site."""
+"""What declarations on a lattice mean: the lattice, and what has a value at each of its sites."""
 
 from __future__ import annotations
 

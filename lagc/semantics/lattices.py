@@ -131,13 +131,8 @@ class SiteReader(NameReader):
         if self._needs_constant("a sum over sites", node.span):
             return None
         if self.summing:
-            return self._error(
-                Code.LAG219,
-                f"a sum over `{lattice.index}` inside a sum over `{lattice.index}`",
-                node.span,
-                help="only densities that are local can be compiled: one sum, and shifts such as "
-                f"`[{lattice.index}+1]`",
-            )
+            self.sum_in_sum(lattice, node.span)
+            return None
         sites = self._range(node, lattice)
         if sites is None:
             return None
@@ -147,8 +142,21 @@ class SiteReader(NameReader):
         reached, self.shifts, self.summing, self.site = self.shifts, outer, False, site
         if body is None or not self.within_ends(lattice, sites, reached):
             return None
+        if body.has(SiteSum):
+            self.sum_in_sum(lattice, node.arguments[1].span)
+            return None
         total = self.cut_at_ends(lattice, body, sites, node.arguments[1].span)
         return None if total is None else sp.Add(*[site_sum(lattice, *part) for part in total])
+
+    def sum_in_sum(self, lattice: Lattice, span: Span) -> None:
+        """Reports a sum inside a density."""
+        self._error(
+            Code.LAG219,
+            f"a sum over `{lattice.index}` inside a sum over `{lattice.index}`",
+            span,
+            help="only densities that are local can be compiled: one sum, and shifts such as "
+            f"`[{lattice.index}+1]`",
+        )
 
     def _range(self, node: ast.Call, lattice: Lattice) -> tuple[int, int] | None:
         """The first and the last site of a sum."""

@@ -109,6 +109,15 @@ def _labels(
             did_you_mean(target.name, known),
         )
         return None
+    if known_field(target, known):
+        written, index = target.span.text, known[target.name].index
+        _refuse(
+            reader,
+            f"`{written}` has a value at each site of the lattice",
+            target.span,
+            f"write `{written}[{index}]` for all sites, or give the number of one",
+        )
+        return None
     return [s.name for s in known[target.name].symbols(target.primes, "")]
 
 

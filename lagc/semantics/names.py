@@ -172,7 +172,7 @@ class NameReader:
             return True
         self._error(
             Code.LAG219,
-            f"{what} has no value here: it stands for a site inside a `sum` only",
+            f"{what} has no value here: the index stands for a site only inside a `sum`",
             span,
             label="outside every sum",
             help="sum over the lattice, `sum(i, ...)`, or name one site, as in `phi[0]`",
