@@ -91,11 +91,11 @@ def _labels(
         if isinstance(base, ast.Name) and base.name == "p" and "p" not in known:
             inner = _labels(target.index, coordinates, reader)
             return None if inner is None else [f"p[{label}]" for label in inner]
+        if isinstance(base, ast.Name) and _is_variable(base, known) and known[base.name].index:
+            return _site_label(base, target.index, reader)
         labels = _labels(base, coordinates, reader)
         if labels is None:
             return None
-        if known_field(base, known):
-            return _site_label(base, target.index, reader)
         position = reader.integer(target.index, "an index", 0, len(labels) - 1)
         return None if position is None else [labels[position]]
     if not isinstance(target, ast.Name) or target.side or target.primes > 1:
@@ -109,7 +109,7 @@ def _labels(
             did_you_mean(target.name, known),
         )
         return None
-    if known_field(target, known):
+    if known[target.name].index:
         written, index = target.span.text, known[target.name].index
         _refuse(
             reader,
@@ -121,13 +121,13 @@ def _labels(
     return [s.name for s in known[target.name].symbols(target.primes, "")]
 
 
-def known_field(base: ast.Expression, known: dict[str, Coordinate]) -> bool:
-    """Whether an expression names a field on a lattice."""
-    return isinstance(base, ast.Name) and bool(known[base.name].index)
+def _is_variable(name: ast.Name, known: dict[str, Coordinate]) -> bool:
+    """Whether a name is that of a coordinate or of a velocity."""
+    return name.name in known and not name.side and name.primes <= 1
 
 
 def _site_label(
-    base: ast.Expression, index: ast.Expression, reader: ConstantReader
+    base: ast.Name, index: ast.Expression, reader: ConstantReader
 ) -> list[str] | None:
     """The label of a whole field (`phi[i]`) or of its value at one site (`phi[0]`)."""
     lattice = reader.scope.lattice
