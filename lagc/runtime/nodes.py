@@ -140,19 +140,26 @@ def _window(x: jax.Array, start: int, count: int) -> jax.Array:
     """The values at some sites of a lattice: (size, ...) -> (count, ...)."""
     size = x.shape[0]
     start %= size
-    if start + count <= size:
+    beyond = start + count - size
+    if beyond <= 0:
         return x[start : start + count]
-    if count == size:
-        return jnp.roll(x, -start, axis=0)
-    return jnp.concatenate([x[start:], x[: start + count - size]])
+    # Padded parts rather than `jnp.roll`, because XLA fuses them with what is computed from them
+    # (more than twice as fast for batches on a CPU).
+    return _padded(x[start:], 0, beyond) + _padded(x[:beyond], size - start, 0)
 
 
 def _embed(x: jax.Array, start: int, count: int, size: int) -> jax.Array:
     """Values at some sites, zero at all others: (count, ...) -> (size, ...)."""
     start %= size
-    if count == size:
-        return jnp.roll(x, start, axis=0) if start else x
-    if start + count > size:
-        return jnp.roll(_embed(x, 0, count, size), start, axis=0)
-    edges = [(start, size - start - count), *[(0, 0)] * (x.ndim - 1)]
-    return jnp.pad(x, edges)
+    beyond = start + count - size
+    if beyond <= 0:
+        return _padded(x, start, -beyond)
+    inside = count - beyond
+    return _padded(x[:inside], start, 0) + _padded(x[inside:], 0, size - beyond)
+
+
+def _padded(x: jax.Array, before: int, behind: int) -> jax.Array:
+    """Zeros put before and behind along the first axis."""
+    if not before and not behind:
+        return x
+    return jnp.pad(x, [(before, behind), *[(0, 0)] * (x.ndim - 1)])
