@@ -24,6 +24,7 @@ from lagc.plotting import check_plot, plot_trajectory
 if TYPE_CHECKING:
     from lagc.driver import Compilation
     from lagc.runtime import System, Trajectory
+    from lagc.semantics.sites import Lattice
 
 CHUNK = 20_000
 _DEFAULT_ORDER = 6

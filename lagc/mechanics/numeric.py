@@ -141,9 +141,9 @@ def random_points(
 ) -> Iterable[Evaluator]:
     """Evaluators at random values of every symbol of the model, at several spreads.
 
-    Half of the later ones lie near the initial values of the model, where it has a meaning. Of three
-    points on a lattice one lets the fields rise from site to site and one lets them fall, so that
-    roots and logarithms of differences between neighbours have a value somewhere.
+    Half of the later ones lie near the initial values of the model, where it has a meaning. On a
+    lattice fields rise from site to site at every third point and fall at another, so that roots
+    and logarithms of differences between neighbours have a value somewhere.
     """
     generator = random.Random(seed)
     symbols = [

@@ -126,9 +126,7 @@ def _is_variable(name: ast.Name, known: dict[str, Coordinate]) -> bool:
     return name.name in known and not name.side and name.primes <= 1
 
 
-def _site_label(
-    base: ast.Name, index: ast.Expression, reader: ConstantReader
-) -> list[str] | None:
+def _site_label(base: ast.Name, index: ast.Expression, reader: ConstantReader) -> list[str] | None:
     """The label of a whole field (`phi[i]`) or of its value at one site (`phi[0]`)."""
     lattice = reader.scope.lattice
     assert lattice is not None
