@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from lagc.runtime.priors import Prior
 
@@ -152,6 +154,17 @@ class ModelSpec:
         return sum(c.dof for c in self.coordinates)
 
     @cached_property
+    def initial_values(self) -> Mapping[str, float]:
+        """The initial values by label, those of whole fields at each of their sites."""
+        values: dict[str, float] = {}
+        for name, function in self.initial_fields.items():
+            first = self.lattice.first if self.lattice else 0
+            head, tail = (name[:-1], "]") if name.startswith("p[") else (name, "")
+            numbers = np.asarray(function(jnp.zeros(())), float)
+            values |= {f"{head}[{first + i}]{tail}": float(x) for i, x in enumerate(numbers)}
+        return values | dict(self.initial)
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """One label a degree of freedom."""
         return tuple(label for c in self.coordinates for label in c.labels)
@@ -174,6 +187,7 @@ class ModelSpec:
 
 # Node functions have their components in front and are elementwise over the axes behind them:
 # (q: (dof, ...), v: (dof, ...), t: (...), coefficients, inputs, neural) -> arrays (*shape, ...).
+# Coefficients and inputs are () or (...); those that vary along a lattice also (N,) or (N, ...).
 Kernel = Callable[
     [
         jax.Array,

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import lagc
 from lagc.driver import compile_source, read_source
 from tests.conftest import EXAMPLES, ROOT
 from tests.emit.test_lattices import module
@@ -89,6 +90,20 @@ def test_the_specification_of_a_lattice() -> None:
     assert dict(spec.initial) == {"x[1]": 0.0}
     bump = spec.initial_fields["x"](jnp.zeros(()))
     np.testing.assert_allclose(bump, np.exp(-((sites - 16.0) ** 2) / 10), rtol=1e-14)
+    values = spec.initial_values
+    assert set(values) == {*spec.labels, *spec.velocity_labels[:32], *spec.momentum_labels[32:]}
+    assert (values["x[1]"], values["x[16]"], values["p[theta[7]]"]) == (0.0, 1.0, 0.0)
+
+
+def test_a_lattice_from_strings() -> None:
+    system = lagc.compile(
+        L="sum(i, 1/2*x'[i]^2 - 1/2*k[i]*(x[i+1] - x[i])^2)",
+        index="i in 0..4 free",
+        coordinates=["x[i]"],
+        coefficients={"k[i]": 2.0},
+    )
+    assert system.spec.dof == 5
+    assert system.spec.coefficients[0].site_dependent
 
 
 def test_coefficients_take_every_shape_that_fits() -> None:
