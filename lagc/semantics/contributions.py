@@ -15,7 +15,6 @@ from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
-from lagc.semantics.lattices import names_index
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
 from lagc.semantics.size import SizeLimit
@@ -205,7 +204,7 @@ class ContributionReader:
     ) -> list[m.Term]:
         reader = self.reader(Context.PLAIN)
         assert isinstance(node.target, ast.Index)
-        if not names_index(reader, node.target.index, lattice):
+        if not reader.names_index(node.target.index, lattice):
             return []
         reader.summing = True
         value = reader.scalar(node.value, "a force")

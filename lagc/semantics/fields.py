@@ -5,7 +5,6 @@ from __future__ import annotations
 from lagc.base.codes import Code
 from lagc.semantics.constants import ConstantReader
 from lagc.semantics.expressions import ExpressionReader
-from lagc.semantics.lattices import names_index
 from lagc.semantics.names import Context
 from lagc.semantics.sites import MOST_SITES, Lattice
 from lagc.syntax import ast
@@ -29,7 +28,7 @@ def is_field(
 
 def _index_is(node: ast.Expression, lattice: Lattice, reader: ConstantReader) -> bool:
     sites = ExpressionReader(reader.scope, reader.diagnostics, Context.SITE)
-    return names_index(sites, node, lattice)
+    return sites.names_index(node, lattice)
 
 
 def varies(

@@ -68,7 +68,7 @@ class SiteReader(NameReader):
                 )
         elif not self._needs_site(f"`{node.span.text}`", node.span):
             return None
-        if name in self.scope.constants and self.context is Context.SITE:
+        if name in self.scope.constants and self.context in (Context.SITE, Context.CONSTANT):
             definition = self._definition(name, node.span)
             if definition is None:
                 return None
@@ -86,12 +86,9 @@ class SiteReader(NameReader):
 
     def _position(self, node: ast.Expression, lattice: Lattice) -> tuple[bool, int] | None:
         """Whether a position is relative to the generic site, and the shift or the site."""
-        errors = len(self.diagnostics.errors)
         reader = type(self)(self.scope, self.diagnostics, Context.SITE, subject="a site")
         value = reader.scalar(node, "a site")
         if value is None:
-            if len(self.diagnostics.errors) == errors:  # a name that was lost
-                return None
             return None
         value = value.xreplace(numbers(self.scope))
         shift = sp.expand(value - lattice.symbol)
@@ -114,6 +111,19 @@ class SiteReader(NameReader):
             )
             return None
         return True, int(shift)
+
+    def names_index(self, node: ast.Expression, lattice: Lattice) -> bool:
+        """Whether an expression is the index, plain; reports if not."""
+        if node == ast.Name(lattice.index, span=node.span):
+            return True
+        written = node.span.text
+        self._error(
+            Code.LAG219,
+            f"`{written}` is not the index of the lattice",
+            node.span,
+            label=did_you_mean(written, [lattice.index]) or f"the index is `{lattice.index}`",
+        )
+        return False
 
     # --- sums ---------------------------------------------------------------------------------
 
@@ -177,7 +187,7 @@ class SiteReader(NameReader):
                 f"{lattice.first}..{lattice.last}, ...)` for a part of the lattice",
             )
             return None
-        if not names_index(self, index, lattice):
+        if not self.names_index(index, lattice):
             return None
         within = arguments[0].within
         if within is None:
@@ -252,23 +262,6 @@ class SiteReader(NameReader):
                 return None
             ranges.setdefault(cut, []).append(term)
         return [(sp.Add(*terms), *cut) for cut, terms in ranges.items()]
-
-
-def names_index(reader: SiteReader, node: ast.Expression, lattice: Lattice) -> bool:
-    """Whether a name is that of the index; reports if not."""
-    if (
-        isinstance(node, ast.Name)
-        and node.name == lattice.index
-        and not node.primes + len(node.side)
-    ):
-        return True
-    reader._error(
-        Code.LAG219,
-        f"`{node.span.text}` is not the index of the lattice",
-        node.span,
-        label=did_you_mean(node.span.text, [lattice.index]) or f"the index is `{lattice.index}`",
-    )
-    return False
 
 
 def numbers(scope: Scope) -> dict[sp.Symbol, sp.Expr]:

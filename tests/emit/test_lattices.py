@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -188,6 +189,7 @@ def two_fields() -> Pair:
 PAIRS = {"ring": ring, "free": free, "varying": varying, "two_fields": two_fields}
 
 
+@cache
 def module(text: str) -> ModuleType:
     return load_module(compile_text(text).text, "m")
 

@@ -107,13 +107,14 @@ def test_a_let_may_use_the_index() -> None:
 
 def test_what_varies_along_the_lattice_is_a_function_of_the_index() -> None:
     model = read(
-        "constant N = 10\nconstant m[i] = 1 + i/N\nconstant w[i] = m[i+1]^2 + m[2]\n"
+        "constant N = 10\nconstant m[i] = 1 + i/N\nconstant edge = 2*m[9]\nconstant w[i] = m[i+1]^2 + m[2]\n"
         "coefficient k[i] in [0, 3] = m[i]\nL = sum(i, w[i]*x'[i]^2 - k[i]*m[i-1]*x[i]^2)\n"
         "initial x[i] = exp(-i), x'[i] = 0, x[4] = 1"
     )
     values = {c.name: c.value for c in model.constants if c.varies}
     i, neighbour = sp.symbols("i [i+1]")
     assert values["m"] == 1 + i / 10
+    assert {c.name: c.value for c in model.constants}["edge"] == sp.Rational(19, 5)
     assert values["w"] == (1 + neighbour / 10) ** 2 + sp.Rational(6, 5)
     assert model.coefficients[0].default == 1 + i / 10
     assert dict(model.initial) == {"x[i]": sp.exp(-i), "x'[i]": 0, "x[4]": 1}
