@@ -107,7 +107,8 @@ def test_a_let_may_use_the_index() -> None:
 
 def test_what_varies_along_the_lattice_is_a_function_of_the_index() -> None:
     model = read(
-        "constant N = 10\nconstant m[i] = 1 + i/N\nconstant edge = 2*m[9]\nconstant w[i] = m[i+1]^2 + m[2]\n"
+        "constant N = 10\nconstant m[i] = 1 + i/N\nconstant edge = 2*m[9]\n"
+        "constant w[i] = m[i+1]^2 + m[2]\n"
         "coefficient k[i] in [0, 3] = m[i]\nL = sum(i, w[i]*x'[i]^2 - k[i]*m[i-1]*x[i]^2)\n"
         "initial x[i] = exp(-i), x'[i] = 0, x[4] = 1"
     )
