@@ -9,13 +9,15 @@ import os
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from lagc.analysis.facts import Facts, find_facts
+from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
 from lagc.base.spans import Source, Span
 from lagc.base.version import __version__
 from lagc.emit.module import emit_module
+from lagc.lower.lattice import lower_lattice
 from lagc.lower.programs import ModelPrograms, lower
+from lagc.mechanics.lattice import LatticeSystem, derive_lattice
 from lagc.mechanics.nodesystem import NodeSystem, derive
 from lagc.semantics.elaborate import elaborate
 from lagc.semantics.model import Model
@@ -35,7 +37,7 @@ class Compilation:
     source: Source
     file: ast.File
     model: Model
-    nodes: NodeSystem
+    nodes: NodeSystem | LatticeSystem
     facts: Facts
     programs: ModelPrograms
     text: str
@@ -65,12 +67,31 @@ def compile_source(source: Source) -> Compilation:
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
     model = elaborate(file, source, diagnostics)
-    nodes = derive(model, diagnostics)
-    facts = find_facts(nodes)
-    programs = lower(nodes)
+    nodes = derive_nodes(model, diagnostics)
+    facts = analyse(nodes)
+    programs = lower_nodes(nodes)
     text = emit_module(nodes, facts, programs, __version__, STRATEGY)
     warnings = tuple(diagnostics.warnings)
     return Compilation(source, file, model, nodes, facts, programs, text, warnings)
+
+
+def derive_nodes(model: Model, diagnostics: Diagnostics) -> NodeSystem | LatticeSystem:
+    """The equations of motion, component by component or at a generic site of the lattice."""
+    if model.lattice is not None:
+        return derive_lattice(model, model.lattice, diagnostics)
+    return derive(model, diagnostics)
+
+
+def analyse(nodes: NodeSystem | LatticeSystem) -> Facts:
+    """The facts of a model."""
+    if isinstance(nodes, LatticeSystem):
+        return find_lattice_facts(nodes)
+    return find_facts(nodes)
+
+
+def lower_nodes(nodes: NodeSystem | LatticeSystem) -> ModelPrograms:
+    """The programs of a model."""
+    return lower_lattice(nodes) if isinstance(nodes, LatticeSystem) else lower(nodes)
 
 
 def dump(source: Source, stage: str) -> str:
@@ -83,12 +104,12 @@ def dump(source: Source, stage: str) -> str:
     model = elaborate(file, source, diagnostics)
     if stage == "model":
         return _as_text(model)
-    nodes = derive(model, diagnostics)
+    nodes = derive_nodes(model, diagnostics)
     if stage == "nodes":
-        return _as_text(nodes, skip=("model",))
+        return _as_text(nodes, skip=("model", "instance"))
     if stage == "facts":
-        return _as_text(find_facts(nodes))
-    return "\n\n".join(str(program) for program in lower(nodes).all())
+        return _as_text(analyse(nodes))
+    return "\n\n".join(str(program) for program in lower_nodes(nodes).all())
 
 
 def _as_text(value: Any, skip: tuple[str, ...] = (), indent: str = "") -> str:

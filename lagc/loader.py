@@ -84,17 +84,20 @@ def compile(
     forces: Mapping[str, str] | None = None,
     neural: Mapping[str, str] | None = None,
     observables: Mapping[str, str] | None = None,
+    index: str = "",
     name: str = "model",
 ) -> System:
     """A system from strings in the notation of the language.
 
     coordinates: declarations such as "q", "r[2]", "theta mod 2*pi"; coefficients: name -> default
-    or None; neural: "V(q)" -> "mlp(64, 64)". The pieces are put together to the text of a model, so
+    or None; neural: "V(q)" -> "mlp(64, 64)"; index: a lattice such as "i in 0..49 periodic", for
+    coordinates such as "phi[i]". The pieces are put together to the text of a model, so
     what is wrong with them is reported as for a file.
     """
     if isinstance(coordinates, str) or isinstance(inputs, str):
         raise fail(Code.LAG510, "coordinates and inputs are lists of names, such as ['q']")
     lines = [_line("model", name)]
+    lines += [_line("index", index)] if index else []
     lines += [_line("coordinate", c) for c in coordinates]
     lines += [_line("constant", k, v) for k, v in (constants or {}).items()]
     lines += [_line("coefficient", k, v) for k, v in (coefficients or {}).items()]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.mechanics.numeric import vanishes
 from lagc.semantics.functions import NeuralTerm
@@ -57,16 +58,33 @@ class _Prover:
 def find_facts(system: NodeSystem) -> Facts:
     """The facts of a model."""
     prover = _Prover(system)
-    return Facts(
-        (
-            _conservative(prover),
-            _autonomous(prover),
-            _affine(prover),
-            _constant_mass(prover),
-            _separable(prover),
-            _banded(prover),
-            *_cyclic(prover),
-        )
+    return Facts((*_general(prover), _banded(prover), *_cyclic(prover)))
+
+
+def find_lattice_facts(system: LatticeSystem) -> Facts:
+    """The facts of a lattice model, settled on its instance with few sites.
+
+    The mass matrix counts as constant where it is also local: M at a site is a number (or, of
+    several fields, a matrix) for that site alone.
+    """
+    prover = _Prover(system.instance)
+    facts = list(_general(prover))
+    for i, fact in enumerate(facts):
+        if fact.name == "constant mass matrix" and fact.holds:
+            evidence = "b = M v with M constant, " + (
+                "at each site" if system.local_mass else "but M couples sites"
+            )
+            facts[i] = Fact(fact.name, system.local_mass, evidence)
+    return Facts((*facts, _banded_lattice(prover, system)))
+
+
+def _general(prover: _Prover) -> tuple[Fact, ...]:
+    return (
+        _conservative(prover),
+        _autonomous(prover),
+        _affine(prover),
+        _constant_mass(prover),
+        _separable(prover),
     )
 
 
@@ -145,6 +163,30 @@ def _banded(p: _Prover) -> Fact:
     evidence = "only neighbouring components are coupled"
     if not holds:
         evidence = "fewer than three components" if n < 3 else "distant components are coupled"
+    return Fact("banded", holds, evidence)
+
+
+def _banded_lattice(p: _Prover, system: LatticeSystem) -> Fact:
+    s = p.system
+    n = len(p.q) // len(p.model.coordinates)
+
+    def far(i: int, j: int) -> bool:
+        distance = abs(i % n - j % n)
+        ring = system.lattice.periodic
+        return (min(distance, n - distance) if ring else distance) > system.reach
+
+    beyond = [
+        block[i][j]
+        for block in (s.a_q, s.a_v, s.b_q, s.b_v)
+        for i in range(len(p.q))
+        for j in range(len(p.q))
+        if far(i, j)
+    ]
+    holds = p.zero(*beyond)
+    if system.reach == 0:
+        return Fact("banded", holds, "sites are not coupled")
+    apart = "neighbouring sites" if system.reach == 1 else f"sites up to {system.reach} apart"
+    evidence = f"{apart} are coupled" if holds else "distant sites are coupled"
     return Fact("banded", holds, evidence)
 
 

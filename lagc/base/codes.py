@@ -138,6 +138,23 @@ class Code(Enum):
         "model is written `L = ...`, `K = ...` or `R = ...`, without `let`.",
         Severity.WARNING,
     )
+    LAG219 = (
+        "index of a lattice",
+        "`index i in 0..49 periodic` declares a lattice; fields are declared `coordinate phi[i]`. "
+        "The index has a value inside `sum(i, ...)` and `force phi[i] = ...`; a site is written "
+        "`phi[i]`, `phi[i+1]` or `phi[0]`, with a constant shift.",
+    )
+    LAG220 = (
+        "beyond the end of a lattice",
+        "There is no such site. On a lattice declared `free` the terms of a density that reach "
+        "beyond an end are left out, on one declared `periodic` sites are counted on round the "
+        "ring; otherwise a sum must stay within the ends.",
+    )
+    LAG221 = (
+        "coupling is not local",
+        "L, K and R of a lattice model are sums over sites of densities that couple a site to "
+        "others nearby, so that the equations of motion are banded.",
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "

@@ -39,7 +39,7 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
         click.echo(compilation.text, nl=False)
         return 0
     common.write_atomically(target, compilation.text.encode())
-    dof = len(compilation.model.labels)
+    dof = compilation.model.dof
     plural = "" if dof == 1 else "s"
     click.echo(f"{target}: {compilation.model.name}, {dof} degree{plural} of freedom", err=True)
     return 0

@@ -24,6 +24,7 @@ from lagc.plotting import check_plot, plot_trajectory
 if TYPE_CHECKING:
     from lagc.driver import Compilation
     from lagc.runtime import System, Trajectory
+    from lagc.semantics.sites import Lattice
 
 CHUNK = 20_000
 _DEFAULT_ORDER = 6
@@ -182,7 +183,7 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
     values = dict(system.spec.initial)
     if text is not None:
         from lagc.lower.lowering import nearest_double
-        from lagc.semantics.declarations import ConstantReader
+        from lagc.semantics.constants import ConstantReader
         from lagc.semantics.lines import read_assignments
         from lagc.semantics.names import Scope
         from lagc.syntax.parser import parse_assignments
@@ -193,11 +194,18 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
             raise common.OptionError(diagnostics.in_source_order())
         constants = {c.name: c.value for c in compilation.model.constants}
         reader = ConstantReader(
-            Scope(constants=dict(constants), constant=lambda n, s: True), diagnostics
+            Scope(
+                constants=dict(constants),
+                constant=lambda n, s: True,
+                lattice=compilation.model.lattice,
+                varying={c.name for c in compilation.model.constants if c.varies},
+            ),
+            diagnostics,
         )
         found = read_assignments(given, compilation.model.coordinates, reader)
         if diagnostics.errors:
             raise common.OptionError(diagnostics.in_source_order())
+        _require_single_sites(compilation.model.lattice, [label for label, _ in found])
         new = {label: nearest_double(value) for label, value in found}
         # A momentum given here takes the place of the model's velocities, and the other way round.
         replaced: tuple[str, ...] = ()
@@ -211,6 +219,17 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
     if v0 is not None and p0 is not None:
         raise fail(Code.LAG501, "initial velocities and momenta are both given; one is enough")
     return {"q0": q0, "v0": v0, "p0": p0}
+
+
+def _require_single_sites(lattice: Lattice | None, labels: list[str]) -> None:
+    """Fields as a whole are given in the model, where functions of the index are compiled."""
+    for label in labels:
+        if lattice is not None and f"[{lattice.index}]" in label:
+            raise fail(
+                Code.LAG510,
+                f"--initial: `{label}` stands for every site",
+                help=f"write `initial {label} = ...` in the model; single sites can be given here",
+            )
 
 
 def _signals(items: tuple[str, ...], schedule: _Schedule) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from lagc.driver import STRATEGY, Compilation
-from lagc.mechanics.nodesystem import acceleration_symbols
+from lagc.mechanics.lattice import LatticeSystem, at_generic_site
+from lagc.mechanics.nodesystem import NodeSystem, acceleration_symbols
 from lagc.semantics.model import TIME, Coefficient
 from lagc.semantics.notation import number_text, to_latex, to_text
 
@@ -22,24 +23,45 @@ def _lines(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
     model, nodes = c.model, c.nodes
     yield f"model {model.name}"
     yield ""
+    lattice = model.lattice
+    if lattice is not None:
+        sites = f"{lattice.first}..{lattice.last} {lattice.ends}".rstrip()
+        yield f"index        {lattice.index} in {sites}"
+    along = f"[{lattice.index}]" if lattice else ""
     for coordinate in model.coordinates:
-        size = "" if coordinate.size is None else f"[{coordinate.size}]"
+        size = along if coordinate.size is None else f"[{coordinate.size}]"
         period = "" if coordinate.modulus is None else f" mod {to_text(coordinate.modulus)}"
         yield f"coordinate   {coordinate.name}{size}{period}"
     for constant in model.constants:
-        yield f"constant     {constant.name} = {number_text(constant.value)}"
+        name = constant.name + (along if constant.varies else "")
+        yield f"constant     {name} = {number_text(constant.value)}"
     for coefficient in model.coefficients:
-        yield f"coefficient  {coefficient.name} in {_range(coefficient)}{_default(coefficient)}"
+        name = coefficient.name + (along if coefficient.varies else "")
+        yield f"coefficient  {name} in {_range(coefficient)}{_default(coefficient)}"
     for signal in model.inputs:
         yield f"input        {signal.name}(t)"
     for slot in model.neural:
         yield f"neural       {slot.name}: {slot.inputs} number(s) to one"
     yield ""
-    yield f"L = {write(nodes.lagrangian)}"
+    yield f"L = {write(model.lagrangian)}"
     yield f"K = {write(model.coupling)}"
     yield ""
+    yield from _at_a_site(nodes, write) if isinstance(nodes, LatticeSystem) else _in_full(c, write)
+    for observable in model.observables:
+        yield f"observable  {observable.name} = {write(observable.value)}"
+    yield ""
+    yield "structure"
+    for fact in c.facts.items:
+        yield f"  {'yes' if fact.holds else 'no ':<4} {fact.name} ({fact.evidence})"
+    yield f"strategy: {STRATEGY}"
+
+
+def _in_full(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
+    """The equations component by component."""
+    model, nodes = c.model, c.nodes
+    assert isinstance(nodes, NodeSystem)
     yield "equations of motion, M q'' = f"
-    for row, (label, rate) in enumerate(zip(model.labels, _forces(c), strict=True)):
+    for row, (label, rate) in enumerate(zip(model.labels, _forces(nodes), strict=True)):
         left = sp.Add(
             *[
                 m * acceleration
@@ -54,18 +76,30 @@ def _lines(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
     yield ""
     yield f"energy      E = {write(collected(nodes.energy))}"
     yield f"its rate    dE/dt = {write(collected(nodes.energy_rate))}"
-    for observable in model.observables:
-        yield f"observable  {observable.name} = {write(observable.value)}"
+
+
+def _at_a_site(system: LatticeSystem, write: Callable[[sp.Expr], str]) -> Iterator[str]:
+    """The equations of a lattice at one site: d/dt b = a, and what acts at some sites beside it."""
+    model, lattice = system.model, system.lattice
+    columns = [at_generic_site(system, parts) for parts in (system.a, system.b)]
+    yield f"equations of motion at the site {lattice.index}, d/dt p = f"
+    for c, force, momentum in zip(model.coordinates, *columns, strict=True):
+        for name, equation in (("f", force), ("p", momentum)):
+            yield f"  {name}[{c.name}[{lattice.index}]] = {write(equation.everywhere)}"
+            for first, last, extra in equation.elsewhere:
+                many = f"for {lattice.index} in {first}..{last}"
+                where = many if first != last else f"at {lattice.index} = {first}"
+                yield f"      and {where}: {write(extra)}"
+    if lattice.ends == "free":
+        yield "  without the terms that reach beyond an end of the lattice"
     yield ""
-    yield "structure"
-    for fact in c.facts.items:
-        yield f"  {'yes' if fact.holds else 'no ':<4} {fact.name} ({fact.evidence})"
-    yield f"strategy: {STRATEGY}"
+    yield f"energy      E = {write(system.summed(system.energy))}"
+    yield f"its rate    dE/dt = {write(system.summed(system.power))}"
 
 
-def _forces(c: Compilation) -> Iterator[sp.Expr]:
+def _forces(nodes: NodeSystem) -> Iterator[sp.Expr]:
     """a - b_q q' - b_t, what is left when M q'' is taken to the other side."""
-    model, nodes = c.model, c.nodes
+    model = nodes.model
     for row, a in enumerate(nodes.a):
         b = nodes.b[row]
         drift = [b.diff(i.symbol) * sp.Symbol(f"{i.name}'") for i in model.inputs]

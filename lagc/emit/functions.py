@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lagc.lower.program import Instruction, NeuralCall, Program, Variable
+from lagc.lower.program import Count, Grid, Instruction, NeuralCall, Output, Program, Variable
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _JAX = {
@@ -19,18 +19,21 @@ _JAX = {
 }
 
 
-def emit_function(name: str, program: Program, docstring: str) -> str:
+def emit_function(
+    name: str, program: Program, docstring: str, arguments: str = "q, v, t, c, u, n"
+) -> str:
     """`def name(q, v, t, c, u, n)`: components lead, elementwise over the axes behind them."""
     names = _names(program)
-    lines = [f"def {name}(q, v, t, c, u, n):", f'    """{docstring}"""']
+    lines = [f"def {name}({arguments}):", f'    """{docstring}"""']
     for number, instruction in enumerate(program.instructions):
         if instruction.operation != "constant" and instruction.payload != Variable("t"):
-            lines.append(f"    {names[number]} = {_right_side(instruction, names)}")
-    results = [_result(output.shape, output.values, names) for output in program.outputs]
-    if len(results) == 1:
-        lines.append(f"    return {results[0]}")
+            right = _right_side(instruction, names, program.grid)
+            lines.append(f"    {names[number]} = {right}")
+    if len(program.outputs) == 1:
+        lines.append(f"    return {_result(program.outputs[0], names, program.grid, ' ' * 4)}")
     else:
         lines.append("    return (")
+        results = [_result(output, names, program.grid, " " * 8) for output in program.outputs]
         lines += [f"        {result}," for result in results]
         lines.append("    )")
     return "\n".join(lines)
@@ -45,6 +48,9 @@ def _names(program: Program) -> list[str]:
         if instruction.operation == "constant":
             value = payload if isinstance(payload, float) else 0.0
             names.append(repr(value) if value >= 0 else f"({value!r})")
+        elif isinstance(payload, Variable) and payload.sites is not None:
+            names.append(f"x{count}")
+            count += 1
         elif isinstance(payload, Variable) and payload.kind in ("q", "v"):
             names.append(f"{payload.kind}{payload.index}")
         elif isinstance(payload, Variable) and payload.kind == "t":
@@ -55,11 +61,13 @@ def _names(program: Program) -> list[str]:
     return names
 
 
-def _right_side(instruction: Instruction, names: Sequence[str]) -> str:
+def _right_side(instruction: Instruction, names: Sequence[str], grid: Grid | None) -> str:
     operation, payload = instruction.operation, instruction.payload
     operands = [names[o] for o in instruction.operands]
     if isinstance(payload, Variable):
-        return _input(payload)
+        return _input(payload) if grid is None else _lattice_input(payload, grid)
+    if isinstance(payload, Count):
+        return f"_rt.total(t, {operands[0]}, {payload.sites})"
     if isinstance(payload, NeuralCall):
         arguments = "".join(f"{x}, " for x in operands)
         return f"_rt.neural_term(n[{payload.slot!r}], {payload.orders!r}, ({arguments.strip()}), t)"
@@ -84,7 +92,43 @@ def _input(variable: Variable) -> str:
             return f"u[{variable.name!r}]"
 
 
-def _result(shape: tuple[int, ...], values: Sequence[int], names: Sequence[str]) -> str:
+def _lattice_input(variable: Variable, grid: Grid) -> str:
+    """Values at the sites of a density, beside what an ordinary function takes."""
+    if variable.sites is None:
+        return _input(variable)
+    if not variable.sites:
+        return f"_rt.everywhere({_input(variable)}, t)"
+    start, count = variable.sites
+    match variable.kind:
+        case "q" | "v":
+            taken = f"{variable.kind}, {variable.index}, {grid.size}, {start}, {count}"
+            return f"_rt.field_at({taken})  # {variable.name}"
+        case "site":
+            size = grid.size if grid.periodic else None
+            return f"_rt.site_numbers(t, {grid.first}, {size}, {start}, {count})"
+        case _:
+            return f"_rt.values_at({_input(variable)}, t, {grid.size}, {start}, {count})"
+
+
+def _lattice_result(output: Output, names: Sequence[str], grid: Grid, indent: str) -> str:
+    if output.places is None:
+        return f"_rt.assemble(t, {names[output.values[0]]})"
+    if len(output.shape) == 1:
+        return f"_rt.at_all_sites(t, {grid.size}, {names[output.values[0]]})"
+    parts = "".join(
+        f"\n{indent}    ({row}, {start}, {count}, {names[value]}),"
+        for value, (row, start, count) in zip(output.values, output.places, strict=True)
+    )
+    listed = f"({parts}\n{indent})" if parts else "()"
+    if len(output.shape) == 2:
+        return f"_rt.lattice_vector(t, {grid.fields}, {grid.size}, {listed})"
+    return f"_rt.lattice_bands(t, {output.shape!r}, {listed})"
+
+
+def _result(output: Output, names: Sequence[str], grid: Grid | None, indent: str) -> str:
+    if grid is not None:
+        return _lattice_result(output, names, grid, indent)
+    shape, values = output.shape, output.values
     if not shape:
         return f"_rt.assemble(t, {names[values[0]]})"
     if len(shape) == 1:

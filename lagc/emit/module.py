@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import keyword
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 import sympy as sp
 
@@ -19,9 +20,11 @@ from lagc.emit.functions import emit_function
 from lagc.lower.lowering import nearest_double
 from lagc.lower.program import Program
 from lagc.lower.programs import ModelPrograms
+from lagc.mechanics.lattice import LatticeSystem, at_generic_site
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.model import Coefficient, Coordinate, Law, Model
 from lagc.semantics.notation import number_text, to_text
+from lagc.semantics.sites import Lattice
 
 _FACE = (
     "simulate",
@@ -44,19 +47,29 @@ _DOCSTRINGS = {
     "momentum": "b: (dof, ...).",
     "energy": "v.dL/dv - L: (...).",
 }
+_BANDS = (
+    "da/dq, da/dv, db/dq, db/dv: bands ({bands}, {fields}, {fields}, {size}, ...) each; "
+    "[o, f, g, j] is by field g at site j+o-{reach}."
+)
 
 
 def emit_module(
-    system: NodeSystem, facts: Facts, programs: ModelPrograms, version: str, strategy: str
+    system: NodeSystem | LatticeSystem,
+    facts: Facts,
+    programs: ModelPrograms,
+    version: str,
+    strategy: str,
 ) -> str:
     """The module text of a model."""
     model = system.model
+    docstrings = _DOCSTRINGS | ({"blocks": _bands(system)} if _on_lattice(system) else {})
     parts = [
-        _header(system, programs, version),
+        _header(system, version),
         "import jax.numpy as jnp  # noqa: F401\n\nfrom lagc import runtime as _rt",
-        _spec(model, facts, version, strategy),
+        *_site_functions(programs),
+        _spec(system, facts, programs, version, strategy),
         *(
-            emit_function(f"_{p.name}", p, _DOCSTRINGS[p.name] + _cost(p))
+            emit_function(f"_{p.name}", p, docstrings[p.name] + _cost(p))
             for p in programs.all()[: len(_DOCSTRINGS)]
         ),
         *(
@@ -78,7 +91,28 @@ def _cost(program: Program) -> str:
     return f" {n} operation{'' if n == 1 else 's'}."
 
 
-def _header(system: NodeSystem, programs: ModelPrograms, version: str) -> str:
+def _on_lattice(system: NodeSystem | LatticeSystem) -> TypeGuard[LatticeSystem]:
+    return isinstance(system, LatticeSystem)
+
+
+def _bands(system: LatticeSystem) -> str:
+    fields, size, w = len(system.model.coordinates), system.lattice.size, system.reach
+    return _BANDS.format(bands=2 * w + 1, fields=fields, size=size, reach=w)
+
+
+def _site_functions(programs: ModelPrograms) -> Iterator[str]:
+    """Functions of the site: defaults of coefficients, initial values."""
+    for kind, what, made in (
+        ("default", "Default of coefficient", programs.defaults),
+        ("initial", "Initial value", programs.initial),
+    ):
+        for i, p in enumerate(made):
+            shape = f"({p.outputs[0].shape[0]}, ...)"
+            docstring = f"{what} `{p.name}` at every site: {shape}, t being (...)."
+            yield emit_function(f"_{kind}_{i}", p, docstring, arguments="t")
+
+
+def _header(system: NodeSystem | LatticeSystem, version: str) -> str:
     model = system.model
     file = safe_file_name(model.source.name)
     lines = [
@@ -86,19 +120,26 @@ def _header(system: NodeSystem, programs: ModelPrograms, version: str) -> str:
         f"# source sha256: {source_hash(model)}",
         f'"""{model.name}: a Lagrangian system compiled by lagc.',
         "",
-        *_equations("L", [(t.value, t.span.line) for t in model.lagrangian_terms], file),
+        *_equations("L", [(model.written(t), t.span.line) for t in model.lagrangian_terms], file),
     ]
     if model.coupling_terms:
-        lines += _equations("K", [(t.value, t.span.line) for t in model.coupling_terms], file)
-    lines += ["", "Equations of motion: d/dt b = a with"]
-    for label, a, b in zip(model.labels, system.a, system.b, strict=True):
-        lines += [f"    a[{label}] = {to_text(a)}", f"    b[{label}] = {to_text(b)}"]
-    lines += ["", f"Degrees of freedom ({len(model.labels)}): {', '.join(model.labels)}."]
+        terms = [(model.written(t), t.span.line) for t in model.coupling_terms]
+        lines += _equations("K", terms, file)
+    if _on_lattice(system):
+        lines += _lattice_equations(system)
+    else:
+        lines += ["", "Equations of motion: d/dt b = a with"]
+        for label, a, b in zip(model.labels, system.a, system.b, strict=True):
+            lines += [f"    a[{label}] = {to_text(a)}", f"    b[{label}] = {to_text(b)}"]
+        lines += ["", f"Degrees of freedom ({len(model.labels)}): {', '.join(model.labels)}."]
+    site = f"[{model.lattice.index}]" if model.lattice else ""
     for constant in model.constants:
-        lines.append(f"Constant {constant.name} = {number_text(constant.value)}.")
+        name = f"{constant.name}{site if constant.varies else ''}"
+        lines.append(f"Constant {name} = {number_text(constant.value)}.")
     for coefficient in model.coefficients:
         default = "no default" if coefficient.default is None else number_text(coefficient.default)
-        lines.append(f"Coefficient {coefficient.name}, default {default}.")
+        name = f"{coefficient.name}{site if coefficient.varies else ''}"
+        lines.append(f"Coefficient {name}, default {default}.")
     lines += [f"Input {i.name}: a signal given at run time." for i in model.inputs]
     lines += [f"Neural term {s.name}: ({s.inputs},) -> ()." for s in model.neural]
     lines += [
@@ -107,6 +148,27 @@ def _header(system: NodeSystem, programs: ModelPrograms, version: str) -> str:
         '"""',
     ]
     return "\n".join(_wrapped(lines))
+
+
+def _lattice_equations(system: LatticeSystem) -> Iterator[str]:
+    model, lattice = system.model, system.lattice
+    yield ""
+    yield "Equations of motion: d/dt b = a, at the site i of the lattice, with".replace(
+        "site i", f"site {lattice.index}"
+    )
+    for c, *pair in zip(
+        model.coordinates, *(at_generic_site(system, p) for p in (system.a, system.b)), strict=True
+    ):
+        for name, equation in zip("ab", pair, strict=True):
+            label = f"{name}[{c.name}[{lattice.index}]]"
+            yield f"    {label} = {to_text(equation.everywhere)}"
+            for first, last, extra in equation.elsewhere:
+                yield f"        and for {lattice.index} in {first}..{last}: {to_text(extra)}"
+    if lattice.ends == "free":
+        yield "Terms that reach beyond an end of the lattice are left out there."
+    yield ""
+    ranges = [f"{c.name}[{lattice.first}] to {c.name}[{lattice.last}]" for c in model.coordinates]
+    yield f"Degrees of freedom ({model.dof}): {', then '.join(ranges)}."
 
 
 def safe_file_name(name: str) -> str:
@@ -140,16 +202,27 @@ def _wrapped(lines: Iterable[str]) -> list[str]:
 # --- SPEC ------------------------------------------------------------------------------------
 
 
-def _spec(model: Model, facts: Facts, version: str, strategy: str) -> str:
-    initial = ", ".join(f"{label!r}: {_number(value)}" for label, value in model.initial)
+def _spec(
+    system: NodeSystem | LatticeSystem,
+    facts: Facts,
+    programs: ModelPrograms,
+    version: str,
+    strategy: str,
+) -> str:
+    model = system.model
+    functions = {p.name: f"_initial_{i}" for i, p in enumerate(programs.initial)}
+    defaults = {p.name: f"_default_{i}" for i, p in enumerate(programs.defaults)}
+    initial = ", ".join(
+        f"{label!r}: {_number(value)}" for label, value in model.initial if label not in functions
+    )
     run = model.run
     lines = [
         "SPEC = _rt.ModelSpec(",
         f"    name={model.name!r},",
         f"    source_hash={source_hash(model)!r},",
         f"    lagc_version={version!r},",
-        *_tuple_field("coordinates", (_coordinate(c) for c in model.coordinates)),
-        *_tuple_field("coefficients", (_coefficient(c) for c in model.coefficients)),
+        *_tuple_field("coordinates", (_coordinate(c, model.lattice) for c in model.coordinates)),
+        *_tuple_field("coefficients", (_coefficient(c, defaults) for c in model.coefficients)),
         *_tuple_field("inputs", (repr(i.name) for i in model.inputs)),
         *_tuple_field(
             "neural",
@@ -167,9 +240,27 @@ def _spec(model: Model, facts: Facts, version: str, strategy: str) -> str:
             (f"_rt.FactSpec({f.name!r}, {f.holds!r}, {f.evidence!r})" for f in facts.items),
         ),
         f"    strategy={strategy!r},",
+        *(_lattice_fields(system, functions) if _on_lattice(system) else ()),
         ")",
     ]
     return "\n".join(lines)
+
+
+def _lattice_fields(system: LatticeSystem, functions: Mapping[str, str]) -> Iterator[str]:
+    lattice = system.lattice
+    fields = "".join(f"{c.name!r}, " for c in system.model.coordinates).strip()
+    yield "    lattice=_rt.LatticeSpec("
+    yield f"        {lattice.index!r}, {lattice.first}, {lattice.size}, {lattice.periodic!r},"
+    yield f"        fields=({fields}),"
+    yield f"        reach={system.reach},"
+    yield f"        local_mass={system.local_mass!r},"
+    yield "    ),"
+    if functions:
+        generic = f"[{lattice.index}]"
+        entries = ", ".join(
+            f"{label.replace(generic, '')!r}: {name}" for label, name in functions.items()
+        )
+        yield f"    initial_fields={{{entries}}},"
 
 
 def _tuple_field(name: str, items: Iterable[str]) -> list[str]:
@@ -177,15 +268,25 @@ def _tuple_field(name: str, items: Iterable[str]) -> list[str]:
     return [f"    {name}=(", *entries, "    ),"] if entries else [f"    {name}=(),"]
 
 
-def _coordinate(c: Coordinate) -> str:
+def _coordinate(c: Coordinate, lattice: Lattice | None) -> str:
+    if lattice is not None:
+        return (
+            f"_rt.CoordinateSpec({c.name!r}, {lattice.size}, {_optional(c.modulus)}, "
+            f"first={lattice.first})"
+        )
     return f"_rt.CoordinateSpec({c.name!r}, {c.size!r}, {_optional(c.modulus)})"
 
 
-def _coefficient(c: Coefficient) -> str:
+def _coefficient(c: Coefficient, defaults: Mapping[str, str]) -> str:
     prior = "None" if c.prior is None else _law(c.prior)
+    default, site = _optional(None if c.name in defaults else c.default), ""
+    if c.varies:
+        site = ", site_dependent=True"
+        if c.name in defaults:
+            site += f", default_at={defaults[c.name]}"
     return (
-        f"_rt.CoefficientSpec({c.name!r}, {_optional(c.default)}, {_optional(c.lower)}, "
-        f"{_optional(c.upper)}, {c.lower_open!r}, {c.upper_open!r}, {prior})"
+        f"_rt.CoefficientSpec({c.name!r}, {default}, {_optional(c.lower)}, "
+        f"{_optional(c.upper)}, {c.lower_open!r}, {c.upper_open!r}, {prior}{site})"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -44,7 +45,7 @@ _OPERATIONS: dict[Any, str] = {
 _LONGEST_PRODUCT = 64  # larger integer powers are left to `pow`
 
 
-class _Builder:
+class Builder:
     """Instructions so far, and where each operation and each expression already stands."""
 
     def __init__(self, variables: Mapping[sp.Symbol, Variable]) -> None:
@@ -64,6 +65,10 @@ class _Builder:
     def constant(self, value: sp.Expr) -> int:
         """A number, rounded to the nearest double."""
         return self.emit("constant", payload=nearest_double(value))
+
+    def define(self, symbol: sp.Symbol, number: int) -> None:
+        """Lets a symbol stand for a value that was computed before."""
+        self._expressions[symbol] = number
 
     def lower(self, e: sp.Expr) -> int:
         """The number of the instruction that computes `e`."""
@@ -203,17 +208,18 @@ def lower_program(
     constants: Mapping[sp.Symbol, sp.Expr],
 ) -> Program:
     """A program that computes `outputs`: name -> (shape, entries in row order)."""
-    builder = _Builder(variables)
+    builder = Builder(variables)
     made = [
         Output(key, shape, tuple(builder.lower(e.xreplace(dict(constants))) for e in entries))
         for key, (shape, entries) in outputs.items()
     ]
-    program = _without_dead_code(Program(name, tuple(builder.instructions), tuple(made)))
+    program = without_dead_code(Program(name, tuple(builder.instructions), tuple(made)))
     program.verify()
     return program
 
 
-def _without_dead_code(program: Program) -> Program:
+def without_dead_code(program: Program) -> Program:
+    """The program with what no output needs left out."""
     live = {value for output in program.outputs for value in output.values}
     for number in reversed(range(len(program.instructions))):
         if number in live:
@@ -225,7 +231,6 @@ def _without_dead_code(program: Program) -> Program:
         if number in live
     )
     outputs = tuple(
-        Output(o.name, o.shape, tuple(renumbered[value] for value in o.values))
-        for o in program.outputs
+        replace(o, values=tuple(renumbered[value] for value in o.values)) for o in program.outputs
     )
-    return Program(program.name, instructions, outputs)
+    return replace(program, instructions=instructions, outputs=outputs)

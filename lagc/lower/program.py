@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Number of operands of each operation; `neural` and `input` carry the rest in their payload.
+# Number of operands of each operation; `neural`, `input` and `total` (the sum over sites) carry the
+# rest in their payload.
 ARITY = {
     "constant": 0,
     "input": 0,
@@ -36,17 +37,24 @@ ARITY = {
     "minimum": 2,
     "maximum": 2,
     "neural": None,
+    "total": 1,
 }
 
 
 @dataclass(frozen=True)
 class Variable:
     """An argument of a node function: kind `q`, `v` (with the component in `index`), `t`,
-    `coefficient` or `signal` (with a `name`)."""
+    `coefficient` or `signal` (with a `name`).
+
+    In a density of a lattice `sites` is (start, count): the values at so many sites from the
+    start-th on, of the field `index`, of a coefficient, or (kind `site`) the numbers of the sites.
+    It is () for a value that is the same at all sites.
+    """
 
     kind: str
     name: str = ""
     index: int = 0
+    sites: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,21 +66,43 @@ class NeuralCall:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many sites a total runs over."""
+
+    sites: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The lattice of a program: how many fields and sites, the number of the first site."""
+
+    fields: int
+    size: int
+    first: int
+    periodic: bool
+
+
+@dataclass(frozen=True)
 class Instruction:
     """value := operation(operands); operands are numbers of earlier instructions."""
 
     operation: str
     operands: tuple[int, ...] = ()
-    payload: float | Variable | NeuralCall | None = None
+    payload: float | Variable | NeuralCall | Count | None = None
 
 
 @dataclass(frozen=True)
 class Output:
-    """A result: a scalar (`shape` ()), vector or matrix of instruction numbers in row order."""
+    """A result: a scalar (`shape` ()), vector or matrix of instruction numbers in row order.
+
+    On a lattice an array of `shape` with the sites as last axis, zero but for what the values add:
+    `places` holds the row (over all axes before the sites) and the start and count of the sites.
+    """
 
     name: str
     shape: tuple[int, ...]
     values: tuple[int, ...]
+    places: tuple[tuple[int, int, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +112,7 @@ class Program:
     name: str
     instructions: tuple[Instruction, ...]
     outputs: tuple[Output, ...]
+    grid: Grid | None = None
 
     def verify(self) -> None:
         """Operands defined before use, arities right, every output covered, nothing dead."""
@@ -99,6 +130,10 @@ class Program:
             size = 1
             for extent in output.shape:
                 size *= extent
+            if output.places is not None:
+                rows, size = size // max(output.shape[-1], 1), len(output.places)
+                if any(not 0 <= row < rows for row, _, _ in output.places):
+                    raise AssertionError(f"output {output.name}: no such row")
             if size != len(output.values):
                 raise AssertionError(f"output {output.name} is not covered")
             if any(not 0 <= value < len(self.instructions) for value in output.values):
@@ -121,11 +156,21 @@ class Program:
             lines.append(f"  %{number} = {' '.join(parts)}")
         for output in self.outputs:
             values = " ".join(f"%{value}" for value in output.values)
+            if output.places is not None:
+                values = " ".join(
+                    f"[{row}, {start}:{start + count}]+=%{value}"
+                    for value, (row, start, count) in zip(output.values, output.places, strict=True)
+                )
             lines.append(f"  {output.name}{list(output.shape)} = {values}")
         return "\n".join(lines)
 
 
-def _payload_text(payload: float | Variable | NeuralCall) -> str:
+def _payload_text(payload: float | Variable | NeuralCall | Count) -> str:
+    if isinstance(payload, Count):
+        return f"over {payload.sites}"
+    if isinstance(payload, Variable) and payload.sites:
+        start, count = payload.sites
+        return f"{payload.name} {start}:{start + count}"
     if isinstance(payload, Variable):
         return payload.name or (f"{payload.kind}[{payload.index}]" if payload.kind != "t" else "t")
     if isinstance(payload, NeuralCall):

@@ -18,7 +18,11 @@ Outputs = dict[str, tuple[tuple[int, ...], Sequence[sp.Expr]]]
 
 @dataclass(frozen=True)
 class ModelPrograms:
-    """Node functions by the names that the runtime knows them by, and observables."""
+    """Node functions by the names that the runtime knows them by, and observables.
+
+    `defaults` and `initial` are functions of the number of a site, named after the coefficient or
+    the label (`phi'[i]`) whose values they give.
+    """
 
     lagrangian: Program
     forces: Program
@@ -26,6 +30,8 @@ class ModelPrograms:
     momentum: Program
     energy: Program
     observables: tuple[Program, ...]
+    defaults: tuple[Program, ...] = ()
+    initial: tuple[Program, ...] = ()
 
     def all(self) -> tuple[Program, ...]:
         """Every program, in the order of the module."""
@@ -44,7 +50,7 @@ def lower(system: NodeSystem) -> ModelPrograms:
     try:
         return _lower(system)
     except LagcError as error:
-        raise _placed(system.model, error) from None
+        raise placed(system.model, error) from None
 
 
 def _lower(system: NodeSystem) -> ModelPrograms:
@@ -77,7 +83,7 @@ def _lower(system: NodeSystem) -> ModelPrograms:
     )
 
 
-def _placed(model: Model, error: LagcError) -> LagcError:
+def placed(model: Model, error: LagcError) -> LagcError:
     """The error of a number that is no double, at the first term of L or K that has it."""
     (found,) = error.diagnostics
     for term in (*model.lagrangian_terms, *model.coupling_terms):

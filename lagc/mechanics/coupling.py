@@ -14,16 +14,27 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.numeric import vanishes
 from lagc.semantics.model import Model, Term
+from lagc.semantics.sites import Lattice, Place
 
 
 def physical_limit(model: Model, expression: sp.Expr) -> sp.Expr:
     """q_- and q'_- set to zero, q_+ and q'_+ to q and q'."""
+    lattice = model.lattice
+    if lattice is not None:
+        return lattice.renamed(expression, lambda place: _limit(lattice, place))
     replacement: dict[sp.Symbol, sp.Expr] = {}
     for primes in (0, 1):
         plain = model.variables(primes)
         replacement |= dict(zip(model.variables(primes, "+"), plain, strict=True))
         replacement |= dict.fromkeys(model.variables(primes, "-"), sp.Integer(0))
     return expression.xreplace(replacement)
+
+
+def _limit(lattice: Lattice, place: Place) -> sp.Expr:
+    if place.base.endswith("_-"):
+        return sp.Integer(0)
+    base = place.base.removesuffix("_+")
+    return lattice.at(base, place.shift) if place.site is None else lattice.fixed(base, place.site)
 
 
 def minus_variables(model: Model) -> tuple[sp.Symbol, ...]:

@@ -49,8 +49,7 @@ def check_mass_matrix(
     if any(vector is None for vector in null_vectors):
         return
     involved = sorted({i for vector in null_vectors if vector for i in vector})
-    names = ", ".join(f"`{model.labels[i]}`" for i in involved)
-    velocities = ", ".join(f"`{model.variables(1)[i].name}`" for i in involved)
+    names, velocities = (_listed(model, involved, primes) for primes in (0, 1))
     absent = [i for i in involved if model.variables(1)[i] not in model.lagrangian.free_symbols]
     help = f"give it a kinetic energy, a term in L of second order in {velocities}"
     if not absent and len(involved) > 1:
@@ -63,6 +62,20 @@ def check_mass_matrix(
         model.coordinate_of(involved[0]).span,
         help=help,
     )
+
+
+def _listed(model: Model, involved: Sequence[int], primes: int) -> str:
+    """The names of some components; a field that is involved at every site is named once."""
+    names: list[str] = []
+    start = 0
+    for c in model.coordinates:
+        symbols = c.symbols(primes, "")
+        found = [s.name for k, s in enumerate(symbols) if start + k in involved]
+        if c.index and len(found) == len(symbols):
+            found = [f"{c.name}{chr(39) * primes}[{c.index}]"]
+        names += found
+        start += len(symbols)
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _null_vector(rows: list[list[Any]]) -> tuple[int, ...] | None:
@@ -126,9 +139,12 @@ def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: D
             shift = {symbol: symbol + coordinate.modulus}
             changes = [e.xreplace(shift) - e for e in equations if symbol in e.free_symbols]
             if any(vanishes(model, change) is False for change in changes):
+                shown = (
+                    f"{coordinate.name}[{coordinate.index}]" if coordinate.index else symbol.name
+                )
                 diagnostics.add(
                     Code.LAG306,
-                    f"`{symbol.name}` is declared periodic, but the equations of motion change "
+                    f"`{shown}` is declared periodic, but the equations of motion change "
                     "when a period is added to it",
                     coordinate.span,
                     help=f"write the period as `{exact}`, which is exact"
@@ -136,3 +152,5 @@ def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: D
                     else "remove `mod`, or let the model depend on it through `sin` and `cos` "
                     "(a neural term too: `V(sin(theta), cos(theta))`)",
                 )
+                if coordinate.index:
+                    break

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import mpmath as mp
@@ -140,7 +141,9 @@ def random_points(
 ) -> Iterable[Evaluator]:
     """Evaluators at random values of every symbol of the model, at several spreads.
 
-    Half of the later ones lie near the initial values of the model, where it has a meaning.
+    Half of the later ones lie near the initial values of the model, where it has a meaning. On a
+    lattice fields rise from site to site at every third point and fall at another, so that roots
+    and logarithms of differences between neighbours have a value somewhere.
     """
     generator = random.Random(seed)
     symbols = [
@@ -162,7 +165,17 @@ def random_points(
                 values[c.symbol] = _within(generator, c.lower, c.upper)
             for symbol, value in model.constant_values.items():
                 values[symbol] = number(value)
+            _in_order(model, values, 0 if centre else attempt % 3)
             yield Evaluator(values, seed=generator.randrange(2**32))
+
+
+def _in_order(model: Model, values: dict[sp.Symbol, Any], order: int) -> None:
+    """Sorts the values of every field along the sites: upwards (1), downwards (2) or not (0)."""
+    for c in model.coordinates:
+        for primes, side in product((0, 1), ("", "+", "-")) if c.index and order else ():
+            symbols = c.symbols(primes, side)
+            ranked = sorted((values[s] for s in symbols), reverse=order == 2)
+            values |= dict(zip(symbols, ranked, strict=True))
 
 
 def _initial_point(model: Model) -> dict[sp.Symbol, Any]:

@@ -5,7 +5,19 @@ jax and numpy only; neither sympy nor lark is imported from here.
 
 from __future__ import annotations
 
-from lagc.runtime.nodes import assemble, neural_term, step
+from lagc.runtime.nodes import (
+    assemble,
+    at_all_sites,
+    everywhere,
+    field_at,
+    lattice_bands,
+    lattice_vector,
+    neural_term,
+    site_numbers,
+    step,
+    total,
+    values_at,
+)
 from lagc.runtime.priors import LogUniform, Mixture, Normal, Point, Prior, Uniform
 from lagc.runtime.signals import Samples
 from lagc.runtime.spec import (
@@ -13,6 +25,7 @@ from lagc.runtime.spec import (
     CoordinateSpec,
     FactSpec,
     Kernels,
+    LatticeSpec,
     ModelSpec,
     NeuralSpec,
     RunSpec,
@@ -26,6 +39,7 @@ __all__ = [
     "CoordinateSpec",
     "FactSpec",
     "Kernels",
+    "LatticeSpec",
     "LogUniform",
     "Mixture",
     "ModelSpec",
@@ -41,8 +55,16 @@ __all__ = [
     "Trajectory",
     "Uniform",
     "assemble",
+    "at_all_sites",
     "describe_status",
+    "everywhere",
+    "field_at",
+    "lattice_bands",
+    "lattice_vector",
     "neural_term",
+    "site_numbers",
     "step",
     "tableau",
+    "total",
+    "values_at",
 ]

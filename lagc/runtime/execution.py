@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lagc.runtime import affine
 from lagc.runtime import march as marching
+from lagc.runtime.doubled import Doubled
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse
-from lagc.runtime.march import UNSOLVED, Machine, Path, State, World, march, wrap
+from lagc.runtime.march import UNSOLVED, Machine, Path, State, World, known_steps, march, wrap
 from lagc.runtime.method import along_nodes, method
 from lagc.runtime.plan import Lanes, Plan, Setting, StaticPlan, from_lanes, make_setting, to_lanes
 from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
 from lagc.runtime.solvers import Start, accelerate
+from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def _prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neur
     lanes = to_lanes(static, arrays)
     setting = make_setting(system, static, lanes, signals, neural)
     equations = StepEquations(setting.model, method(static.r))
-    way = "newton" if static.way == "robust" else static.way
+    way = {"robust": "newton", "affine": "newton"}.get(static.way, static.way)
     robust = static.way == "robust"
     machine = Machine(equations, way, system.spec.moduli, robust, static.fallback)
     return Run(system, static, lanes, setting, machine)
@@ -315,6 +318,8 @@ _NODES = "lagc nodes"
 
 def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> tuple[State, Path]:
     """March in one go, or in pieces of which only the ends are kept for the derivative."""
+    if run.static.way == "affine":
+        return _affine_steps(run, state, first, steps)
     every, piece = run.static.save_every, run.static.checkpoint
     if every > 1:
         piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
@@ -339,6 +344,57 @@ def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> 
         state, rest = some(state, first + whole * piece, steps % piece)
         path = jax.tree_util.tree_map(lambda a, b: jnp.concatenate([a, b]), path, rest)
     return state, path
+
+
+def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
+    """The same for an affine model: every step by a power of one matrix."""
+    every = run.static.save_every
+    equations, kernels = run.machine.equations, run.system.kernels
+    t, origin = _level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
+    blocks = _call(run, kernels.blocks, origin, origin, t, _inputs_at(run, t))
+    h = run.lanes.arrays["dt"]
+    found = affine.step_map(equations, tuple(b[:, :, 0] for b in blocks), h)
+    matrix, gained, count = found.matrix, None, steps
+    if not holds(run.system.spec, "linear"):
+        gained = _forcing(run, found.inverse, first, steps)
+    elif every > 1:
+        matrix, count = affine.power(matrix, every), steps // every
+    z = Doubled(
+        jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low])
+    )
+    path, end = affine.propagate(matrix, z, gained, count)
+    if gained is not None and every > 1:
+        path = path[every - 1 :: every]
+    dof = state.q.shape[0]
+    finite = jnp.all(jnp.isfinite(path), axis=1) & found.good & (state.status == 0)
+    lost = jnp.cumsum(~finite, axis=0) > 0
+    place = jnp.argmax(lost, axis=0)
+    event = jnp.where(found.good, -_numbers(first, path.shape[0], every)[place], first + 1)
+    status = jnp.where((state.status == 0) & lost[-1], event, state.status).astype(jnp.int32)
+    winding = jnp.zeros((path.shape[0], *state.winding.shape), path.dtype)
+    end_state = state._replace(
+        q=end.high[:dof],
+        p=end.high[dof:],
+        q_low=-end.low[:dof],
+        p_low=-end.low[dof:],
+        status=status,
+    )
+    return end_state, Path(path[:, :dof], path[:, dof:], None, winding, lost)
+
+
+def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array:
+    """What the steps gain from rest at the origin: (steps, 2 dof, *L), or one if always the same."""
+    autonomous = holds(run.system.spec, "autonomous")
+    world = _world(run, None, first, 1 if autonomous else steps)
+    count = 1 if autonomous else steps
+    zero = jnp.zeros((count, run.system.spec.dof, *run.lanes.count), inverted.dtype)
+    lost = jnp.zeros((count, *run.lanes.count), bool)
+    u = jnp.zeros((*zero.shape[:2], run.machine.equations.method.s - 1, *run.lanes.count))
+    still = Path(zero, zero, u.astype(zero.dtype), zero[:, :0], lost)
+    rest = State(*([zero[0]] * 4), zero[0], lost[0], zero[0], lost[0])
+    x, _, _ = known_steps(run.machine, world, rest, still, first, count)
+    gained = affine.forced_part(run.machine.equations, inverted[:, :, None], x)
+    return jnp.moveaxis(gained, 1, 0)
 
 
 # --- what the face calls -------------------------------------------------------------------------

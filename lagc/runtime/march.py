@@ -331,7 +331,7 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
     state, world, first = primals
     end, path = march(machine, steps, True, state, world, first)
     assert path.u is not None
-    x, u, good = _known_steps(machine, world, state, path, first, steps)
+    x, u, good = known_steps(machine, world, state, path, first, steps)
     d_state, d_world, _ = tangents
     rest = _explicit_part(machine, world, x, u, d_world, first, steps)
     start = (_dense(d_state.q, state.q), _dense(d_state.p, state.p))
@@ -349,7 +349,7 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
 march.defjvp(_jvp, symbolic_zeros=True)
 
 
-def _known_steps(
+def known_steps(
     machine: Machine, world: World, state: State, path: Path, first: Array, steps: int
 ) -> tuple[StepData, Array, Array]:
     """Data and displacements of all the steps, which become places of a batch: (N, *L)."""

@@ -1,5 +1,9 @@
 """What emitted node functions call besides jax.numpy: assembling results, functions that
-jax.numpy lacks, and derivatives of neural terms.
+jax.numpy lacks, derivatives of neural terms, and on a lattice values at neighbouring sites.
+
+On a lattice of N sites a density is computed at `count` sites from the `start`-th on, as an array
+(count, ...) of the sites in front and the axes of `like` behind. Sites are counted on round the
+ring; the densities of a lattice with ends never ask for a site that does not exist.
 """
 
 from __future__ import annotations
@@ -53,3 +57,109 @@ def _partial(f: Callable[[jax.Array], jax.Array], i: int) -> Callable[[jax.Array
         return result
 
     return derivative
+
+
+# --- lattices --------------------------------------------------------------------------------
+
+
+def field_at(x: jax.Array, field: int, size: int, start: int, count: int) -> jax.Array:
+    """Values of a field at some sites. x: (fields*size, ...), field by field -> (count, ...)."""
+    return _window(x[field * size : (field + 1) * size], start, count)
+
+
+def values_at(x: jax.Array, like: jax.Array, size: int, start: int, count: int) -> jax.Array:
+    """Values of a coefficient at some sites.
+
+    x: () if it is the same everywhere; (size,); or (size, ...) with the axes of `like` behind, of
+    which any may be 1. Returns () or (count, ...).
+    """
+    if jnp.ndim(x) == 0:
+        return x
+    if x.ndim == 1:
+        x = x.reshape(-1, *[1] * like.ndim)
+    return x if x.shape[0] == 1 < size else _window(x, start, count)
+
+
+def everywhere(x: jax.Array, like: jax.Array) -> jax.Array:
+    """A value that is the same at all sites: () as it is, (...) with one axis for the sites."""
+    return x if jnp.ndim(x) == 0 else x.reshape(1, *[1] * (like.ndim - x.ndim), *x.shape)
+
+
+def site_numbers(
+    like: jax.Array, first: int, ring: int | None, start: int, count: int
+) -> jax.Array:
+    """The numbers of some sites: (count, 1, ..., 1); `ring` is the size of a periodic lattice."""
+    numbers = jnp.arange(start, start + count)
+    numbers = first + (numbers if ring is None else numbers % ring)
+    return numbers.astype(like.dtype).reshape(-1, *[1] * like.ndim)
+
+
+def at_all_sites(like: jax.Array, size: int, x: Any) -> jax.Array:
+    """A function of the site, a number or (size, 1, ...), as an array (size, ...)."""
+    return jnp.broadcast_to(jnp.asarray(x, like.dtype), (size, *like.shape))
+
+
+def total(like: jax.Array, x: Any, count: int) -> jax.Array:
+    """The sum of a density over its sites: a number or (count, ...) -> (...)."""
+    return jnp.sum(at_all_sites(like, count, x), axis=0)
+
+
+Part = tuple[int, int, int, Any]  # row, start, count and the values at these sites
+
+
+def lattice_vector(like: jax.Array, fields: int, size: int, parts: Sequence[Part]) -> jax.Array:
+    """Contributions to a vector: (fields*size, ...), field by field."""
+    rows = _rows(like, fields, size, parts)
+    return jnp.concatenate(rows) if fields > 1 else rows[0]
+
+
+def lattice_bands(like: jax.Array, shape: tuple[int, ...], parts: Sequence[Part]) -> jax.Array:
+    """Contributions to bands: shape (2w+1, fields, fields, size) -> (2w+1, fields, fields, size,
+    ...); the entry [o, f, g, j] is by the field g at the site j + o - w."""
+    *rows, size = shape
+    flat = jnp.stack(_rows(like, rows[0] * rows[1] * rows[2], size, parts))
+    return flat.reshape(*shape, *like.shape)
+
+
+def _rows(like: jax.Array, count: int, size: int, parts: Sequence[Part]) -> list[jax.Array]:
+    """One array (size, ...) a row: the sum of what is added at each site, zero elsewhere."""
+    windows: dict[tuple[int, int, int], jax.Array] = {}
+    for row, start, length, x in parts:
+        values = at_all_sites(like, length, x)
+        key = row, start, length
+        windows[key] = windows[key] + values if key in windows else values
+    rows: dict[int, jax.Array] = {}
+    for (row, start, length), values in windows.items():
+        values = _embed(values, start, length, size)
+        rows[row] = rows[row] + values if row in rows else values
+    zero = jnp.zeros((size, *like.shape), like.dtype)
+    return [rows.get(row, zero) for row in range(count)]
+
+
+def _window(x: jax.Array, start: int, count: int) -> jax.Array:
+    """The values at some sites of a lattice: (size, ...) -> (count, ...)."""
+    size = x.shape[0]
+    start %= size
+    beyond = start + count - size
+    if beyond <= 0:
+        return x[start : start + count]
+    # Padded parts rather than `jnp.roll`, because XLA fuses them with what is computed from them
+    # (more than twice as fast for batches on a CPU).
+    return _padded(x[start:], 0, beyond) + _padded(x[:beyond], size - start, 0)
+
+
+def _embed(x: jax.Array, start: int, count: int, size: int) -> jax.Array:
+    """Values at some sites, zero at all others: (count, ...) -> (size, ...)."""
+    start %= size
+    beyond = start + count - size
+    if beyond <= 0:
+        return _padded(x, start, -beyond)
+    inside = count - beyond
+    return _padded(x[:inside], start, 0) + _padded(x[inside:], 0, size - beyond)
+
+
+def _padded(x: jax.Array, before: int, behind: int) -> jax.Array:
+    """Zeros put before and behind along the first axis."""
+    if not before and not behind:
+        return x
+    return jnp.pad(x, [(before, behind), *[(0, 0)] * (x.ndim - 1)])

@@ -8,39 +8,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from lagc.runtime.priors import Prior
 
 
 @dataclass(frozen=True)
 class CoordinateSpec:
-    """A coordinate: `size` is None for a scalar; `modulus` the period of an angle, or None."""
+    """A coordinate: `size` is None for a scalar; `modulus` the period of an angle, or None.
+
+    A field on a lattice has a component for each site, numbered from `first` on.
+    """
 
     name: str
     size: int | None = None
     modulus: float | None = None
+    first: int = 0
+
+    @property
+    def dof(self) -> int:
+        """Number of components."""
+        return 1 if self.size is None else self.size
 
     @property
     def labels(self) -> tuple[str, ...]:
         """One label a component: `q`, or `r[0]`, `r[1]`."""
-        if self.size is None:
-            return (self.name,)
-        return tuple(f"{self.name}[{i}]" for i in range(self.size))
+        return self._labels("")
 
     @property
     def velocity_labels(self) -> tuple[str, ...]:
         """`q'`, or `r'[0]`, `r'[1]`."""
+        return self._labels("'")
+
+    def _labels(self, prime: str) -> tuple[str, ...]:
         if self.size is None:
-            return (f"{self.name}'",)
-        return tuple(f"{self.name}'[{i}]" for i in range(self.size))
+            return (f"{self.name}{prime}",)
+        return tuple(f"{self.name}{prime}[{self.first + i}]" for i in range(self.size))
 
 
 @dataclass(frozen=True)
 class CoefficientSpec:
-    """A coefficient: default (or None), bounds (None for none) and the law of its family."""
+    """A coefficient: default (or None), bounds (None for none) and the law of its family.
+
+    A `site_dependent` one takes a value at each of the N sites of a lattice: () if it is the same
+    everywhere, (N,) or (N, ...). Its default is a number, or given by `default_at`, which takes an
+    array (...) for the type and the axes and returns (N, ...).
+    """
 
     name: str
     default: float | None = None
@@ -50,6 +68,7 @@ class CoefficientSpec:
     upper_open: bool = False
     prior: Prior | None = None
     site_dependent: bool = False
+    default_at: Callable[[jax.Array], jax.Array] | None = None
 
     @property
     def range_text(self) -> str:
@@ -90,8 +109,11 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class LatticeSpec:
-    """The lattice a model lives on: index name, first site, number of sites, whether its ends are
-    joined, the fields, and how far apart sites are coupled (`reach`)."""
+    """A lattice of `size` sites, numbered from `first` on; dof = len(fields)*size, field by field.
+
+    `reach` is the largest distance w between coupled sites. With `local_mass` b at a site depends
+    on the velocities at that site alone: of the bands of b_v only the one at offset w is not zero.
+    """
 
     index: str
     first: int
@@ -99,11 +121,17 @@ class LatticeSpec:
     periodic: bool
     fields: tuple[str, ...]
     reach: int
+    local_mass: bool
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything a generated module says about its model."""
+    """Everything a generated module says about its model.
+
+    initial: numbers by label. initial_fields: functions by the name of a field (`phi`, `phi'`,
+    `p[phi]`), which take an array (...) for the type and the axes and return (N, ...); a number for
+    a single site (`phi[0]` in `initial`) takes precedence.
+    """
 
     name: str
     source_hash: str
@@ -116,38 +144,50 @@ class ModelSpec:
     initial: Mapping[str, float] = field(default_factory=dict)
     run: RunSpec = RunSpec()
     facts: tuple[FactSpec, ...] = ()
-    strategy: str = "newton"
     diagonal_mass: bool = False
     lattice: LatticeSpec | None = None
+    initial_fields: Mapping[str, Callable[[jax.Array], jax.Array]] = field(default_factory=dict)
 
     @property
     def dof(self) -> int:
         """Number of degrees of freedom."""
-        return len(self.labels)
+        return sum(c.dof for c in self.coordinates)
 
-    @property
+    @cached_property
+    def initial_values(self) -> Mapping[str, float]:
+        """The initial values by label, those of whole fields at each of their sites."""
+        values: dict[str, float] = {}
+        for name, function in self.initial_fields.items():
+            first = self.lattice.first if self.lattice else 0
+            head, tail = (name[:-1], "]") if name.startswith("p[") else (name, "")
+            numbers = np.asarray(function(jnp.zeros(())), float)
+            values |= {f"{head}[{first + i}]{tail}": float(x) for i, x in enumerate(numbers)}
+        return values | dict(self.initial)
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """One label a degree of freedom."""
         return tuple(label for c in self.coordinates for label in c.labels)
 
-    @property
+    @cached_property
     def velocity_labels(self) -> tuple[str, ...]:
         """One velocity label a degree of freedom."""
         return tuple(label for c in self.coordinates for label in c.velocity_labels)
 
-    @property
+    @cached_property
     def momentum_labels(self) -> tuple[str, ...]:
         """`p[q]`, one a degree of freedom."""
         return tuple(f"p[{label}]" for label in self.labels)
 
-    @property
+    @cached_property
     def moduli(self) -> tuple[float | None, ...]:
         """The period of each degree of freedom, or None."""
-        return tuple(c.modulus for c in self.coordinates for _ in c.labels)
+        return tuple(c.modulus for c in self.coordinates for _ in range(c.dof))
 
 
 # Node functions have their components in front and are elementwise over the axes behind them:
 # (q: (dof, ...), v: (dof, ...), t: (...), coefficients, inputs, neural) -> arrays (*shape, ...).
+# Coefficients and inputs are () or (...); those that vary along a lattice also (N,) or (N, ...).
 Kernel = Callable[
     [
         jax.Array,
@@ -167,6 +207,10 @@ class Kernels:
 
     lagrangian -> (...); forces -> a (dof, ...), b (dof, ...); blocks -> a_q, a_v, b_q, b_v, each
     (dof, dof, ...) with the differentiated index first; momentum -> b; energy -> (...).
+
+    On a lattice of N sites with m fields and reach w the blocks are bands (2w+1, m, m, N, ...): the
+    entry [o, f, g, j] of a_q is the derivative of a of the field f at the site j with respect to
+    the field g at the site j + o - w, counted on round a ring, zero where there is no such site.
     """
 
     lagrangian: Kernel

@@ -280,6 +280,7 @@ class System:
         }
         if nodes is not None:
             arrays["nodes"] = (nodes.astype(dtype), 2)
+        equal_steps = True
         if times is not None:
             if dt is not None or steps is not None:
                 raise fail(Code.LAG509, "give either `times`, or `dt` and `steps`")
@@ -287,7 +288,7 @@ class System:
             if grid.ndim != 1 or grid.shape[0] < 2:
                 raise fail(Code.LAG505, "`times` is one axis of at least two times")
             args.check_dt(jnp.diff(grid))
-            steps = grid.shape[0] - 1
+            steps, equal_steps = grid.shape[0] - 1, False
             arrays["times"] = (grid, 1)
         else:
             if dt is None or steps is None:
@@ -302,7 +303,7 @@ class System:
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
-        way = choose_way(spec, r, strategy)
+        way = choose_way(spec, r, strategy, equal_steps)
         plan = make_plan(arrays, signals, terms, r=r, steps=steps, way=way, **options)
         args.refuse_unmarked_samples(constants, plan.static.batch, steps)
         return plan

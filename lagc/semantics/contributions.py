@@ -12,9 +12,11 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics import model as m
+from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.names import Context, Scope
+from lagc.semantics.sites import Lattice, SiteSum
 from lagc.semantics.size import SizeLimit
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
@@ -72,21 +74,24 @@ class ContributionReader:
         for sign, part in parts:
             value = self.limit.checked(self.reader(context).scalar(part, target), part.span)
             if isinstance(value, sp.Expr):
-                terms.append(m.Term(sign * value, part.span))
+                terms += self._placed(m.Term(sign * value, part.span))
         return terms
+
+    def _placed(self, term: m.Term) -> list[m.Term]:
+        """A summand as it is, on a lattice its densities."""
+        lattice = self.scope.lattice
+        if lattice is None:
+            return [term]
+        return densities(self.scope, lattice, term, self.diagnostics)
 
     def _rayleigh(self, dissipation: list[m.Term]) -> list[m.Term]:
         terms: list[m.Term] = []
         errors = len(self.diagnostics.errors)
         for term in dissipation:
-            slopes = [self._derivative(term, velocity) for velocity in self._symbols(1)]
-            terms += [
-                m.Term(-self._doubled(slope) * minus, term.span)
-                for slope, minus in zip(slopes, self._symbols(0, "-"), strict=True)
-                if slope != 0
-            ]
+            acting = self._slopes(term)
+            terms += acting
             failed = len(self.diagnostics.errors) > errors
-            if not failed and term.value != 0 and all(slope == 0 for slope in slopes):
+            if not failed and term.value != 0 and not acting:
                 self.diagnostics.add(
                     Code.LAG308,
                     "this part of R depends on no velocity",
@@ -96,6 +101,18 @@ class ContributionReader:
                     "belongs in L, a coupling with `q_-` in K",
                 )
         return terms
+
+    def _slopes(self, term: m.Term) -> list[m.Term]:
+        """-dR/dv_i(q_+, q'_+) q_-,i, those that are not zero."""
+        lattice = self.scope.lattice
+        if lattice is not None:
+            return list(rayleigh(self.scope, lattice, term, self._derivative))
+        slopes = [self._derivative(term, velocity) for velocity in self._symbols(1)]
+        return [
+            m.Term(-self._doubled(slope) * minus, term.span)
+            for slope, minus in zip(slopes, self._symbols(0, "-"), strict=True)
+            if slope != 0
+        ]
 
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
         try:
@@ -124,6 +141,9 @@ class ContributionReader:
                     help="write `force x = ...` or `force r[0] = ...`",
                 )
                 continue
+            if self.scope.lattice is not None:
+                terms += self._force_on_field(node, target, self.scope.lattice, acting)
+                continue
             place = self.reader(Context.PLAIN).read(node.target)
             value = self.reader(Context.PLAIN).read(node.value)
             if place is None or value is None:
@@ -138,22 +158,69 @@ class ContributionReader:
                     node.value.span,
                 )
                 continue
-            if twice := [acting[p] for p in places if p in acting]:
-                self.diagnostics.add(
-                    Code.LAG202,
-                    f"the force on `{node.target.span.text}` is given twice",
-                    node.target.span,
-                    help="add the forces up in one statement",
-                    notes=[Note("the first one is here", twice[0])],
-                )
+            if self._given_twice(node, places, acting):
                 continue
-            acting |= dict.fromkeys(places, node.target.span)
             minus = dict(zip(self._symbols(0), self._symbols(0, "-"), strict=True))
             terms += [
                 m.Term(self._doubled(v) * minus[p], node.span)
                 for p, v in zip(places, values, strict=True)
             ]
         return terms
+
+    def _given_twice(
+        self, node: ast.Force, places: tuple[sp.Expr, ...], acting: dict[sp.Expr, Span]
+    ) -> bool:
+        """Whether there was a force on any of the places before; notes this one."""
+        twice = [acting[p] for p in places if p in acting]
+        if twice:
+            self.diagnostics.add(
+                Code.LAG202,
+                f"the force on `{node.target.span.text}` is given twice",
+                node.target.span,
+                help="add the forces up in one statement",
+                notes=[Note("the first one is here", twice[0])],
+            )
+        acting |= dict.fromkeys(places, node.target.span)
+        return bool(twice)
+
+    def _force_on_field(
+        self, node: ast.Force, field: ast.Name, lattice: Lattice, acting: dict[sp.Expr, Span]
+    ) -> list[m.Term]:
+        """`force phi[i] = ...` on every site, `force phi[0] = ...` on one."""
+        index = node.target.index if isinstance(node.target, ast.Index) else None
+        if isinstance(index, ast.Name) and index.name not in self.scope.constants:
+            return self._force_everywhere(node, field, lattice, acting)
+        place = self.reader(Context.PLAIN).read(node.target)
+        value = self.reader(Context.PLAIN).scalar(node.value, "a force")
+        if not isinstance(place, sp.Symbol) or value is None:
+            return []
+        if self._given_twice(node, (place,), acting):
+            return []
+        minus = lattice.renamed(place, lambda at: lattice.fixed(f"{at.base}_-", at.site or 0))
+        return self._placed(m.Term(doubled(self.scope, lattice, value) * minus, node.span))
+
+    def _force_everywhere(
+        self, node: ast.Force, field: ast.Name, lattice: Lattice, acting: dict[sp.Expr, Span]
+    ) -> list[m.Term]:
+        reader = self.reader(Context.PLAIN)
+        assert isinstance(node.target, ast.Index)
+        if not reader.names_index(node.target.index, lattice):
+            return []
+        reader.summing = True
+        value = reader.scalar(node.value, "a force")
+        whole = lattice.first, lattice.last
+        if value is None or not reader.within_ends(lattice, whole, reader.shifts):
+            return []
+        if value.has(SiteSum):
+            reader.sum_in_sum(lattice, node.value.span)
+            return []
+        if self._given_twice(node, (lattice.at(field.name, 0),), acting):
+            return []
+        parts = reader.cut_at_ends(lattice, value, whole, node.value.span) or []
+        return [
+            force_density(self.scope, lattice, field.name, part, (first, last), node.span)
+            for part, first, last in parts
+        ]
 
     def _symbols(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
         coordinates = self.scope.coordinates.values()

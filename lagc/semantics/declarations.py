@@ -1,4 +1,4 @@
-"""What single declarations mean: bounds, laws, networks, the values of constants.
+"""What single declarations mean: bounds, laws, networks.
 
 Each function takes one statement and the means to read its expressions, reports what is wrong, and
 returns a value of `lagc.semantics.model`, or None.
@@ -9,67 +9,30 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, did_you_mean
+from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.constants import ConstantReader
+from lagc.semantics.fields import is_field
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
-from lagc.semantics.names import Context, Scope
 from lagc.semantics.notation import number_text
+from lagc.semantics.sites import sample_sites
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 _OUTPUTS = ("linear", "positive")
-_SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
 _LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
 
-class ConstantReader:
-    """Reads expressions that must be numbers, with constants replaced by their values."""
-
-    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
-        self.scope = scope
-        self.diagnostics = diagnostics
-
-    def number(self, node: ast.Expression, what: str, within_range: bool = True) -> sp.Expr | None:
-        """A finite real number, exact; `within_range` of double precision, in which it is used."""
-        reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
-        value = reader.scalar(node, what)
-        if value is None:
-            return None
-        values = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        value = value.xreplace(values)
-        if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-            self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
-            return None
-        if within_range and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
-            self.diagnostics.add(
-                Code.LAG210,
-                f"{what} is outside the range of double precision (1e-308 to 1e308)",
-                node.span,
-                help="choose units in which the numbers are closer to 1",
-            )
-            return None
-        return value
-
-    def integer(self, node: ast.Expression, what: str, low: int, high: int) -> int | None:
-        """A whole number between `low` and `high`."""
-        value = self.number(node, what)
-        if value is None:
-            return None
-        if not value.is_Integer or not low <= value <= high:
-            self.diagnostics.add(
-                Code.LAG206, f"{what} is a whole number from {low} to {high}", node.span
-            )
-            return None
-        return int(value)
-
-
 def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate | None:
-    """`coordinate theta[2] mod 2*pi`."""
+    """`coordinate theta[2] mod 2*pi`, or the field `coordinate phi[i]` on a lattice."""
+    lattice = reader.scope.lattice
     size: int | None = None
-    if node.size is not None:
+    if lattice is not None:
+        if not is_field(node.size, node.name, lattice, reader):
+            return None
+    elif node.size is not None:
         size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
         if size is None:
             return None
@@ -83,11 +46,12 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
                 Code.LAG211, "the period of a coordinate must be positive", node.modulus.span
             )
             return None
-    return Coordinate(node.name.name, size, modulus, node.name.span)
+    index = "" if lattice is None else lattice.index
+    return Coordinate(node.name.name, size, modulus, node.name.span, index)
 
 
 def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:
-    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`."""
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`."""
     errors = len(reader.diagnostics.errors)
     sides: dict[bool, tuple[sp.Expr | None, bool]] = {True: (None, False), False: (None, False)}
     given: set[bool] = set()
@@ -99,7 +63,21 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         sides[bound.lower] = _bound(bound, reader), bound.strict
     default = None
     if node.default is not None:
-        default = reader.number(node.default, "the default of a coefficient")
+        lattice = reader.scope.lattice if node.index is not None else None
+        what = "the default of a coefficient"
+        default = (
+            reader.along(node.default, what, lattice)
+            if lattice
+            else reader.number(node.default, what)
+        )
+    if node.index is not None and node.prior is not None:
+        reader.diagnostics.add(
+            Code.LAG217,
+            "a coefficient that varies along the lattice has no law",
+            node.prior.span,
+            help="give the law to a factor of it that is the same everywhere",
+        )
+        return None
     prior = _law(node.prior, reader) if node.prior is not None else None
     if len(reader.diagnostics.errors) > errors:
         return None
@@ -113,8 +91,9 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         default,
         prior,
         node.name.span,
+        node.index is not None,
     )
-    _check_bounds(node, made, reader.diagnostics)
+    _check_bounds(node, made, reader)
     return made
 
 
@@ -130,7 +109,8 @@ def _bound(bound: ast.Bound, reader: ConstantReader) -> sp.Expr | None:
     return reader.number(bound.value, "a bound")
 
 
-def _check_bounds(node: ast.Coefficient, c: Coefficient, diagnostics: Diagnostics) -> None:
+def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader) -> None:
+    diagnostics, lattice = reader.diagnostics, reader.scope.lattice
     name = f"`{c.name}`"
     if c.lower is not None and c.upper is not None:
         empty = c.lower > c.upper
@@ -138,7 +118,10 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, diagnostics: Diagnostic
         if empty or touching:
             diagnostics.add(Code.LAG211, f"no number lies within the bounds of {name}", node.span)
             return
-    if c.default is not None and node.default is not None and not _within(c.default, c):
+    defaults = [] if c.default is None else [c.default]
+    if c.default is not None and lattice is not None and c.varies:
+        defaults = [lattice.at_site(c.default, site) for site in sample_sites(lattice)]
+    if node.default is not None and not all(_within(x, c) for x in defaults):
         diagnostics.add(
             Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
         )

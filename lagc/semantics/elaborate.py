@@ -10,13 +10,10 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Source, Span
 from lagc.semantics import model as m
+from lagc.semantics.constants import ConstantReader
 from lagc.semantics.contributions import ContributionReader
-from lagc.semantics.declarations import (
-    ConstantReader,
-    read_coefficient,
-    read_coordinate,
-    read_neural,
-)
+from lagc.semantics.declarations import read_coefficient, read_coordinate, read_neural
+from lagc.semantics.fields import read_lattice, varies
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
@@ -32,6 +29,7 @@ _DECLARATIONS = (
     ast.Coefficient,
     ast.Input,
     ast.Neural,
+    ast.LatticeIndex,
     ast.Let,
     ast.Observable,
 )
@@ -75,6 +73,8 @@ class _Elaboration:
         self._declare_names()
         if any(d.code is Code.LAG217 for d in self.diagnostics.errors):
             return None  # what follows would be complaints about what was not read
+        if not self._read_lattice():
+            return None
         for name in list(self._constant_nodes):
             self._constant(name, self.declared[name])
         self._read_coordinates()
@@ -95,7 +95,7 @@ class _Elaboration:
             self.source,
             coordinates,
             tuple(
-                m.Constant(k, v, self.declared[k])
+                m.Constant(k, v, self.declared[k], k in self.scope.varying)
                 for k, v in self.scope.constants.items()
                 if v is not None
             ),
@@ -108,17 +108,25 @@ class _Elaboration:
             initial,
             read_run(of_kind(self.file, ast.Run), self.constants),
             tuple(self.contributions.rough_calls),
+            self.scope.lattice,
         )
 
     # --- declarations -------------------------------------------------------------------------
 
     def _refuse_later_statements(self) -> None:
-        for index in of_kind(self.file, ast.LatticeIndex):
+        lattices = of_kind(self.file, ast.LatticeIndex)
+        for index in lattices[1:]:
             self.diagnostics.add(
                 Code.LAG217,
-                "lattices (`index`, `phi[i]`, `sum(i, ...)`) are not compiled by this version yet",
+                "lattices of more than one index cannot be compiled by this version yet",
                 index.span,
-                help="a small chain can be written out with a vector coordinate, `coordinate x[3]`",
+                notes=[Note("the first index is here", lattices[0].span)],
+            )
+        for neural in of_kind(self.file, ast.Neural) if lattices else []:
+            self.diagnostics.add(
+                Code.LAG217,
+                "neural terms on a lattice cannot be compiled by this version yet",
+                neural.span,
             )
         for constraint in of_kind(self.file, ast.Constraint):
             self.diagnostics.add(
@@ -144,6 +152,8 @@ class _Elaboration:
             case ast.Constant(name):
                 self._constant_nodes[name.name] = statement
                 self.scope.constants[name.name] = None
+                if statement.index is not None:
+                    self.scope.varying.add(name.name)
             case ast.Let(name):
                 self._let_nodes[name.name] = statement
             case ast.Coordinate(name):
@@ -151,6 +161,8 @@ class _Elaboration:
                 self.scope.coordinates[name.name] = made
             case ast.Coefficient(name):
                 self.scope.symbols[name.name] = ("coefficient", sp.Symbol(name.name))
+                if statement.index is not None:
+                    self.scope.varying.add(name.name)
             case ast.Input(name):
                 self.scope.symbols[name.name] = ("input", sp.Symbol(name.name))
             case _:
@@ -188,9 +200,18 @@ class _Elaboration:
                 self._circular(name, used_at)
             return False
         self._reading.append(name)
-        self.scope.constants[name] = self.constants.number(
-            node.value, "a constant", within_range=False
+        along, lattice = (
+            varies(node.index, "constant", node.name, self.constants),
+            self.scope.lattice,
         )
+        if along and lattice is not None:
+            self.scope.constants[name] = self.constants.along(node.value, "a constant", lattice)
+        elif along is False:
+            self.scope.constants[name] = self.constants.number(
+                node.value, "a constant", within_range=False
+            )
+        else:
+            self.scope.lost.add(name)
         self._reading.pop()
         return self.scope.constants[name] is not None
 
@@ -210,7 +231,9 @@ class _Elaboration:
         reader = self.contributions.reader(Context.LET)
         value = self.contributions.limit.checked(reader.read(self._let_nodes[name].value), used_at)
         self._reading.pop()
-        self._lets[name] = None if value is None else LetValue(value, reader.plain, reader.doubled)
+        shifts = tuple(shift for shift, _ in reader.shifts)
+        made = LetValue(value, reader.plain, reader.doubled, reader.site, shifts)
+        self._lets[name] = None if value is None else made
         return self._lets[name]
 
     def _circular(self, name: str, span: Span) -> None:
@@ -220,6 +243,13 @@ class _Elaboration:
             f"`{name}` is defined by itself: " + " -> ".join(f"`{n}`" for n in chain),
             span,
         )
+
+    def _read_lattice(self) -> bool:
+        """The lattice, which must be known before anything on it; False if it is refused."""
+        for node in of_kind(self.file, ast.LatticeIndex):
+            self.scope.lattice = read_lattice(node, self.constants)
+            return self.scope.lattice is not None
+        return True
 
     def _read_coordinates(self) -> None:
         for node in of_kind(self.file, ast.Coordinate):
@@ -232,6 +262,9 @@ class _Elaboration:
     def _read_symbols(self) -> tuple[tuple[m.Coefficient, ...], tuple[m.Input, ...]]:
         coefficients = []
         for node in of_kind(self.file, ast.Coefficient):
+            if varies(node.index, "coefficient", node.name, self.constants) is None:
+                self.scope.lost.add(node.name.name)
+                continue
             made = read_coefficient(node, self.constants)
             if made is not None:
                 coefficients.append(made)

@@ -16,13 +16,15 @@ from lagc.base.spans import Span
 from lagc.semantics.functions import (
     FUNCTION_NAMES,
     LATER_FUNCTIONS,
+    LATTICE_FUNCTIONS,
     SCALAR_FUNCTIONS,
     VECTOR_FUNCTIONS,
     Smoothness,
     neural_value,
 )
+from lagc.semantics.lattices import SiteReader
 from lagc.semantics.model import RoughCall
-from lagc.semantics.names import Context, NameReader, Value
+from lagc.semantics.names import Context, Value
 from lagc.syntax import ast
 
 NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
@@ -31,7 +33,7 @@ _MAX_BITS = 8192
 _GROWING = ("exp", "sinh", "cosh")
 
 
-class ExpressionReader(NameReader):
+class ExpressionReader(SiteReader):
     """Reads the expressions of one statement in one context."""
 
     # --- entry points -------------------------------------------------------------------------
@@ -157,6 +159,10 @@ class ExpressionReader(NameReader):
         return None if any(i is None for i in items) else tuple(items)
 
     def _index(self, node: ast.Index) -> Value:
+        if isinstance(node.base, ast.Name) and node.base.name in self.scope.lost:
+            return None
+        if isinstance(node.base, ast.Name) and self.lives_on_sites(node.base.name):
+            return self.at_site(node, node.base)
         base = self.read(node.base)
         position = ExpressionReader(
             self.scope, self.diagnostics, Context.CONSTANT, subject="an index"
@@ -189,6 +195,8 @@ class ExpressionReader(NameReader):
             return None
         if name in scope.neural:
             return self._neural(node)
+        if name in LATTICE_FUNCTIONS:
+            return self.site_sum(node)
         if name in LATER_FUNCTIONS:
             return self._error(
                 Code.LAG217, f"`{name}(...)` cannot be compiled by this version yet", node.span

@@ -185,6 +185,9 @@ SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
 
 # Functions of vectors, and the names kept for constructs that a later version compiles.
 VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1}
-LATER_FUNCTIONS = frozenset({"sum", "if"})
+LATTICE_FUNCTIONS = frozenset({"sum"})
+LATER_FUNCTIONS = frozenset({"if"})
 RESERVED_NAMES = frozenset({"t", "pi", "inf"})
-FUNCTION_NAMES = frozenset(SCALAR_FUNCTIONS) | frozenset(VECTOR_FUNCTIONS) | LATER_FUNCTIONS
+FUNCTION_NAMES = (
+    frozenset(SCALAR_FUNCTIONS) | frozenset(VECTOR_FUNCTIONS) | LATTICE_FUNCTIONS | LATER_FUNCTIONS
+)

@@ -9,7 +9,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.declarations import ConstantReader
+from lagc.semantics.constants import ConstantReader
 from lagc.semantics.model import Coordinate, RunLine
 from lagc.syntax import ast
 
@@ -68,8 +68,12 @@ def read_assignments(
                 assignment.value.span,
             )
             continue
+        lattice = reader.scope.lattice
         for label, item in zip(labels, items, strict=True):
-            value = reader.number(item, "an initial value")
+            if lattice is not None and f"[{lattice.index}]" in label:
+                value = reader.along(item, "an initial value", lattice)
+            else:
+                value = reader.number(item, "an initial value")
             if label in values:
                 _refuse(reader, f"`{label}` is given twice", assignment.target.span)
             if value is not None:
@@ -87,6 +91,8 @@ def _labels(
         if isinstance(base, ast.Name) and base.name == "p" and "p" not in known:
             inner = _labels(target.index, coordinates, reader)
             return None if inner is None else [f"p[{label}]" for label in inner]
+        if isinstance(base, ast.Name) and _is_variable(base, known) and known[base.name].index:
+            return _site_label(base, target.index, reader)
         labels = _labels(base, coordinates, reader)
         if labels is None:
             return None
@@ -103,7 +109,31 @@ def _labels(
             did_you_mean(target.name, known),
         )
         return None
+    if known[target.name].index:
+        written, index = target.span.text, known[target.name].index
+        _refuse(
+            reader,
+            f"`{written}` has a value at each site of the lattice",
+            target.span,
+            f"write `{written}[{index}]` for all sites, or give the number of one",
+        )
+        return None
     return [s.name for s in known[target.name].symbols(target.primes, "")]
+
+
+def _is_variable(name: ast.Name, known: dict[str, Coordinate]) -> bool:
+    """Whether a name is that of a coordinate or of a velocity."""
+    return name.name in known and not name.side and name.primes <= 1
+
+
+def _site_label(base: ast.Name, index: ast.Expression, reader: ConstantReader) -> list[str] | None:
+    """The label of a whole field (`phi[i]`) or of its value at one site (`phi[0]`)."""
+    lattice = reader.scope.lattice
+    assert lattice is not None
+    if isinstance(index, ast.Name) and index.name == lattice.index:
+        return [f"{base.span.text}[{lattice.index}]"]
+    site = reader.integer(index, "a site", lattice.first, lattice.last)
+    return None if site is None else [f"{base.span.text}[{site}]"]
 
 
 def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:

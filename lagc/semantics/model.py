@@ -7,23 +7,32 @@ from dataclasses import dataclass
 import sympy as sp
 
 from lagc.base.spans import Source, Span
+from lagc.semantics.sites import Lattice, SiteSum
 
 TIME = sp.Symbol("t")
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """A coordinate of one (`size` None) or several components, each with its six symbols."""
+    """A coordinate of one (`size` None) or several components, each with its six symbols.
+
+    A field on a lattice (`index` is its name) is one coordinate at a generic site; with `sites` it
+    is written out, a component for each of them.
+    """
 
     name: str
     size: int | None
     modulus: sp.Expr | None
     span: Span
+    index: str = ""
+    sites: tuple[int, ...] = ()
 
     def _symbols(self, decoration: str) -> tuple[sp.Symbol, ...]:
         if self.size is None:
-            return (sp.Symbol(f"{self.name}{decoration}"),)
-        return tuple(sp.Symbol(f"{self.name}{decoration}[{i}]") for i in range(self.size))
+            place = f"[{self.index}]" if self.index else ""
+            return (sp.Symbol(f"{self.name}{decoration}{place}"),)
+        components = self.sites or range(self.size)
+        return tuple(sp.Symbol(f"{self.name}{decoration}[{i}]") for i in components)
 
     def symbols(self, primes: int, side: str) -> tuple[sp.Symbol, ...]:
         """Components of q, q', q_+, q'_+, q_-, q'_-; `side` is `+`, `-` or empty."""
@@ -32,11 +41,12 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Constant:
-    """A named number, exact."""
+    """A named number, exact; one that `varies` along the lattice is a function of the index."""
 
     name: str
     value: sp.Expr
     span: Span
+    varies: bool = False
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -57,7 +67,10 @@ class Law:
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A number given at run time; bounds are exact, None where there is none."""
+    """A number given at run time; bounds are exact, None where there is none.
+
+    One that `varies` has a value at each site of the lattice; its default may depend on the index.
+    """
 
     name: str
     lower: sp.Expr | None
@@ -67,6 +80,7 @@ class Coefficient:
     default: sp.Expr | None
     prior: Law | None
     span: Span
+    varies: bool = False
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -106,10 +120,14 @@ class NeuralSlot:
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of L or of K, with the text it came from."""
+    """One summand of L or of K, with the text it came from.
+
+    On a lattice it is a density at the generic site and the first and last site it is summed over.
+    """
 
     value: sp.Expr
     span: Span
+    sites: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,8 @@ class RunLine:
 
 @dataclass(frozen=True)
 class Model:
-    """A whole program. `initial` maps labels (`q`, `r'[0]`, `p[q]`) to exact numbers.
+    """A whole program. `initial` maps labels (`q`, `r'[0]`, `p[q]`) to exact numbers, and those of
+    whole fields (`phi'[i]`) to functions of the index.
 
     K holds the contributions of `R` and `force` too. Terms keep their order in the text.
     """
@@ -159,16 +178,31 @@ class Model:
     initial: tuple[tuple[str, sp.Expr], ...]
     run: RunLine
     rough_calls: tuple[RoughCall, ...]
+    lattice: Lattice | None = None
 
     @property
     def lagrangian(self) -> sp.Expr:
         """L(q, q', t)."""
-        return sp.Add(*[term.value for term in self.lagrangian_terms])
+        return sp.Add(*[self.written(term) for term in self.lagrangian_terms])
 
     @property
     def coupling(self) -> sp.Expr:
         """K(q_+, q_-, q'_+, q'_-, t)."""
-        return sp.Add(*[term.value for term in self.coupling_terms])
+        return sp.Add(*[self.written(term) for term in self.coupling_terms])
+
+    def written(self, term: Term) -> sp.Expr:
+        """A summand as an expression: on a lattice a sum over sites, or its value at one site."""
+        if self.lattice is None or term.sites is None:
+            return term.value
+        first, last = term.sites
+        if first == last:
+            return self.lattice.at_site(term.value, first)
+        return SiteSum(term.value, self.lattice.symbol, first, last)
+
+    @property
+    def dof(self) -> int:
+        """Number of degrees of freedom."""
+        return len(self.variables(0)) * (self.lattice.size if self.lattice else 1)
 
     def variables(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
         """One symbol a degree of freedom, for instance all q'_+ (primes=1, side='+')."""
@@ -176,13 +210,13 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """One label a degree of freedom: `q`, `r[0]`."""
+        """One label a degree of freedom: `q`, `r[0]`; a field has one, `phi[i]`, for all sites."""
         return tuple(s.name for s in self.variables(0))
 
     @property
     def constant_values(self) -> dict[sp.Symbol, sp.Expr]:
-        """The value of every constant's symbol."""
-        return {c.symbol: c.value for c in self.constants}
+        """The value of the symbol of every constant that is one number."""
+        return {c.symbol: c.value for c in self.constants if not c.varies}
 
     def coordinate_of(self, dof: int) -> Coordinate:
         """The coordinate that a degree of freedom belongs to."""

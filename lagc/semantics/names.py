@@ -19,6 +19,7 @@ from lagc.base.diagnostics import Diagnostics, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coordinate, NeuralSlot, RoughCall
+from lagc.semantics.sites import Lattice
 from lagc.syntax import ast
 
 # A value is a scalar, a vector, or None where an error was already reported.
@@ -29,6 +30,7 @@ class Context(Enum):
     """Where an expression stands, which decides the names it may use."""
 
     CONSTANT = "a constant"
+    SITE = "a function of the index"
     PLAIN = "a function of coordinates, velocities and time"
     DOUBLED = "K"
     LET = "a let"
@@ -36,16 +38,25 @@ class Context(Enum):
 
 @dataclass
 class LetValue:
-    """The value of a `let` and which kinds of variables it uses, with where it first does."""
+    """The value of a `let` and which kinds of variables it uses, with where it first does.
+
+    `site` is where it uses the index of the lattice, `shifts` which neighbours it reaches.
+    """
 
     value: Value
     plain: Span | None = None
     doubled: Span | None = None
+    site: Span | None = None
+    shifts: tuple[int, ...] = ()
 
 
 @dataclass
 class Scope:
-    """Everything that a name can mean. `lets` evaluates a `let` by name when it is first used."""
+    """Everything that a name can mean. `let` evaluates a `let` by name when it is first used.
+
+    `varying` holds the coefficients and constants with a value at each site of the lattice; such a
+    constant is a function of the index.
+    """
 
     coordinates: dict[str, Coordinate] = field(default_factory=dict)
     constants: dict[str, sp.Expr | None] = field(default_factory=dict)
@@ -54,6 +65,8 @@ class Scope:
     let: Callable[[str, Span], LetValue | None] = lambda name, span: None
     constant: Callable[[str, Span], bool] = lambda name, span: False
     let_names: frozenset[str] = frozenset()
+    lattice: Lattice | None = None
+    varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
 
     def known(self) -> list[str]:
@@ -64,6 +77,7 @@ class Scope:
             *self.symbols,
             *self.neural,
             *self.let_names,
+            *([self.lattice.index] if self.lattice else []),
             *FUNCTION_NAMES,
             "t",
             "pi",
@@ -72,7 +86,10 @@ class Scope:
 
 class NameReader:
     """Looks up the names of one statement in one context; `plain` and `doubled` remember where it
-    first met a variable of each kind."""
+    first met a variable of each kind, `site` and `shifts` where it used the index of the lattice.
+
+    Within a density (`summing`) the index stands for the generic site.
+    """
 
     def __init__(
         self,
@@ -89,11 +106,18 @@ class NameReader:
         self.subject = subject or context.value
         self.plain: Span | None = None
         self.doubled: Span | None = None
+        self.site: Span | None = None
+        self.shifts: list[tuple[int, Span]] = []
+        self.summing = False
 
     def name(self, node: ast.Name) -> Value:
         scope, name = self.scope, node.name
         if name in scope.lost:
             return None
+        if scope.lattice is not None and name == scope.lattice.index:
+            return self._generic_site(node)
+        if name in scope.varying or (name in scope.coordinates and scope.coordinates[name].index):
+            return self._without_site(node)
         if name in scope.coordinates:
             return self._coordinate(node)
         if node.primes or node.side:
@@ -124,7 +148,7 @@ class NameReader:
 
     def _needs_constant(self, what: str, span: Span) -> bool:
         """Whether only constants may stand here; if so, that `what` does is reported."""
-        if self.context is not Context.CONSTANT:
+        if self.context not in (Context.CONSTANT, Context.SITE):
             return False
         self._error(
             Code.LAG210,
@@ -133,8 +157,55 @@ class NameReader:
         )
         return True
 
+    def _generic_site(self, node: ast.Name) -> Value:
+        """The index, as the number of the generic site."""
+        lattice = self.scope.lattice
+        assert lattice is not None
+        if node.primes or node.side:
+            return self._decorated_other(node)
+        return lattice.symbol if self._needs_site(f"the index `{node.name}`", node.span) else None
+
+    def _needs_site(self, what: str, span: Span) -> bool:
+        """Whether there is a generic site here; if not, that `what` needs one is reported."""
+        self.site = self.site or span
+        if self.summing or self.context in (Context.SITE, Context.LET):
+            return True
+        self._error(
+            Code.LAG219,
+            f"{what} has no value here: the index stands for a site only inside a `sum`",
+            span,
+            label="outside every sum",
+            help="sum over the lattice, `sum(i, ...)`, or name one site, as in `phi[0]`",
+        )
+        return False
+
+    def _without_site(self, node: ast.Name) -> Value:
+        lattice = self.scope.lattice
+        assert lattice is not None
+        written = node.name + "'" * node.primes + (f"_{node.side}" if node.side else "")
+        return self._error(
+            Code.LAG219,
+            f"`{written}` has a value at each site of the lattice",
+            node.span,
+            label="at which site?",
+            help=f"write `{written}[{lattice.index}]` inside a sum, or name one site, "
+            f"`{written}[{lattice.first}]`",
+        )
+
     def _coordinate(self, node: ast.Name) -> Value:
+        if not self._may_stand(node):
+            return None
         coordinate = self.scope.coordinates[node.name]
+        symbols = coordinate.symbols(node.primes, node.side)
+        return symbols[0] if coordinate.size is None else symbols
+
+    def _may_stand(self, node: ast.Name) -> bool:
+        """Whether a coordinate, decorated as it is, has a meaning here; reports if not."""
+        errors = len(self.diagnostics.errors)
+        self._judge(node)
+        return len(self.diagnostics.errors) == errors
+
+    def _judge(self, node: ast.Name) -> Value:
         if node.primes > 1:
             return self._error(
                 Code.LAG213,
@@ -166,8 +237,7 @@ class NameReader:
                     help=f"`{base}_+` is the physical value, `{base}_-` the difference of the two "
                     "histories; a force is easier to write as `force ... = ...`",
                 )
-        symbols = coordinate.symbols(node.primes, node.side)
-        return symbols[0] if coordinate.size is None else symbols
+        return None
 
     def _decorated_other(self, node: ast.Name) -> Value:
         base = node.name
@@ -214,6 +284,10 @@ class NameReader:
         self.doubled = self.doubled or (node.span if let.doubled else None)
         if self._needs_constant(f"`let {node.name}`", node.span):
             return None
+        if let.site:
+            self.shifts += [(shift, node.span) for shift in let.shifts]
+            if not self._needs_site(f"`{let.site.text}` in `{node.name}`", node.span):
+                return None
         if self.context is Context.PLAIN and let.doubled:
             return self._error(
                 Code.LAG207,

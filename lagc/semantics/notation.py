@@ -10,6 +10,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.sites import SiteSum
 
 _NAMES: dict[Any, str] = {
     AbsoluteValue: "abs",
@@ -18,7 +19,7 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>\d+)\])?$")
+_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>[^\]]+)\])?$")
 # fmt: off
 _GREEK = frozenset((
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
@@ -34,12 +35,19 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         return str(super()._print_Pow(expr, rational)).replace("**", "^")
 
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return _site_number(expr.name)
+
     def _print_Exp1(self, expr: sp.Expr) -> str:
         return "exp(1)"  # `E` is the user's
 
     def _print_Function(self, expr: sp.Function) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
         return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"
+
+    def _print_SiteSum(self, expr: SiteSum) -> str:
+        first, last = expr.sites
+        return f"sum({expr.args[1].name} in {first}..{last}, {self._print(expr.body)})"
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
         marks = "".join(f"_{i}" * n for i, n in enumerate(expr.orders))
@@ -54,6 +62,8 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
     """Velocities as dots, doubled variables with their sign, the language's own functions."""
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
+        if expr.name.startswith("["):
+            return _site_number(expr.name)
         match = _SYMBOL.match(expr.name)
         if match is None:
             return str(super()._print_Symbol(expr))
@@ -69,6 +79,11 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
         return f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
 
+    def _print_SiteSum(self, expr: SiteSum) -> str:
+        first, last = expr.sites
+        index, body = self._print(expr.args[1]), self._print(expr.body)
+        return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
+
     def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
         return f"\\left|{self._print(expr.args[0])}\\right|"
 
@@ -77,6 +92,11 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         return f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)"
 
     _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
+
+
+def _site_number(name: str) -> str:
+    """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
+    return f"({name[1:-1]})" if name.startswith("[") else name
 
 
 def number_text(value: sp.Expr) -> str:

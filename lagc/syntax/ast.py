@@ -54,11 +54,13 @@ class Call(Node):
 
 @dataclass(frozen=True)
 class Argument(Node):
-    """An argument: plain, `keyword = value` (activation = tanh) or `weight: value` in a mixture."""
+    """An argument: plain, `keyword = value` (activation = tanh), `weight: value` in a mixture, or
+    the index of a sum with its range, `i in 1..9` (`within` is its first and its last site)."""
 
     value: Expression
     keyword: str = ""
     weight: Expression | None = None
+    within: tuple[Expression, Expression] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,11 @@ class Coordinate(Node):
 
 @dataclass(frozen=True)
 class Constant(Node):
-    """`constant g = 9.8`"""
+    """`constant g = 9.8`, or `constant m[i] = 1 + i` along a lattice."""
 
     name: Identifier
     value: Expression
+    index: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,16 @@ class Bound(Node):
 
 @dataclass(frozen=True)
 class Coefficient(Node):
-    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`; an interval gives two bounds."""
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`; an interval gives two bounds.
+
+    `index` is the `i` of `coefficient k[i]`, which has a value at each site of a lattice.
+    """
 
     name: Identifier
     bounds: tuple[Bound, ...]
     default: Expression | None
     prior: Expression | None
+    index: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -181,12 +188,12 @@ class Neural(Node):
 
 @dataclass(frozen=True)
 class LatticeIndex(Node):
-    """`index i in 0..49 periodic`"""
+    """`index i in 0..49 periodic`; `ends` is `periodic`, `free` or empty."""
 
     name: Identifier
     first: Expression
     last: Expression
-    periodic: bool
+    ends: str
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def constant(self, c: list[Any]) -> ast.Statement:
-        return ast.Constant(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+        index = c[2].value if isinstance(c[2], _Clause) else None
+        name, value = self._identifier(c[1]), self._expression(c[-1])
+        return ast.Constant(name, value, index, span=self._whole)
 
     def coefficient(self, c: list[Any]) -> ast.Statement:
         given = {clause.name: clause.value for clause in c[2:]}
@@ -89,6 +91,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
             given.get("bounds", ()),
             given.get("default"),
             given.get("prior"),
+            given.get("size"),
             span=self._whole,
         )
 
@@ -103,7 +106,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
             self._identifier(c[1]),
             self._expression(c[3]),
             self._expression(c[5]),
-            len(c) > 6,
+            str(c[6]) if len(c) > 6 else "",
             span=self._whole,
         )
 
@@ -253,6 +256,12 @@ class Builder(Transformer_NonRecursive[Token, Any]):
             value.node, weight=weight.node, span=self._span(weight.start, value.end)
         )
         return _Argument(node, max(weight.depth, value.depth))
+
+    def ranged(self, c: list[Any]) -> _Argument:
+        low, high = self._part(c[2]), self._part(c[4])
+        span = self._span(c[0].start_pos, high.end)
+        node = ast.Argument(self._name(c[0]), within=(low.node, high.node), span=span)
+        return _Argument(node, max(low.depth, high.depth))
 
     # --- helpers ------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ _SIGNS = {
     "IN": "`in`",
     "MOD": "`mod`",
     "PERIODIC": "`periodic`",
+    "FREE": "`free`",
 }
 # Statements whose example says nothing about a mistake inside their expression.
 _EXPRESSIONS = ("L", "K", "R", "let", "constant", "observable", "force", "constraint")
@@ -260,7 +261,7 @@ def _unknown_statement(place: Place) -> LagcError | None:
 
 
 def _unknown_clause(place: Place) -> LagcError | None:
-    """A misspelt `mod`, `periodic`, `until`, `step` or `order`."""
+    """A misspelt `mod`, `periodic`, `free`, `until`, `step` or `order`."""
     word = place.word
     allowed = [clause for clause in CLAUSES if clause.upper() in place.expected]
     if word is None or word.kind != "name" or not allowed:

@@ -19,7 +19,7 @@ STATEMENTS = (
     "model", "coordinate", "constant", "coefficient", "input", "neural", "index", "let", "force",
     "observable", "initial", "run", "constraint",
 )  # fmt: skip
-CLAUSES = ("in", "mod", "periodic", "until", "step", "order")
+CLAUSES = ("in", "mod", "periodic", "free", "until", "step", "order")
 DEEPEST = 64
 
 # Two names side by side are never part of an expression, unless the second is a clause's word.

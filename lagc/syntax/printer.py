@@ -56,21 +56,19 @@ def format_statement(statement: ast.Statement) -> str:
         case ast.ModelName(name):
             return f"model {name.name}"
         case ast.Coordinate(name, size, modulus):
-            counted = "" if size is None else f"[{format_expression(size)}]"
-            return f"coordinate {name.name}{counted}{_clause(' mod', modulus)}"
-        case ast.Constant(name, value):
-            return f"constant {name.name} = {format_expression(value)}"
-        case ast.Coefficient(name, bounds, default, prior):
+            return f"coordinate {name.name}{_site(size)}{_clause(' mod', modulus)}"
+        case ast.Constant(name, value, index):
+            return f"constant {name.name}{_site(index)} = {format_expression(value)}"
+        case ast.Coefficient(name, bounds, default, prior, index):
             tail = f"{_bounds(bounds)}{_clause(' =', default)}{_clause(' ~', prior)}"
-            return f"coefficient {name.name}{tail}"
+            return f"coefficient {name.name}{_site(index)}{tail}"
         case ast.Input(name):
             return f"input {name.name}"
         case ast.Neural(name, parameters, network):
             variables = ", ".join(format_expression(parameter) for parameter in parameters)
             return f"neural {name.name}({variables}) = {format_expression(network)}"
-        case ast.LatticeIndex(name, first, last, periodic):
-            ending = " periodic" if periodic else ""
-            return f"index {name.name} in {_range(first, last)}{ending}"
+        case ast.LatticeIndex(name, first, last, ends):
+            return f"index {name.name} in {_range(first, last)} {ends}".rstrip()
         case ast.Let(name, value):
             return f"let {name.name} = {format_expression(value)}"
         case ast.Contribution(target, operator, value):
@@ -119,11 +117,17 @@ def _argument(argument: ast.Argument) -> str:
         return f"{argument.keyword} = {value}"
     if argument.weight is not None:
         return f"{format_expression(argument.weight)}: {value}"
+    if argument.within is not None:
+        return f"{value} in {_range(*argument.within)}"
     return value
 
 
 def _clause(word: str, expression: ast.Expression | None) -> str:
     return "" if expression is None else f"{word} {format_expression(expression)}"
+
+
+def _site(index: ast.Expression | None) -> str:
+    return "" if index is None else f"[{format_expression(index)}]"
 
 
 def _bounds(bounds: tuple[ast.Bound, ...]) -> str:

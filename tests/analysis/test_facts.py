@@ -34,3 +34,33 @@ def test_a_chain_is_banded() -> None:
     chain = "coordinate x[4]\nL = dot(x', x')/2 - x[0]*x[1] - x[1]*x[2] - x[2]*x[3]\n"
     assert compile_text(chain).facts.holds("banded")
     assert not compile_text(chain + "L += x[0]*x[3]\n").facts.holds("banded")
+
+
+def lattice_facts(text: str) -> dict[str, bool]:
+    facts = compile_text(f"index i in 0..99 periodic\ncoordinate x[i]\n{text}\n").facts
+    return {fact.name: fact.holds for fact in facts.items}
+
+
+def test_facts_of_lattices() -> None:
+    wave = lattice_facts("L = sum(i, x'[i]^2 - (x[i+1] - x[i])^2)")
+    assert set(wave) == {
+        "conservative",
+        "autonomous",
+        "affine",
+        "constant mass matrix",
+        "separable",
+        "banded",
+    }
+    assert all(wave.values())
+    damped = lattice_facts("L = sum(i, x'[i]^2 - x[i]^4)\nK = -sum(i, x'_+[i]*x_-[i+1])")
+    assert [name for name, holds in damped.items() if holds] == [
+        "autonomous",
+        "constant mass matrix",
+        "banded",
+    ]
+
+
+def test_a_mass_matrix_that_couples_sites_is_no_constant_one() -> None:
+    facts = lattice_facts("input u\nL = sum(i, 3*x'[i]^2 + x'[i]*x'[i+1] - u*x[i])")
+    assert not facts["constant mass matrix"]
+    assert facts["conservative"] and facts["affine"] and not facts["autonomous"]

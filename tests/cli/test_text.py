@@ -8,15 +8,25 @@ from lagc.cli.main import run
 from tests.conftest import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
-COMMANDS = {
-    "show_poynting_robertson": ["show", "examples/poynting_robertson.lag"],
-    "show_double_pendulum": ["show", "examples/double_pendulum.lag"],
-    "show_latex_driven": ["show", "--latex", "examples/driven.lag"],
-    "show_neural_vector": ["show", "tests/good/neural_vector.lag"],
-} | {
-    f"dump_{stage}": ["compile", "--dump", stage, "examples/dho.lag"]
-    for stage in ("ast", "model", "nodes", "facts", "program")
-}
+COMMANDS = (
+    {
+        "show_poynting_robertson": ["show", "examples/poynting_robertson.lag"],
+        "show_double_pendulum": ["show", "examples/double_pendulum.lag"],
+        "show_latex_driven": ["show", "--latex", "examples/driven.lag"],
+        "show_neural_vector": ["show", "tests/good/neural_vector.lag"],
+        "show_wave": ["show", "examples/wave.lag"],
+        "show_latex_wave": ["show", "--latex", "examples/wave.lag"],
+        "show_chain": ["show", "tests/good/lattices/chain.lag"],
+    }
+    | {
+        f"dump_{stage}": ["compile", "--dump", stage, "examples/dho.lag"]
+        for stage in ("ast", "model", "nodes", "facts", "program")
+    }
+    | {
+        f"dump_{stage}_wave": ["compile", "--dump", stage, "examples/wave.lag"]
+        for stage in ("nodes", "program")
+    }
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

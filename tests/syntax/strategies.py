@@ -44,6 +44,12 @@ def _arguments(inner: st.SearchStrategy) -> st.SearchStrategy:
         st.builds(ast.Argument, inner, span=st.just(NOWHERE)),
         st.builds(ast.Argument, inner, keyword=plain_names, span=st.just(NOWHERE)),
         st.builds(ast.Argument, inner, weight=inner, span=st.just(NOWHERE)),
+        st.builds(
+            ast.Argument,
+            plain_names.map(lambda name: ast.Name(name, span=NOWHERE)),
+            within=st.tuples(inner, inner),
+            span=st.just(NOWHERE),
+        ),
     )
 
 
@@ -83,13 +89,19 @@ def _statement(kind: type, *fields: st.SearchStrategy) -> st.SearchStrategy:
 statements = st.one_of(
     _statement(ast.ModelName, identifiers),
     _statement(ast.Coordinate, identifiers, _maybe, _maybe),
-    _statement(ast.Constant, identifiers, expressions),
-    _statement(ast.Coefficient, identifiers, _bounds, _maybe, _maybe),
+    _statement(ast.Constant, identifiers, expressions, _maybe),
+    _statement(ast.Coefficient, identifiers, _bounds, _maybe, _maybe, _maybe),
     _statement(ast.Input, identifiers),
     _statement(
         ast.Neural, identifiers, st.lists(names, min_size=1, max_size=3).map(tuple), expressions
     ),
-    _statement(ast.LatticeIndex, identifiers, expressions, expressions, st.booleans()),
+    _statement(
+        ast.LatticeIndex,
+        identifiers,
+        expressions,
+        expressions,
+        st.sampled_from(["", "free", "periodic"]),
+    ),
     _statement(ast.Let, identifiers, expressions),
     _statement(
         ast.Contribution,

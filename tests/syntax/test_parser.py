@@ -128,7 +128,26 @@ def test_a_lattice_index_has_a_range() -> None:
     statement = one("index i in 0..49 periodic")
     assert isinstance(statement, ast.LatticeIndex)
     assert (statement.first, statement.last) == (value("0"), value("49"))
-    assert statement.periodic
+    assert statement.ends == "periodic"
+    for ends in ("", "free"):
+        statement = one(f"index free in 0..49 {ends}")
+        assert isinstance(statement, ast.LatticeIndex)
+        assert statement.ends == ends
+
+
+def test_what_varies_along_a_lattice_has_an_index() -> None:
+    mass, spring = one("constant m[i] = 1 + i"), one("coefficient k[i] > 0 = 1 ~ uniform(0, 1)")
+    assert isinstance(mass, ast.Constant) and mass.index == value("i")
+    assert isinstance(spring, ast.Coefficient) and spring.index == value("i")
+    assert (len(spring.bounds), spring.default) == (1, value("1"))
+
+
+def test_a_sum_may_run_over_a_part_of_a_lattice() -> None:
+    total = value("sum(in in 1..n-1, phi[in])")
+    assert isinstance(total, ast.Call)
+    index, body = total.arguments
+    assert (index.value, index.within) == (value("in"), (value("1"), value("n-1")))
+    assert (body.value, body.within) == (value("phi[in]"), None)
 
 
 def test_targets_of_assignments_may_be_components() -> None:
