@@ -4,8 +4,8 @@ The w neighbours of a site on either side are made one: w sites form a block, an
 block tridiagonal, A_j x_{j-1} + B_j x_j + C_j x_{j+1} = f_j. The blocks are cut into chunks; the
 first block of each is set apart, and the others of all chunks are eliminated side by side, forward
 and backward, in terms of the blocks set apart before and after them. These are left with a system
-of the same form, many times smaller (Wang, ACM TOMS 7, 170, 1981), and so on until a dense solve is
-quicker. A wrap from the last block to the first survives this.
+of the same form, many times smaller (Wang, ACM TOMS 7, 170, 1981), and so on until one is left. A
+wrap from the last block to the first survives this.
 
 Chunks are the last axis of every array, so that each operation runs over contiguous numbers. Like
 every elimination without pivoting between blocks this wants blocks on the diagonal that are regular
@@ -24,8 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-_DENSE_SIZE = 32  # unknowns below which a dense solve is quicker
-_LONGEST_CHUNK = 40
+_LONGEST_CHUNK = 32
 _LARGEST_CLOSED_FORM = 4
 
 
@@ -104,13 +103,12 @@ class Factored:
 
 def factor_banded(bands: Float[Array, "o n n N"], periodic: bool) -> Factored:
     """The part of `solve_banded` that does not depend on the right-hand side."""
-    offsets, n, _, sites = bands.shape
-    w = offsets // 2
+    w, sites = bands.shape[0] // 2, bands.shape[-1]
     if w == 0:
         return Factored((), _inverse(bands[0]), None, sites, 0)
     if not periodic:
         bands = _cut(bands)
-    if sites < 3 * w or sites * n <= _DENSE_SIZE:
+    if sites < 3 * w:
         return Factored((), jnp.linalg.inv(_dense_matrix(bands)), None, sites, 1)
     spare = sites % w
     if spare and periodic:
@@ -201,13 +199,12 @@ def _times(x: Array, y: Array) -> Array:
 # --- reduction --------------------------------------------------------------------------------
 
 
-def _chunk_length(blocks: int, k: int) -> int:
-    """Blocks to a chunk, so that few reductions with like chunks lead to a dense solve."""
-    ratio = blocks * k / _DENSE_SIZE
+def _chunk_length(blocks: int) -> int:
+    """Blocks to a chunk, so that few reductions with like chunks lead to one block."""
     reductions = 1
-    while ratio ** (1 / reductions) > _LONGEST_CHUNK:
+    while blocks ** (1 / reductions) > _LONGEST_CHUNK:
         reductions += 1
-    return max(2, ceil(ratio ** (1 / reductions)))
+    return max(2, ceil(blocks ** (1 / reductions)))
 
 
 def _chunks(x: Array, length: int) -> Array:
@@ -223,12 +220,12 @@ def _last(first: Array, others: Array, blocks: int) -> Array:
 
 
 def _factor_blocks(a: Array, b: Array, c: Array) -> tuple[tuple[_Level, ...], Array]:
-    """Reductions, and the inverse of the matrix of the few blocks left."""
+    """Reductions to one block, and the inverse of what is left of that."""
     k = b.shape[0]
     levels: list[_Level] = []
-    while b.shape[-1] * k > _DENSE_SIZE and b.shape[-1] > 2:
+    while b.shape[-1] > 1:
         blocks = b.shape[-1]
-        length = _chunk_length(blocks, k)
+        length = _chunk_length(blocks)
         a, b, c = (_chunks(x, length) for x in _filled(a, b, c, -blocks % length))
         before, after = a[0], c[0]
         unit = jnp.broadcast_to(jnp.eye(k, dtype=b.dtype)[:, :, None], before.shape)
@@ -241,7 +238,7 @@ def _factor_blocks(a: Array, b: Array, c: Array) -> tuple[tuple[_Level, ...], Ar
         b = b[0] - _times(before, last_ahead) - _times(after, left)
         a = -_times(before, _last(-unit, level.behind, blocks))
         c = _times(after, right)
-    return tuple(levels), jnp.linalg.inv(_dense_matrix(jnp.stack([a, b, c])))
+    return tuple(levels), _inverse(a + b + c)[:, :, 0]
 
 
 def _eliminate(carry: tuple[Array, ...], row: tuple[Array, ...]) -> tuple[Any, Any]:
