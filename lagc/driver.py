@@ -1,6 +1,6 @@
 """Text to module text: the passes in order, each a value to the next.
 
-Source -> ast.File -> Model -> NodeSystem -> Facts -> strategy -> ModelPrograms -> module text
+Source -> ast.File -> Model -> NodeSystem -> Facts -> ModelPrograms -> module text
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
+from lagc.base.strategies import describe_choice
 from lagc.base.spans import Source, Span
 from lagc.base.version import __version__
 from lagc.emit.module import emit_module
@@ -27,7 +28,6 @@ from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
 
 STAGES = ("ast", "model", "nodes", "facts", "program")
-STRATEGY = "newton"  # full Newton with a dense solve, the one strategy so far
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,17 @@ class Compilation:
     programs: ModelPrograms
     text: str
     warnings: tuple[Diagnostic, ...]
+
+    @property
+    def strategy(self) -> str:
+        """How steps will be solved."""
+        model = self.model
+        return describe_choice(
+            [f.name for f in self.facts.items if f.holds],
+            sum(c.size or 1 for c in model.coordinates),
+            lattice=model.lattice is not None,
+            turns=any(c.modulus is not None for c in model.coordinates),
+        )
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
@@ -70,7 +81,7 @@ def compile_source(source: Source) -> Compilation:
     nodes = derive_nodes(model, diagnostics)
     facts = analyse(nodes)
     programs = lower_nodes(nodes)
-    text = emit_module(nodes, facts, programs, __version__, STRATEGY)
+    text = emit_module(nodes, facts, programs, __version__)
     warnings = tuple(diagnostics.warnings)
     return Compilation(source, file, model, nodes, facts, programs, text, warnings)
 

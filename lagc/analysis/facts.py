@@ -82,8 +82,9 @@ def _general(prover: _Prover) -> tuple[Fact, ...]:
     return (
         _conservative(prover),
         _autonomous(prover),
-        _affine(prover),
+        *_affine(prover),
         _constant_mass(prover),
+        _diagonal_mass(prover),
         _separable(prover),
     )
 
@@ -110,11 +111,13 @@ def _autonomous(p: _Prover) -> Fact:
     return Fact("autonomous", holds, evidence)
 
 
-def _affine(p: _Prover) -> Fact:
+def _affine(p: _Prover) -> tuple[Fact, Fact]:
+    """Whether forces and momenta are affine in q and q', and whether they vanish with them."""
     s = p.system
     varying = (*p.q, *p.v, *p.time)
     neural = any(e.has(NeuralTerm) for e in _all_blocks(s))
     holds = not neural and p.free_of(_all_blocks(s), varying)
+    linear = False
     if holds:  # the blocks rebuild a and b up to a part that is free of q and v
         remainders = [
             e - sp.Add(*[x * y for x, y in zip((*row_q, *row_v), (*p.q, *p.v), strict=True)])
@@ -124,8 +127,10 @@ def _affine(p: _Prover) -> Fact:
             )
         ]
         holds = p.zero(*[r.diff(x) for r in remainders for x in (*p.q, *p.v)])
+        linear = holds and p.zero(*remainders)
     evidence = "the blocks are constant" if holds else "the blocks depend on q, q' or t"
-    return Fact("affine", holds, evidence)
+    at_rest = "no force at the origin at rest" if linear else "not affine, or forced at the origin"
+    return Fact("affine", holds, evidence), Fact("linear", linear, at_rest)
 
 
 def _constant_mass(p: _Prover) -> Fact:
@@ -139,6 +144,13 @@ def _constant_mass(p: _Prover) -> Fact:
     holds = constant and p.zero(*remainder)
     evidence = "b = M v with M constant" if holds else "b is not M v with M constant"
     return Fact("constant mass matrix", holds, evidence)
+
+
+def _diagonal_mass(p: _Prover) -> Fact:
+    off = [m for i, row in enumerate(p.system.b_v) for j, m in enumerate(row) if i != j]
+    holds = p.zero(*off)
+    evidence = "db/dv is diagonal" if holds else "db/dv couples components"
+    return Fact("diagonal mass matrix", holds, evidence)
 
 
 def _separable(p: _Prover) -> Fact:

@@ -61,7 +61,7 @@ def _check_current(target: str, text: str) -> int:
 @click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as one JSON object.")
 def check_command(model: str, as_json_object: bool) -> int:
     """Report everything wrong with MODEL, and what was found out about it."""
-    from lagc.driver import STRATEGY, compile_source, read_source
+    from lagc.driver import compile_source, read_source
 
     try:
         compilation = compile_source(read_source(model))
@@ -78,12 +78,12 @@ def check_command(model: str, as_json_object: bool) -> int:
                 "ok": True,
                 "diagnostics": [as_json(d) for d in compilation.warnings],
                 "facts": {f.name: f.holds for f in compilation.facts.items},
-                "strategy": STRATEGY,
+                "strategy": compilation.strategy,
             }
         )
         return 0
     common.print_diagnostics(compilation.warnings)
-    click.echo(f"{compilation.model.name}: no errors; strategy {STRATEGY}")
+    click.echo(f"{compilation.model.name}: no errors; strategy {compilation.strategy}")
     return 0
 
 

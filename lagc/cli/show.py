@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import sympy as sp
 
-from lagc.driver import STRATEGY, Compilation
+from lagc.driver import Compilation
 from lagc.mechanics.lattice import LatticeSystem, at_generic_site
 from lagc.mechanics.nodesystem import NodeSystem, acceleration_symbols
 from lagc.semantics.model import TIME, Coefficient
@@ -53,7 +53,7 @@ def _lines(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
     yield "structure"
     for fact in c.facts.items:
         yield f"  {'yes' if fact.holds else 'no ':<4} {fact.name} ({fact.evidence})"
-    yield f"strategy: {STRATEGY}"
+    yield f"strategy: {c.strategy}"
 
 
 def _in_full(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:

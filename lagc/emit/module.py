@@ -58,7 +58,6 @@ def emit_module(
     facts: Facts,
     programs: ModelPrograms,
     version: str,
-    strategy: str,
 ) -> str:
     """The module text of a model."""
     model = system.model
@@ -67,7 +66,7 @@ def emit_module(
         _header(system, version),
         "import jax.numpy as jnp  # noqa: F401\n\nfrom lagc import runtime as _rt",
         *_site_functions(programs),
-        _spec(system, facts, programs, version, strategy),
+        _spec(system, facts, programs, version),
         *(
             emit_function(f"_{p.name}", p, docstrings[p.name] + _cost(p))
             for p in programs.all()[: len(_DOCSTRINGS)]
@@ -207,7 +206,6 @@ def _spec(
     facts: Facts,
     programs: ModelPrograms,
     version: str,
-    strategy: str,
 ) -> str:
     model = system.model
     functions = {p.name: f"_initial_{i}" for i, p in enumerate(programs.initial)}
@@ -239,7 +237,6 @@ def _spec(
             "facts",
             (f"_rt.FactSpec({f.name!r}, {f.holds!r}, {f.evidence!r})" for f in facts.items),
         ),
-        f"    strategy={strategy!r},",
         *(_lattice_fields(system, functions) if _on_lattice(system) else ()),
         ")",
     ]

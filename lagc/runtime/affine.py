@@ -31,10 +31,10 @@ from lagc.runtime.doubled import (
 )
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse, times
+from lagc.runtime.march import linearise
 from lagc.runtime.tableau import tableau
 
 SHORT = 128  # steps up to which T is simply applied again and again
-LARGEST = 16  # of T: 2 dof
 _DIGITS = 40
 
 
@@ -96,8 +96,8 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
 
     def assembled(columns: slice) -> Doubled:
         parts = add(spread("drag", a_v, columns), spread("shift", b_q, columns))
-        parts = add(parts, multiply(half, spread("force", a_q, columns)))
-        return add(parts, multiply(double, spread("kinetic", b_v, columns)))
+        parts = add(parts, multiply(_behind(half, 4), spread("force", a_q, columns)))
+        return add(parts, multiply(_behind(double, 4), spread("kinetic", b_v, columns)))
 
     def square(x: Doubled, columns: int) -> Doubled:
         return Doubled(*(y.reshape((n, columns, *lanes)) for y in x))
@@ -135,11 +135,29 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
     return StepMap(matrix, inverted, good & jnp.all(jnp.isfinite(matrix.high), axis=(0, 1)))
 
 
+def short_map(
+    equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array
+) -> StepMap:
+    """T to plain precision, for runs that are short."""
+    s = equations.method.s
+    spread = tuple(
+        jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks
+    )
+    step = linearise(equations, spread, jnp.broadcast_to(h, blocks[0].shape[2:]))
+    good = jnp.all(jnp.isfinite(step.matrix), axis=(0, 1))
+    return StepMap(exact(step.matrix), step.inverse, good)
+
+
 def _doubled(high: Any, low: Any, dtype: Any, shape: tuple[int, ...]) -> Doubled:
     """Constants known to twice the digits of float64, as Doubled of `dtype`."""
     rounded = high.astype(dtype)
     rest = (high - rounded.astype(np.float64)) + low
     return Doubled(jnp.asarray(rounded).reshape(shape), jnp.asarray(rest, dtype).reshape(shape))
+
+
+def _behind(x: Doubled, axes: int) -> Doubled:
+    """(*L) with `axes` axes in front."""
+    return Doubled(*(y.reshape((1,) * axes + y.shape) for y in x))
 
 
 def _impulse(
@@ -151,7 +169,7 @@ def _impulse(
     ones = (1,) * len(lanes)
     high, low = constants["force"]
     weights = _doubled(np.diag(high), np.diag(low), dtype, (1, 1, s, *ones))
-    by_node = multiply(half, multiply(weights, exact(a_q[:, :, None])))  # (a, b, k, *L)
+    by_node = multiply(_behind(half, 3), multiply(weights, exact(a_q[:, :, None])))  # (a, b, k, *L)
     with localcontext() as context:
         context.prec = _DIGITS
         drag = [
@@ -164,7 +182,7 @@ def _impulse(
     by_u = add(by_node, multiply(slopes, exact(a_v[:, :, None])))
     flat = Doubled(*(x[:, :, 1:].reshape((dof, dof * (s - 1), *x.shape[3:])) for x in by_u))
     # A shift of q moves every node: w adds up to 2.
-    total = multiply(half, exact(2 * a_q))
+    total = multiply(_behind(half, 2), exact(2 * a_q))
     return total, flat
 
 

@@ -26,9 +26,7 @@ def exact(x: jax.Array) -> Doubled:
 
 def add(x: Doubled, y: Doubled) -> Doubled:
     """x + y."""
-    total = x.high + y.high
-    part = total - x.high
-    error = (x.high - (total - part)) + (y.high - part)
+    total, error = _sum(x.high, y.high)
     return _normal(total, error + (x.low + y.low))
 
 
@@ -71,16 +69,29 @@ def _normal(high: jax.Array, low: jax.Array) -> Doubled:
 
 
 def _product(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The rounded product and what rounding cut off."""
-    product = a * b
+    """The product as a rounded number and what rounding cut off.
+
+    Made of products of halves, which are exact: a compiler that contracts a product with a sum, in
+    one place and not in another, changes nothing.
+    """
     a_high, a_low = _halves(a)
     b_high, b_low = _halves(b)
-    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-    return product, error
+    middle, rest = _sum(a_high * b_low, a_low * b_high)
+    total, error = _sum(a_high * b_high, middle)
+    return total, error + (rest + a_low * b_low)
+
+
+def _sum(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The rounded sum and what rounding cut off."""
+    total = x + y
+    part = total - x
+    return total, (x - (total - part)) + (y - part)
 
 
 def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    digits = jnp.finfo(x.dtype).nmant + 1
-    shifted = x * (2.0 ** ((digits + 1) // 2) + 1)
-    high = shifted - (shifted - x)
-    return high, x - high
+    """x as a sum of two floats of half the digits: by bits, as arithmetic could be contracted."""
+    kind, digits = (jnp.int64, 27) if x.dtype == jnp.float64 else (jnp.int32, 12)
+    bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(x), kind)
+    high = jax.lax.bitcast_convert_type(bits & ~((1 << digits) - 1), x.dtype)
+    low = jax.lax.stop_gradient(x) - high
+    return x - low, low

@@ -41,7 +41,7 @@ def _prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neur
     lanes = to_lanes(static, arrays)
     setting = make_setting(system, static, lanes, signals, neural)
     equations = StepEquations(setting.model, method(static.r))
-    way = {"robust": "newton", "affine": "newton"}.get(static.way, static.way)
+    way = static.way if static.way in marching.WAYS else "newton"
     robust = static.way == "robust"
     machine = Machine(equations, way, system.spec.moduli, robust, static.fallback)
     return Run(system, static, lanes, setting, machine)
@@ -110,20 +110,23 @@ def _call(run: Run, kernel: Any, q: jax.Array, v: jax.Array, t: jax.Array, input
 
 def _mass_inverse(run: Run, q: jax.Array, v: jax.Array) -> jax.Array | None:
     """M^-1 where M is constant: (d, *L) if diagonal, else (d, d, *L)."""
-    if run.machine.way == "newton":
+    spec = run.system.spec
+    if not holds(spec, "constant mass matrix"):
+        return None
+    if spec.lattice is not None and not holds(spec, "diagonal mass matrix"):
         return None
     t = _level_times(run, 0, 1)
     kernels = run.system.kernels
     *_, b_v = _call(run, kernels.blocks, q[:, None], v[:, None], t, _inputs_at(run, t))
     rank = len(run.lanes.count)
-    lattice = run.system.spec.lattice
+    lattice = spec.lattice
     if lattice is not None:
         local = b_v[lattice.reach]
         diagonal = [local[i, i] for i in range(len(lattice.fields))]
         mass = jnp.concatenate(diagonal)
         return 1 / mass.reshape(-1, *mass.shape[mass.ndim - rank :])
     mass = b_v.reshape(*b_v.shape[:2], *b_v.shape[3:])
-    if run.system.spec.diagonal_mass:
+    if holds(spec, "diagonal mass matrix"):
         return 1 / jnp.stack([mass[i, i] for i in range(mass.shape[0])])
     return inverse(mass)
 
@@ -302,8 +305,8 @@ def _ends(
     # the trajectory there, as a failed step does: what would follow solves other equations.
     inside = jnp.isfinite(levels.energy) | ~found
     fails = ~path.lost & ~(found & inside)
-    lost = path.lost | (jnp.cumsum(fails, axis=0) > 0)
     place = jnp.argmax(fails, axis=0)
+    lost = path.lost | _from(fails, place)
     number = numbers[place]
     happened = jnp.take_along_axis(inside, place[None], axis=0)[0]
     event = jnp.where(happened, number, -number).astype(jnp.int32)
@@ -346,6 +349,12 @@ def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> 
     return state, path
 
 
+def _from(fails: jax.Array, place: jax.Array) -> jax.Array:
+    """From the first failure on: (k, *L), where `place` is the first if there is any."""
+    levels = jnp.arange(fails.shape[0]).reshape((-1,) + (1,) * place.ndim)
+    return jnp.any(fails, axis=0)[None] & (levels >= place[None])
+
+
 def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
     """The same for an affine model: every step by a power of one matrix."""
     every = run.static.save_every
@@ -353,7 +362,8 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     t, origin = _level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
     blocks = _call(run, kernels.blocks, origin, origin, t, _inputs_at(run, t))
     h = run.lanes.arrays["dt"]
-    found = affine.step_map(equations, tuple(b[:, :, 0] for b in blocks), h)
+    find = affine.short_map if steps <= affine.SHORT else affine.step_map
+    found = find(equations, tuple(b[:, :, 0] for b in blocks), h)
     matrix, gained, count = found.matrix, None, steps
     if not holds(run.system.spec, "linear"):
         gained = _forcing(run, found.inverse, first, steps)
@@ -366,9 +376,10 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     if gained is not None and every > 1:
         path = path[every - 1 :: every]
     dof = state.q.shape[0]
-    finite = jnp.all(jnp.isfinite(path), axis=1) & found.good & (state.status == 0)
-    lost = jnp.cumsum(~finite, axis=0) > 0
-    place = jnp.argmax(lost, axis=0)
+    going = found.good & (state.status == 0)
+    finite = jnp.all(jnp.isfinite(path), axis=1) & going[None]
+    place = jnp.argmax(~finite, axis=0)
+    lost = _from(~finite, place)
     event = jnp.where(found.good, -_numbers(first, path.shape[0], every)[place], first + 1)
     status = jnp.where((state.status == 0) & lost[-1], event, state.status).astype(jnp.int32)
     winding = jnp.zeros((path.shape[0], *state.winding.shape), path.dtype)

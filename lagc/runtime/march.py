@@ -448,27 +448,49 @@ def _explicit_part(
     return rest
 
 
-def _by_transitions(
-    machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
-) -> tuple[Array, Array, Array]:
-    """Tangents of the path by the matrices d(q', pi')/d(q, pi) of every step."""
-    eq = machine.equations
-    d, s = x.q.shape[0], eq.method.s
-    blocks = eq.blocks(u, x)
-    jacobian = eq.jacobian(blocks, x.h)
-    jacobian = jnp.where(_fit(good, jacobian), jacobian, identity_like(jacobian, None))
+class Linearised(NamedTuple):
+    """A step made linear: matrix: (2 d, 2 d, *L), d(q', pi')/d(q, pi); by_q, by_p: (n, d, *L), of
+    the displacements; inverse: (n, n, *L), of the Jacobian; by_u: (d, n, *L), of the impulse."""
+
+    matrix: Array
+    by_q: Array
+    by_p: Array
+    inverse: Array
+    by_u: Array
+
+
+def linearise(
+    eq: StepEquations, blocks: tuple[Array, ...], h: Array, good: Array | None = None
+) -> Linearised:
+    """Steps made linear, from the blocks at their nodes; where not `good`, the identity."""
+    s = eq.method.s
+    jacobian = eq.jacobian(blocks, h)
+    if good is not None:
+        jacobian = jnp.where(_fit(good, jacobian), jacobian, identity_like(jacobian, None))
     inverted = inverse(jacobian)
-    by_q = -_matrix_product(inverted, eq.start_jacobian(blocks, x.h))  # (n, d, N, *L)
+    by_q = -_matrix_product(inverted, eq.start_jacobian(blocks, h))
     by_p = -inverted[:, :: s - 1]  # pi enters R_0 of each degree of freedom
-    moment_q, moment_u = eq.impulse_jacobian(blocks, x.h)
+    moment_q, moment_u = eq.impulse_jacobian(blocks, h)
     last = slice(s - 2, None, s - 1)
     eye = identity_like(moment_q, None)
     top = jnp.concatenate([eye + by_q[last], by_p[last]], axis=1)
     below = jnp.concatenate(
         [moment_q + _matrix_product(moment_u, by_q), eye + _matrix_product(moment_u, by_p)], axis=1
     )
-    transition = jnp.concatenate([top, below])
-    transition = jnp.where(_fit(good, transition), transition, identity_like(transition, None))
+    matrix = jnp.concatenate([top, below])
+    if good is not None:
+        matrix = jnp.where(_fit(good, matrix), matrix, identity_like(matrix, None))
+    return Linearised(matrix, by_q, by_p, inverted, moment_u)
+
+
+def _by_transitions(
+    machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
+) -> tuple[Array, Array, Array]:
+    """Tangents of the path by the matrices d(q', pi')/d(q, pi) of every step."""
+    eq = machine.equations
+    d, s = x.q.shape[0], eq.method.s
+    transition, by_q, by_p, inverted, moment_u = linearise(eq, eq.blocks(u, x), x.h, good)
+    last = slice(s - 2, None, s - 1)
     gained = by_rest = None
     if rest is not None:
         equations, impulse = rest

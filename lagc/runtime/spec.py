@@ -144,7 +144,6 @@ class ModelSpec:
     initial: Mapping[str, float] = field(default_factory=dict)
     run: RunSpec = RunSpec()
     facts: tuple[FactSpec, ...] = ()
-    diagonal_mass: bool = False
     lattice: LatticeSpec | None = None
     initial_fields: Mapping[str, Callable[[jax.Array], jax.Array]] = field(default_factory=dict)
 

@@ -58,8 +58,8 @@ class System:
 
     @property
     def strategy(self) -> str:
-        """How a step is solved."""
-        return self.spec.strategy
+        """How steps are solved unless `simulate` is told otherwise (lagc.base.strategies)."""
+        return choose_way(self.spec, r=2)
 
     # --- trajectories -------------------------------------------------------------------------
 
