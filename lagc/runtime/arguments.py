@@ -221,6 +221,51 @@ def check_steps(steps: Any, r: Any) -> tuple[int, int]:
     return int(steps), int(r)
 
 
+def check_saving(every: Any, checkpoint: Any, steps: int) -> tuple[int, int]:
+    """`save_every` and `checkpoint` as plain integers in range."""
+    for value, what, least in ((every, "save_every", 1), (checkpoint, "checkpoint", 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise fail(Code.LAG509, f"{what} = {value!r} is not an integer of at least {least}")
+    if steps % every:
+        raise fail(
+            Code.LAG509,
+            f"save_every = {every} does not divide the {steps} steps",
+            help=f"for instance steps = {-(-steps // int(every)) * int(every)}",
+        )
+    return int(every), int(checkpoint)
+
+
+def run_ends(
+    arrays: Mapping[str, tuple[jax.Array, int]], steps: int
+) -> tuple[jax.Array, jax.Array]:
+    """The times at which a run begins and ends."""
+    if "times" in arrays:
+        grid = arrays["times"][0]
+        return grid[0], grid[-1]
+    t0, dt = arrays["t0"][0], arrays["dt"][0]
+    t0, dt = (x.reshape(-1) if x.ndim else x for x in (t0, dt))
+    return t0, t0 + steps * dt
+
+
+def save_times(times: Any, ends: tuple[jax.Array, jax.Array], dtype: Any) -> jax.Array:
+    """Times of output, (m,), within the run; LAG509 where they are not."""
+    array = as_array(times, "save_at", dtype)
+    if array.ndim != 1 or array.shape[0] < 1:
+        raise fail(Code.LAG505, "`save_at` is one axis of at least one time")
+    if not all(is_known(x) for x in (array, *ends)):
+        return array
+    low, high = (np.asarray(f(*ends)) for f in (jnp.minimum, jnp.maximum))
+    slack = 16 * np.finfo(array.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    outside = (np.min(array) < np.max(low - slack)) | (np.max(array) > np.min(high + slack))
+    if outside or not np.all(np.isfinite(array)):
+        raise fail(
+            Code.LAG509,
+            f"`save_at` reaches from {np.min(array):g} to {np.max(array):g}; the run covers "
+            f"{np.max(low):g} to {np.min(high):g}",
+        )
+    return array
+
+
 def check_dt(dt: jax.Array) -> None:
     """Raise LAG509 for a step that is zero or not finite."""
     if is_known(dt) and not bool(jnp.all(jnp.isfinite(dt) & (dt != 0))):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lagc.runtime import affine
 from lagc.runtime import march as marching
+from lagc.runtime.dense import gather, locate, state_at
 from lagc.runtime.doubled import Doubled
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse
@@ -437,11 +438,37 @@ def _simulate(
     """The trajectory, and whether no step is left unsolved for want of the fallback."""
     run = _prepare(system, static, arrays, signals, neural)
     begun = _begin(run)
+    if "save at" in run.lanes.arrays:
+        return _at_times(run, begun)
     initial = _first_level(run, begun)
     state, levels, lost = _ends(run, begun, begun.state, 0, static.steps)
     lost = jnp.concatenate([(begun.state.status != 0)[None], lost])
     solved = jnp.all(state.status != UNSOLVED)
     return _trajectory(run, _join(initial, levels), lost, state.status), solved
+
+
+def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
+    """The trajectory at given times, and whether no step is left unsolved."""
+    steps, rank = run.static.steps, len(run.lanes.count)
+    world = _world(run, begun.mass_inverse, 0, steps)
+    first = jnp.asarray(0)
+    state, path = march(run.machine, steps, True, begun.state, world, first)
+    x, u, good = known_steps(run.machine, world, begun.state, path, first, steps)
+    t = run.lanes.arrays["save at"]
+    t = t.reshape((-1,) + (1,) * rank)
+    place = locate(t, x.t, x.h)
+    q, p = state_at(run.machine.equations, u, x, place)
+    moduli = run.system.spec.moduli
+    winding = jnp.zeros((0, *q.shape[1:]), q.dtype)
+    if path.winding.shape[1]:
+        q, turns = wrap(q, moduli)
+        before = jnp.concatenate([begun.state.winding[None], path.winding[:-1]])
+        chosen = [gather(before[:, i], place.step) for i in range(q.shape[0])]
+        winding = jnp.stack(chosen) + turns
+    levels, found = _levels(run, begun.mass_inverse, t, q, p, winding)
+    lost = gather(~good, jnp.broadcast_to(place.step, q.shape[1:]))
+    lost = lost | ~found | ~jnp.isfinite(levels.energy)
+    return _trajectory(run, levels, lost, state.status), jnp.all(state.status != UNSOLVED)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -79,12 +79,20 @@ class System:
         r: int = 2,
         strategy: str | None = None,
         save_every: int = 1,
+        save_at: Any = None,
         checkpoint: int = 0,
     ) -> Trajectory:
         """Integrate from q0 and v0 (or p0), each (..., dof), by the GGL map of order 2r + 2.
 
         Either `steps` steps of length `dt` (negative: backward) from `t0`, or one step between
-        each two of the given `times`: (steps+1,). Returns a `Trajectory` with every step.
+        each two of the given `times`: (steps+1,). Returns a `Trajectory` with every step; with
+        every k-th for `save_every` = k, which divides the number of steps; or, with `save_at`:
+        (m,), at those times, from the polynomials of the steps (`lagc.runtime.dense`), for which
+        all steps are kept in memory.
+
+        strategy: how steps are solved, one of `lagc.base.strategies.WAYS`; the best for the model
+        if None. checkpoint: reverse derivatives keep the state after every so many steps and take
+        the steps between anew; 0 keeps all.
         """
         plan = self._plan(
             q0,
@@ -100,6 +108,7 @@ class System:
             r,
             strategy=strategy,
             save_every=save_every,
+            save_at=save_at,
             checkpoint=checkpoint,
         )
         return run.simulate(self, plan)
@@ -261,7 +270,9 @@ class System:
         r: int,
         nodes: jax.Array | None = None,
         strategy: str | None = None,
-        **options: Any,
+        save_every: int = 1,
+        save_at: Any = None,
+        checkpoint: int = 0,
     ) -> Plan:
         args.warn_if_single_precision()
         spec = self.spec
@@ -303,8 +314,15 @@ class System:
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
-        way = choose_way(spec, r, strategy, equal_steps)
-        plan = make_plan(arrays, signals, terms, r=r, steps=steps, way=way, **options)
+        way = choose_way(spec, r, strategy, equal_steps and save_at is None)
+        save_every, checkpoint = args.check_saving(save_every, checkpoint, steps)
+        if save_at is not None:
+            if save_every != 1:
+                raise fail(Code.LAG509, "give either `save_at` or `save_every`")
+            ends = args.run_ends(arrays, steps)
+            arrays["save at"] = (args.save_times(save_at, ends, dtype), 1)
+        options = {"way": way, "save_every": save_every, "checkpoint": checkpoint}
+        plan = make_plan(arrays, signals, terms, r=r, steps=steps, **options)
         args.refuse_unmarked_samples(constants, plan.static.batch, steps)
         return plan
 
