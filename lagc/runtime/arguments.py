@@ -65,9 +65,17 @@ def as_vector(value: Any, what: str, spec: ModelSpec, dtype: Any = None) -> jax.
             Code.LAG505,
             f"{what} has the shape {array.shape}; its last axis must be the "
             f"{spec.dof} degree{'s' * (spec.dof > 1)} of freedom of `{spec.name}` "
-            f"({', '.join(spec.labels)})",
+            f"({some_labels(spec)})",
         )
     return array
+
+
+def some_labels(spec: ModelSpec) -> str:
+    """The degrees of freedom by label, the fields alone of a lattice."""
+    if spec.lattice is not None:
+        first, last = spec.lattice.first, spec.lattice.first + spec.lattice.size - 1
+        return ", ".join(f"{name}[{first}..{last}]" for name in spec.lattice.fields)
+    return ", ".join(spec.labels)
 
 
 def coefficient_values(
@@ -84,6 +92,8 @@ def coefficient_values(
     values = {}
     for name, coefficient in known.items():
         value = given.get(name, coefficient.default)
+        if value is None and coefficient.default_at is not None:
+            value = coefficient.default_at(jnp.zeros((), dtype))
         if value is None:
             raise fail(
                 Code.LAG502,
@@ -91,10 +101,28 @@ def coefficient_values(
                 help=f"give one, or a default in the model: `coefficient {name} = ...`",
             )
         array = as_array(value, f"coefficient `{name}`", dtype)
+        if coefficient.site_dependent:
+            array = _along_sites(spec, name, array)
         if is_known(array):
             check_bounds(coefficient, np.asarray(array))
         values[name] = array
     return values
+
+
+def _along_sites(spec: ModelSpec, name: str, array: jax.Array) -> jax.Array:
+    """(..., N), one value a site; a number is the same at every site."""
+    assert spec.lattice is not None
+    sites = spec.lattice.size
+    if array.ndim == 0:
+        return jnp.broadcast_to(array, (sites,))
+    if array.shape[-1] != sites:
+        raise fail(
+            Code.LAG505,
+            f"coefficient `{name}` has the shape {array.shape}; its last axis must be the "
+            f"{sites} sites of `{spec.name}`",
+            help="one number serves all sites",
+        )
+    return array
 
 
 def check_bounds(coefficient: CoefficientSpec, values: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lagc.runtime.banded import solve_banded
+from lagc.runtime.banded import factor_banded, solve_factored
 from lagc.runtime.linear import inverse, times
 from lagc.runtime.method import Method, along_nodes, apply, weighted
 from lagc.runtime.spec import Kernels, LatticeSpec
@@ -195,25 +196,25 @@ class StepEquations:
         if self.model.lattice is None:
             inverted = inverse(jacobian)
             return lambda x: times(inverted, x.reshape((-1, *x.shape[2:]))).reshape(x.shape)
-        return lambda x: self._banded(jacobian, x)
-
-    def _banded(self, bands: Array, x: Array) -> Array:
         lattice = self.model.lattice
-        assert lattice is not None
+        if jacobian.ndim == 4:
+            factored = factor_banded(jacobian, lattice.periodic)
+        else:
+            flat = jacobian.reshape((*jacobian.shape[:4], -1))
+            factored = jax.vmap(partial(factor_banded, periodic=lattice.periodic), -1)(flat)
+        return partial(self._banded, lattice, factored)
+
+    def _banded(self, lattice: LatticeSpec, factored: Any, x: Array) -> Array:
         shape = x.shape
         fields, sites = len(lattice.fields), lattice.size
         x = x.reshape((fields, sites, *shape[1:]))
         x = jnp.moveaxis(x, 1, 2).reshape((-1, sites, *shape[2:]))
 
-        def one(bands: Array, x: Array) -> Array:
-            return solve_banded(bands, x, lattice.periodic)
-
         lanes = shape[2:]
         if lanes:
-            one = jax.vmap(one, in_axes=(-1, -1), out_axes=-1)
-            flat = (y.reshape((*y.shape[: y.ndim - len(lanes)], -1)) for y in (bands, x))
-            x = one(*flat)
+            flat = x.reshape((*x.shape[:2], -1))
+            x = jax.vmap(solve_factored, in_axes=(0, -1), out_axes=-1)(factored, flat)
         else:
-            x = one(bands, x)
+            x = solve_factored(factored, x)
         x = x.reshape((fields, shape[1], sites, *lanes))
         return jnp.moveaxis(x, 1, 2).reshape(shape)

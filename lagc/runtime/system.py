@@ -54,7 +54,7 @@ class System:
         }
 
     def __repr__(self) -> str:
-        return f"<lagc system {self.spec.name}: {', '.join(self.spec.labels)}>"
+        return f"<lagc system {self.spec.name}: {args.some_labels(self.spec)}>"
 
     @property
     def strategy(self) -> str:
@@ -235,7 +235,7 @@ class System:
 
     def initial_state(self) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """q0 with v0 or p0 from the model's `initial` line, each (dof,); LAG501 if incomplete."""
-        given = self.spec.initial
+        given = self.spec.initial_values
 
         def vector(labels: tuple[str, ...]) -> np.ndarray | None:
             if not any(label in given for label in labels):
@@ -308,8 +308,9 @@ class System:
             arrays["t0"] = (args.as_array(t0, "t0", dtype), 0)
             args.check_dt(arrays["dt"][0])
         steps, r = args.check_steps(steps, r)
+        own_axes = {c.name: 1 for c in spec.coefficients if c.site_dependent}
         for name, value in args.coefficient_values(spec, coefficients, dtype).items():
-            arrays[f"coefficient {name}"] = (value, 0)
+            arrays[f"coefficient {name}"] = (value, own_axes.get(name, 0))
         constants, signals = args.signal_functions(spec, inputs, dtype)
         for name, value in constants.items():
             arrays[f"input {name}"] = (value, 0)
@@ -347,7 +348,8 @@ class System:
         }
         values = args.coefficient_values(self.spec, coefficients, dtype)
         constants, signals = args.signal_functions(self.spec, inputs, dtype)
-        arrays |= {f"coefficient {n}": (a, 0) for n, a in values.items()}
+        own = {c.name: 1 for c in self.spec.coefficients if c.site_dependent}
+        arrays |= {f"coefficient {n}": (a, own.get(n, 0)) for n, a in values.items()}
         arrays |= {f"input {n}": (a, 0) for n, a in constants.items()}
         terms = args.neural_functions(self.spec, neural, dtype)
         arrays, batch = args.align_batch(arrays)
