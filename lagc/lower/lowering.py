@@ -9,7 +9,7 @@ depend on hashing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,8 +48,11 @@ _LONGEST_PRODUCT = 64  # larger integer powers are left to `pow`
 class Builder:
     """Instructions so far, and where each operation and each expression already stands."""
 
-    def __init__(self, variables: Mapping[sp.Symbol, Variable]) -> None:
+    def __init__(
+        self, variables: Mapping[sp.Symbol, Variable], divisors: frozenset[sp.Expr] = frozenset()
+    ) -> None:
         self.variables = variables
+        self.divisors = divisors
         self.instructions: list[Instruction] = []
         self._numbers: dict[Instruction, int] = {}
         self._expressions: dict[sp.Expr, int] = {}
@@ -122,7 +125,9 @@ class Builder:
             if factor.is_number:
                 continue
             base, exponent = factor.as_base_exp()
-            if exponent.is_Rational and exponent.is_negative:
+            if base in self.divisors and _divides(exponent):
+                above.append(self._reciprocal_power(base, -exponent))
+            elif exponent.is_Rational and exponent.is_negative:
                 below.append(self._power(base, -exponent))
             else:
                 above.append(self.lower(factor))
@@ -140,6 +145,8 @@ class Builder:
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> int:
         if base == sp.E:
             return self.emit("exp", self.lower(exponent))
+        if base in self.divisors and _divides(exponent):
+            return self._reciprocal_power(base, -exponent)
         doubled = 2 * exponent
         if not doubled.is_Integer or abs(doubled) > 2 * _LONGEST_PRODUCT:
             return self.emit("pow", self.lower(base), self.lower(exponent))
@@ -149,6 +156,17 @@ class Builder:
         whole, half = divmod(int(doubled), 2)
         value = self.lower(base)
         factors = [self._integer_power(value, whole)] if whole else []
+        if half:
+            factors.append(self.emit("sqrt", value))
+        return self._chain(factors)
+
+    def _reciprocal_power(self, base: sp.Expr, exponent: sp.Expr) -> int:
+        """base^-exponent from 1/base, which is computed once for all: a division takes the time of
+        some ten products."""
+        whole, half = divmod(int(2 * exponent), 2)
+        value = self.lower(base)
+        inverted = self.emit("div", self.constant(sp.Integer(1)), value)
+        factors = [self._integer_power(inverted, whole + half)]
         if half:
             factors.append(self.emit("sqrt", value))
         return self._chain(factors)
@@ -208,14 +226,38 @@ def lower_program(
     constants: Mapping[sp.Symbol, sp.Expr],
 ) -> Program:
     """A program that computes `outputs`: name -> (shape, entries in row order)."""
-    builder = Builder(variables)
+    known = dict(constants)
+    entries = {key: [e.xreplace(known) for e in given] for key, (_, given) in outputs.items()}
+    builder = Builder(variables, shared_divisors(e for given in entries.values() for e in given))
     made = [
-        Output(key, shape, tuple(builder.lower(e.xreplace(dict(constants))) for e in entries))
-        for key, (shape, entries) in outputs.items()
+        Output(key, shape, tuple(builder.lower(e) for e in entries[key]))
+        for key, (shape, _) in outputs.items()
     ]
     program = without_dead_code(Program(name, tuple(builder.instructions), tuple(made)))
     program.verify()
     return program
+
+
+def shared_divisors(expressions: Iterable[sp.Expr]) -> frozenset[sp.Expr]:
+    """What is divided by in several places, or to several powers."""
+    quotients: dict[sp.Expr, set[sp.Expr]] = {}
+    seen: set[sp.Expr] = set()
+    for expression in expressions:
+        for part in sp.preorder_traversal(expression):
+            if part in seen or not (part.is_Mul or part.is_Pow):
+                continue
+            seen.add(part)
+            for factor in sp.Mul.make_args(part):
+                base, exponent = factor.as_base_exp()
+                if _divides(exponent) and not base.is_number:
+                    quotients.setdefault(base, set()).add(part if part.is_Mul else factor)
+    return frozenset(base for base, found in quotients.items() if len(found) > 1)
+
+
+def _divides(exponent: sp.Expr) -> bool:
+    """A negative exponent that products and a square root can do."""
+    doubled = 2 * exponent
+    return bool(doubled.is_Integer and -2 * _LONGEST_PRODUCT <= doubled < 0)
 
 
 def without_dead_code(program: Program) -> Program:

@@ -47,7 +47,9 @@ def test_facts_of_lattices() -> None:
         "conservative",
         "autonomous",
         "affine",
+        "linear",
         "constant mass matrix",
+        "diagonal mass matrix",
         "separable",
         "banded",
     }
@@ -56,6 +58,7 @@ def test_facts_of_lattices() -> None:
     assert [name for name, holds in damped.items() if holds] == [
         "autonomous",
         "constant mass matrix",
+        "diagonal mass matrix",
         "banded",
     ]
 

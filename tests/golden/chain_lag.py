@@ -101,11 +101,12 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', False, 't or an input occurs'),
         _rt.FactSpec('affine', False, "the blocks depend on q, q' or t"),
+        _rt.FactSpec('linear', False, 'not affine, or forced at the origin'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant, at each site'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', True, 'neighbouring sites are coupled'),
     ),
-    strategy='newton',
     lattice=_rt.LatticeSpec(
         'i', 1, 32, False,
         fields=('x', 'theta',),

@@ -45,22 +45,23 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', True, 'neither t nor an input occurs'),
         _rt.FactSpec('affine', True, 'the blocks are constant'),
+        _rt.FactSpec('linear', True, 'no force at the origin at rest'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', False, 'fewer than three components'),
     ),
-    strategy='newton',
 )
 
 
 def _lagrangian(q, v, t, c, u, n):
     """L: (...). 5 operations."""
     x0 = c['c1']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = v0 * v0
     x2 = x0 * x1
     x3 = c['c2']
-    q0 = q[..., 0]
+    q0 = q[0]
     x4 = q0 * q0
     x5 = x3 * x4
     x6 = x2 - x5
@@ -68,14 +69,14 @@ def _lagrangian(q, v, t, c, u, n):
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each. 7 operations."""
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 7 operations."""
     x0 = c['c2']
-    q0 = q[..., 0]
+    q0 = q[0]
     x1 = 2.0 * x0
     x2 = x1 * q0
     x3 = -x2
     x4 = c['c3']
-    v0 = v[..., 0]
+    v0 = v[0]
     x5 = x4 * v0
     x6 = x3 - x5
     x7 = c['c1']
@@ -88,7 +89,7 @@ def _forces(q, v, t, c, u, n):
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last. 4 operations."""
+    """da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second. 4 operations."""
     x0 = c['c2']
     x1 = 2.0 * x0
     x2 = -x1
@@ -105,9 +106,9 @@ def _blocks(q, v, t, c, u, n):
 
 
 def _momentum(q, v, t, c, u, n):
-    """b: (..., dof). 2 operations."""
+    """b: (dof, ...). 2 operations."""
     x0 = c['c1']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = 2.0 * x0
     x2 = x1 * v0
     return _rt.assemble(t, (x2,))
@@ -116,11 +117,11 @@ def _momentum(q, v, t, c, u, n):
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 5 operations."""
     x0 = c['c1']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = v0 * v0
     x2 = x0 * x1
     x3 = c['c2']
-    q0 = q[..., 0]
+    q0 = q[0]
     x4 = q0 * q0
     x5 = x3 * x4
     x6 = x2 + x5

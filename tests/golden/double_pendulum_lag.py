@@ -53,24 +53,25 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', True, 'neither t nor an input occurs'),
         _rt.FactSpec('affine', False, "the blocks depend on q, q' or t"),
+        _rt.FactSpec('linear', False, 'not affine, or forced at the origin'),
         _rt.FactSpec('constant mass matrix', False, 'b is not M v with M constant'),
+        _rt.FactSpec('diagonal mass matrix', False, 'db/dv couples components'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', False, 'fewer than three components'),
     ),
-    strategy='newton',
 )
 
 
 def _lagrangian(q, v, t, c, u, n):
     """L: (...). 15 operations."""
-    v0 = v[..., 0]
+    v0 = v[0]
     x0 = v0 * v0
-    v1 = v[..., 1]
+    v1 = v[1]
     x1 = v1 * v1
     x2 = 0.5 * x1
     x3 = x0 + x2
-    q0 = q[..., 0]
-    q1 = q[..., 1]
+    q0 = q[0]
+    q1 = q[1]
     x4 = q0 - q1
     x5 = jnp.cos(x4)
     x6 = v0 * v1
@@ -86,20 +87,20 @@ def _lagrangian(q, v, t, c, u, n):
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each. 27 operations."""
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 27 operations."""
     x0 = c['f']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = x0 * v0
     x2 = -x1
     x3 = 2.0 * v0
-    v1 = v[..., 1]
+    v1 = v[1]
     x4 = 2.0 * v1
     x5 = x3 - x4
     x6 = 0.5 * x0
     x7 = x6 * x5
     x8 = x2 - x7
-    q0 = q[..., 0]
-    q1 = q[..., 1]
+    q0 = q[0]
+    q1 = q[1]
     x9 = q0 - q1
     x10 = jnp.sin(x9)
     x11 = v0 * v1
@@ -126,11 +127,11 @@ def _forces(q, v, t, c, u, n):
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last. 22 operations."""
-    v0 = v[..., 0]
-    v1 = v[..., 1]
-    q0 = q[..., 0]
-    q1 = q[..., 1]
+    """da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second. 22 operations."""
+    v0 = v[0]
+    v1 = v[1]
+    q0 = q[0]
+    q1 = q[1]
     x0 = q0 - q1
     x1 = jnp.cos(x0)
     x2 = v0 * v1
@@ -163,12 +164,12 @@ def _blocks(q, v, t, c, u, n):
 
 
 def _momentum(q, v, t, c, u, n):
-    """b: (..., dof). 7 operations."""
-    v0 = v[..., 0]
+    """b: (dof, ...). 7 operations."""
+    v0 = v[0]
     x0 = 2.0 * v0
-    v1 = v[..., 1]
-    q0 = q[..., 0]
-    q1 = q[..., 1]
+    v1 = v[1]
+    q0 = q[0]
+    q1 = q[1]
     x1 = q0 - q1
     x2 = jnp.cos(x1)
     x3 = v1 * x2
@@ -180,11 +181,11 @@ def _momentum(q, v, t, c, u, n):
 
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 24 operations."""
-    v0 = v[..., 0]
+    v0 = v[0]
     x0 = 2.0 * v0
-    v1 = v[..., 1]
-    q0 = q[..., 0]
-    q1 = q[..., 1]
+    v1 = v[1]
+    q0 = q[0]
+    q1 = q[1]
     x1 = q0 - q1
     x2 = jnp.cos(x1)
     x3 = v1 * x2
@@ -213,10 +214,10 @@ def _energy(q, v, t, c, u, n):
 
 def _observable_0(q, v, t, c, u, n):
     """Observable `height`: (...). 4 operations."""
-    q0 = q[..., 0]
+    q0 = q[0]
     x0 = jnp.cos(q0)
     x1 = -x0
-    q1 = q[..., 1]
+    q1 = q[1]
     x2 = jnp.cos(q1)
     x3 = x1 - x2
     return _rt.assemble(t, x3)

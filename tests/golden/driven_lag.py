@@ -47,20 +47,21 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', False, 't or an input occurs'),
         _rt.FactSpec('affine', True, 'the blocks are constant'),
+        _rt.FactSpec('linear', False, 'not affine, or forced at the origin'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', False, 'fewer than three components'),
     ),
-    strategy='newton',
 )
 
 
 def _lagrangian(q, v, t, c, u, n):
     """L: (...). 5 operations."""
-    v0 = v[..., 0]
+    v0 = v[0]
     x0 = v0 * v0
     x1 = 0.5 * x0
-    q0 = q[..., 0]
+    q0 = q[0]
     x2 = q0 * q0
     x3 = 0.5 * x2
     x4 = x1 - x3
@@ -68,16 +69,16 @@ def _lagrangian(q, v, t, c, u, n):
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each. 7 operations."""
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 7 operations."""
     x0 = u['u']
     x1 = c['omega']
     x2 = x1 * t
     x3 = jnp.cos(x2)
     x4 = x0 + x3
-    q0 = q[..., 0]
+    q0 = q[0]
     x5 = x4 - q0
     x6 = c['gamma']
-    v0 = v[..., 0]
+    v0 = v[0]
     x7 = 2.0 * x6
     x8 = x7 * v0
     x9 = x5 - x8
@@ -88,7 +89,7 @@ def _forces(q, v, t, c, u, n):
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last. 2 operations."""
+    """da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second. 2 operations."""
     x0 = c['gamma']
     x1 = 2.0 * x0
     x2 = -x1
@@ -101,17 +102,17 @@ def _blocks(q, v, t, c, u, n):
 
 
 def _momentum(q, v, t, c, u, n):
-    """b: (..., dof). 0 operations."""
-    v0 = v[..., 0]
+    """b: (dof, ...). 0 operations."""
+    v0 = v[0]
     return _rt.assemble(t, (v0,))
 
 
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 5 operations."""
-    q0 = q[..., 0]
+    q0 = q[0]
     x0 = q0 * q0
     x1 = 0.5 * x0
-    v0 = v[..., 0]
+    v0 = v[0]
     x2 = v0 * v0
     x3 = 0.5 * x2
     x4 = x1 + x3

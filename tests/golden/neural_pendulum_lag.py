@@ -46,31 +46,32 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', True, 'neither t nor an input occurs'),
         _rt.FactSpec('affine', False, "the blocks depend on q, q' or t"),
+        _rt.FactSpec('linear', False, 'not affine, or forced at the origin'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', False, 'fewer than three components'),
     ),
-    strategy='newton',
 )
 
 
 def _lagrangian(q, v, t, c, u, n):
     """L: (...). 5 operations."""
     x0 = c['m']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = v0 * v0
     x2 = 0.5 * x0
     x3 = x2 * x1
-    q0 = q[..., 0]
+    q0 = q[0]
     x4 = _rt.neural_term(n['V'], (0,), (q0,), t)
     x5 = x3 - x4
     return _rt.assemble(t, x5)
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each. 6 operations."""
-    v0 = v[..., 0]
-    q0 = q[..., 0]
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 6 operations."""
+    v0 = v[0]
+    q0 = q[0]
     x0 = _rt.neural_term(n['D'], (0, 0), (q0, v0,), t)
     x1 = v0 * x0
     x2 = -x1
@@ -85,9 +86,9 @@ def _forces(q, v, t, c, u, n):
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last. 10 operations."""
-    v0 = v[..., 0]
-    q0 = q[..., 0]
+    """da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second. 10 operations."""
+    v0 = v[0]
+    q0 = q[0]
     x0 = _rt.neural_term(n['D'], (1, 0), (q0, v0,), t)
     x1 = v0 * x0
     x2 = -x1
@@ -108,9 +109,9 @@ def _blocks(q, v, t, c, u, n):
 
 
 def _momentum(q, v, t, c, u, n):
-    """b: (..., dof). 1 operation."""
+    """b: (dof, ...). 1 operation."""
     x0 = c['m']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = x0 * v0
     return _rt.assemble(t, (x1,))
 
@@ -118,12 +119,12 @@ def _momentum(q, v, t, c, u, n):
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 7 operations."""
     x0 = c['m']
-    v0 = v[..., 0]
+    v0 = v[0]
     x1 = v0 * v0
     x2 = x0 * x1
     x3 = 0.5 * x0
     x4 = x3 * x1
-    q0 = q[..., 0]
+    q0 = q[0]
     x5 = _rt.neural_term(n['V'], (0,), (q0,), t)
     x6 = x4 - x5
     x7 = x2 - x6

@@ -49,219 +49,223 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', False, 'K is not zero'),
         _rt.FactSpec('autonomous', True, 'neither t nor an input occurs'),
         _rt.FactSpec('affine', False, "the blocks depend on q, q' or t"),
+        _rt.FactSpec('linear', False, 'not affine, or forced at the origin'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', False, "L mixes q and q', or K is not zero"),
         _rt.FactSpec('banded', False, 'fewer than three components'),
     ),
-    strategy='newton',
 )
 
 
 def _lagrangian(q, v, t, c, u, n):
-    """L: (...). 13 operations."""
-    v0 = v[..., 0]
+    """L: (...). 15 operations."""
+    v0 = v[0]
     x0 = v0 * v0
     x1 = 0.5 * x0
-    v1 = v[..., 1]
+    v1 = v[1]
     x2 = v1 * v1
     x3 = 0.5 * x2
     x4 = x1 + x3
     x5 = c['beta']
     x6 = 1.0 - x5
-    q0 = q[..., 0]
+    q0 = q[0]
     x7 = q0 * q0
-    q1 = q[..., 1]
+    q1 = q[1]
     x8 = q1 * q1
     x9 = x7 + x8
-    x10 = jnp.sqrt(x9)
-    x11 = 39.478758435 * x6
-    x12 = x11 / x10
-    x13 = x4 + x12
-    return _rt.assemble(t, x13)
+    x10 = 1.0 / x9
+    x11 = jnp.sqrt(x9)
+    x12 = x10 * x11
+    x13 = 39.478758435 * x6
+    x14 = x13 * x12
+    x15 = x4 + x14
+    return _rt.assemble(t, x15)
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (..., dof) each. 30 operations."""
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 32 operations."""
     x0 = c['beta']
-    v0 = v[..., 0]
-    q0 = q[..., 0]
+    v0 = v[0]
+    q0 = q[0]
     x1 = q0 * q0
-    q1 = q[..., 1]
+    q1 = q[1]
     x2 = q1 * q1
     x3 = x1 + x2
-    x4 = v0 * q0
-    v1 = v[..., 1]
-    x5 = v1 * q1
-    x6 = x4 + x5
-    x7 = q0 * x6
-    x8 = x7 / x3
-    x9 = v0 + x8
-    x10 = 0.0006242559598711602 * x0
-    x11 = x10 * x9
-    x12 = x11 / x3
-    x13 = -x12
-    x14 = 1.0 - x0
-    x15 = jnp.sqrt(x3)
-    x16 = x3 * x15
-    x17 = 39.478758435 * q0
-    x18 = x17 * x14
-    x19 = x18 / x16
-    x20 = x13 - x19
-    x21 = q1 * x6
-    x22 = x21 / x3
-    x23 = v1 + x22
-    x24 = x10 * x23
-    x25 = x24 / x3
-    x26 = -x25
-    x27 = 39.478758435 * q1
-    x28 = x27 * x14
-    x29 = x28 / x16
-    x30 = x26 - x29
+    x4 = 1.0 / x3
+    x5 = v0 * q0
+    v1 = v[1]
+    x6 = v1 * q1
+    x7 = x5 + x6
+    x8 = q0 * x4
+    x9 = x8 * x7
+    x10 = v0 + x9
+    x11 = 0.0006242559598711602 * x0
+    x12 = x11 * x10
+    x13 = x12 * x4
+    x14 = -x13
+    x15 = 1.0 - x0
+    x16 = x4 * x4
+    x17 = jnp.sqrt(x3)
+    x18 = x16 * x17
+    x19 = 39.478758435 * q0
+    x20 = x19 * x15
+    x21 = x20 * x18
+    x22 = x14 - x21
+    x23 = q1 * x4
+    x24 = x23 * x7
+    x25 = v1 + x24
+    x26 = x11 * x25
+    x27 = x26 * x4
+    x28 = -x27
+    x29 = 39.478758435 * q1
+    x30 = x29 * x15
+    x31 = x30 * x18
+    x32 = x28 - x31
     return (
-        _rt.assemble(t, (x20, x30,)),
+        _rt.assemble(t, (x22, x32,)),
         _rt.assemble(t, (v0, v1,)),
     )
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: (..., dof, dof) each, derivative index last. 96 operations."""
-    q0 = q[..., 0]
+    """da/dq, da/dv, db/dq, db/dv: (dof, dof, ...) each, derivative index second. 93 operations."""
+    q0 = q[0]
     x0 = q0 * q0
     x1 = c['beta']
     x2 = 1.0 - x1
-    q1 = q[..., 1]
+    q1 = q[1]
     x3 = q1 * q1
     x4 = x0 + x3
-    x5 = x4 * x4
-    x6 = jnp.sqrt(x4)
-    x7 = x5 * x6
-    x8 = 118.436275305 * x0
-    x9 = x8 * x2
-    x10 = x9 / x7
-    v0 = v[..., 0]
-    x11 = v0 * q0
-    v1 = v[..., 1]
-    x12 = v1 * q1
-    x13 = x11 + x12
-    x14 = q0 * x13
-    x15 = x14 / x4
-    x16 = v0 + x15
-    x17 = 0.0012485119197423204 * x1
-    x18 = x17 * q0
-    x19 = x18 * x16
-    x20 = x19 / x5
-    x21 = x10 + x20
-    x22 = x4 * x6
-    x23 = 39.478758435 * x2
-    x24 = x23 / x22
-    x25 = x21 - x24
-    x26 = x13 / x4
-    x27 = x11 / x4
-    x28 = x26 + x27
-    x29 = 2.0 * x0
-    x30 = x29 * x13
-    x31 = x30 / x5
-    x32 = x28 - x31
-    x33 = 0.0006242559598711602 * x1
-    x34 = x33 * x32
-    x35 = x34 / x4
-    x36 = x25 - x35
-    x37 = x17 * q1
-    x38 = x37 * x16
-    x39 = x38 / x5
-    x40 = 118.436275305 * q0
-    x41 = x40 * q1
-    x42 = x41 * x2
-    x43 = x42 / x7
-    x44 = x39 + x43
-    x45 = v1 * q0
-    x46 = x45 / x4
-    x47 = 2.0 * q0
-    x48 = x47 * q1
-    x49 = x48 * x13
-    x50 = x49 / x5
-    x51 = x46 - x50
-    x52 = x33 * x51
-    x53 = x52 / x4
-    x54 = x44 - x53
-    x55 = q1 * x13
-    x56 = x55 / x4
-    x57 = v1 + x56
-    x58 = x18 * x57
-    x59 = x58 / x5
-    x60 = x59 + x43
-    x61 = v0 * q1
-    x62 = x61 / x4
-    x63 = x62 - x50
-    x64 = x33 * x63
-    x65 = x64 / x4
-    x66 = x60 - x65
+    x5 = 1.0 / x4
+    x6 = x5 * x5
+    x7 = x6 * x5
+    x8 = jnp.sqrt(x4)
+    x9 = x7 * x8
+    x10 = 118.436275305 * x0
+    x11 = x10 * x2
+    x12 = x11 * x9
+    v0 = v[0]
+    x13 = v0 * q0
+    v1 = v[1]
+    x14 = v1 * q1
+    x15 = x13 + x14
+    x16 = q0 * x5
+    x17 = x16 * x15
+    x18 = v0 + x17
+    x19 = 0.0012485119197423204 * x1
+    x20 = x19 * q0
+    x21 = x20 * x18
+    x22 = x21 * x6
+    x23 = x12 + x22
+    x24 = x6 * x8
+    x25 = 39.478758435 * x2
+    x26 = x25 * x24
+    x27 = x23 - x26
+    x28 = x5 * x15
+    x29 = x13 * x5
+    x30 = x28 + x29
+    x31 = 2.0 * x0
+    x32 = x31 * x6
+    x33 = x32 * x15
+    x34 = x30 - x33
+    x35 = 0.0006242559598711602 * x1
+    x36 = x35 * x5
+    x37 = x36 * x34
+    x38 = x27 - x37
+    x39 = x19 * q1
+    x40 = x39 * x18
+    x41 = x40 * x6
+    x42 = 118.436275305 * q0
+    x43 = x42 * q1
+    x44 = x43 * x2
+    x45 = x44 * x9
+    x46 = x41 + x45
+    x47 = v1 * q0
+    x48 = x47 * x5
+    x49 = 2.0 * q0
+    x50 = x49 * q1
+    x51 = x50 * x6
+    x52 = x51 * x15
+    x53 = x48 - x52
+    x54 = x36 * x53
+    x55 = x46 - x54
+    x56 = q1 * x5
+    x57 = x56 * x15
+    x58 = v1 + x57
+    x59 = x20 * x58
+    x60 = x59 * x6
+    x61 = x60 + x45
+    x62 = v0 * q1
+    x63 = x62 * x5
+    x64 = x63 - x52
+    x65 = x36 * x64
+    x66 = x61 - x65
     x67 = 118.436275305 * x3
     x68 = x67 * x2
-    x69 = x68 / x7
-    x70 = x37 * x57
-    x71 = x70 / x5
+    x69 = x68 * x9
+    x70 = x39 * x58
+    x71 = x70 * x6
     x72 = x69 + x71
-    x73 = x72 - x24
-    x74 = x12 / x4
-    x75 = x26 + x74
+    x73 = x72 - x26
+    x74 = x14 * x5
+    x75 = x28 + x74
     x76 = 2.0 * x3
-    x77 = x76 * x13
-    x78 = x77 / x5
+    x77 = x76 * x6
+    x78 = x77 * x15
     x79 = x75 - x78
-    x80 = x33 * x79
-    x81 = x80 / x4
-    x82 = x73 - x81
-    x83 = x0 / x4
-    x84 = 1.0 + x83
-    x85 = x33 * x84
-    x86 = x85 / x4
-    x87 = -x86
-    x88 = x33 * q0
-    x89 = x88 * q1
-    x90 = x89 / x5
-    x91 = -x90
-    x92 = x3 / x4
-    x93 = 1.0 + x92
-    x94 = x33 * x93
-    x95 = x94 / x4
-    x96 = -x95
+    x80 = x36 * x79
+    x81 = x73 - x80
+    x82 = x0 * x5
+    x83 = 1.0 + x82
+    x84 = x36 * x83
+    x85 = -x84
+    x86 = x35 * q0
+    x87 = x86 * q1
+    x88 = x87 * x6
+    x89 = -x88
+    x90 = x3 * x5
+    x91 = 1.0 + x90
+    x92 = x36 * x91
+    x93 = -x92
     return (
-        _rt.assemble(t, ((x36, x54,), (x66, x82,),)),
-        _rt.assemble(t, ((x87, x91,), (x91, x96,),)),
+        _rt.assemble(t, ((x38, x55,), (x66, x81,),)),
+        _rt.assemble(t, ((x85, x89,), (x89, x93,),)),
         _rt.assemble(t, ((0.0, 0.0,), (0.0, 0.0,),)),
         _rt.assemble(t, ((1.0, 0.0,), (0.0, 1.0,),)),
     )
 
 
 def _momentum(q, v, t, c, u, n):
-    """b: (..., dof). 0 operations."""
-    v0 = v[..., 0]
-    v1 = v[..., 1]
+    """b: (dof, ...). 0 operations."""
+    v0 = v[0]
+    v1 = v[1]
     return _rt.assemble(t, (v0, v1,))
 
 
 def _energy(q, v, t, c, u, n):
-    """v.dL/dv - L: (...). 13 operations."""
-    v0 = v[..., 0]
+    """v.dL/dv - L: (...). 15 operations."""
+    v0 = v[0]
     x0 = v0 * v0
     x1 = 0.5 * x0
-    v1 = v[..., 1]
+    v1 = v[1]
     x2 = v1 * v1
     x3 = 0.5 * x2
     x4 = x1 + x3
     x5 = c['beta']
     x6 = 1.0 - x5
-    q0 = q[..., 0]
+    q0 = q[0]
     x7 = q0 * q0
-    q1 = q[..., 1]
+    q1 = q[1]
     x8 = q1 * q1
     x9 = x7 + x8
-    x10 = jnp.sqrt(x9)
-    x11 = 39.478758435 * x6
-    x12 = x11 / x10
-    x13 = x4 - x12
-    return _rt.assemble(t, x13)
+    x10 = 1.0 / x9
+    x11 = jnp.sqrt(x9)
+    x12 = x10 * x11
+    x13 = 39.478758435 * x6
+    x14 = x13 * x12
+    x15 = x4 - x14
+    return _rt.assemble(t, x15)
 
 
 system = _rt.System(

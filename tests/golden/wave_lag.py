@@ -40,11 +40,12 @@ SPEC = _rt.ModelSpec(
         _rt.FactSpec('conservative', True, 'K reaches no equation of motion'),
         _rt.FactSpec('autonomous', True, 'neither t nor an input occurs'),
         _rt.FactSpec('affine', True, 'the blocks are constant'),
+        _rt.FactSpec('linear', True, 'no force at the origin at rest'),
         _rt.FactSpec('constant mass matrix', True, 'b = M v with M constant, at each site'),
+        _rt.FactSpec('diagonal mass matrix', True, 'db/dv is diagonal'),
         _rt.FactSpec('separable', True, "K = 0 and L = T(q', t) - V(q, t)"),
         _rt.FactSpec('banded', True, 'sites up to 2 apart are coupled'),
     ),
-    strategy='newton',
     lattice=_rt.LatticeSpec(
         'i', 0, 50, True,
         fields=('phi',),

@@ -109,14 +109,14 @@ def test_emitted_code_computes_the_programs(name: str) -> None:
     order = _variables(c.model)
 
     def stack(kind: str) -> Any:
-        rows = [[float(p[s]) for s, v in order.items() if v.kind == kind] for p in points]
-        return jnp.array(rows)
+        rows = [[float(p[s]) for p in points] for s, v in order.items() if v.kind == kind]
+        return jnp.array(rows)  # components first
 
     def named(kind: str) -> dict[str, Any]:
         found = {v.name: s for s, v in order.items() if v.kind == kind}
         return {n: jnp.array([float(p[s]) for p in points]) for n, s in found.items()}
 
-    t = stack("t")[:, 0]
+    t = stack("t")[0]
     slots = {s.name: lambda x: network(tuple(x), jnp.sin) for s in c.model.neural}
     arguments = (stack("q"), stack("v"), t, named("coefficient"), named("signal"), slots)
     for i, program in enumerate(c.programs.all()):
@@ -128,9 +128,9 @@ def test_emitted_code_computes_the_programs(name: str) -> None:
             with mp.workdps(DIGITS):
                 expected = interpreted(program, c, point)
             for output, result in zip(program.outputs, results, strict=True):
-                assert result.shape == (len(points), *output.shape)
+                assert result.shape == (*output.shape, len(points))
                 exact = np.array([float(x) for x in expected[output.name]])
-                found = np.asarray(result[k]).reshape(-1)
+                found = np.asarray(result[..., k]).reshape(-1)
                 scale = max(1.0, float(np.max(np.abs(exact))))
                 np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-13 * scale)
 
