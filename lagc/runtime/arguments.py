@@ -17,7 +17,7 @@ from lagc.base.diagnostics import did_you_mean, fail
 from lagc.runtime.signals import Samples
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 
-MAX_R = 16
+MAX_R = 128
 
 
 def is_known(x: Any) -> bool:
