@@ -231,7 +231,7 @@ class Code(Enum):
     LAG509 = (
         "step, order or duration",
         "The step is finite and not zero, the number of steps a positive integer, the order even "
-        "and between 2 and 34 (r = order/2 - 1 interior nodes, 0 to 16).",
+        "and between 2 and 258 (r = order/2 - 1 interior nodes, 0 to 128).",
     )
     LAG510 = ("command line value", "An option's value cannot be understood.")
     LAG601 = (

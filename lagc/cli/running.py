@@ -47,7 +47,7 @@ class _Schedule:
 @click.argument("model")
 @click.option("--until", metavar="T", help="End time (starts at 0).")
 @click.option("--step", metavar="H", help="Step; negative to integrate backward.")
-@click.option("--order", type=int, metavar="P", help="Order of accuracy: 2, 4, ... 34.")
+@click.option("--order", type=int, metavar="P", help="Order of accuracy: 2, 4, ... 258.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A coefficient.")
 @click.option("--initial", metavar='"q=1, q\'=0"', help="Initial values, overriding the model's.")
 @click.option(

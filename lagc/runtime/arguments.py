@@ -17,7 +17,7 @@ from lagc.base.diagnostics import did_you_mean, fail
 from lagc.runtime.signals import Samples
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 
-MAX_R = 16
+MAX_R = 128
 
 
 def is_known(x: Any) -> bool:
@@ -164,11 +164,11 @@ def _checked_samples(name: str, samples: Samples, dtype: Any) -> Samples:
     """The samples as arrays; LAG506 where they are not a function of time."""
     times = as_array(samples.times, f"the times of input `{name}`", dtype)
     values = as_array(samples.values, f"the values of input `{name}`", dtype)
-    if times.ndim != 1 or times.shape != values.shape or times.shape[0] < 2:
+    if times.ndim != 1 or times.shape != values.shape[-1:] or times.shape[0] < 2:
         raise fail(
             Code.LAG506,
             f"input `{name}` has times of shape {times.shape} and values of shape {values.shape}; "
-            "both are one axis of the same length, at least 2",
+            "times are one axis of at least 2, the last axis of values is as long",
         )
     if samples.interpolation not in ("linear", "previous"):
         raise fail(

@@ -13,7 +13,7 @@ from lagc.semantics.constants import ConstantReader
 from lagc.semantics.model import Coordinate, RunLine
 from lagc.syntax import ast
 
-MAX_ORDER = 34
+MAX_ORDER = 258
 
 
 def read_initial(

@@ -1,0 +1,53 @@
+"""Batches: the same trajectories as one by one.
+
+Bitwise, as long as the compiler does not fuse a*b + c into one rounding, which XLA:CPU does here in
+one program and there in another; `ensembles` is therefore run without instructions that could.
+With them, members agree to round-off.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lagc
+from tests.conftest import ROOT
+from tests.runtime import ensembles
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere the fusion cannot be left out")
+def test_bitwise() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "tests/runtime/ensembles.py"],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": "--xla_cpu_max_isa=AVX"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout and "skipped" not in done.stdout
+
+
+@pytest.mark.parametrize("run", [ensembles.dust, ensembles.pendula])
+def test_round_off(run: ensembles.Run) -> None:
+    """Nine steps of a few roundings each."""
+    arguments: dict[str, Any] = {
+        "a": ensembles.spread(3, 0.7, 1.2),
+        "v": ensembles.spread(3, -0.4, 0.6),
+        "c": ensembles.spread(3, 0.4, 0.8),
+        "h": ensembles.spread(3, 0.05, 0.12),
+    }
+    whole = run(**arguments)
+    for i in range(3):
+        alone = run(**{name: value[i] for name, value in arguments.items()})
+        for name in lagc.Trajectory._fields:
+            x, y = np.asarray(getattr(whole, name)[i]), np.asarray(getattr(alone, name))
+            assert np.max(np.abs(x - y)) <= 64 * np.finfo(float).eps * np.max(np.abs(y)), name
