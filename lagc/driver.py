@@ -12,8 +12,8 @@ from typing import Any
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
-from lagc.base.strategies import describe_choice
 from lagc.base.spans import Source, Span
+from lagc.base.strategies import describe_choice
 from lagc.base.version import __version__
 from lagc.emit.module import emit_module
 from lagc.lower.lattice import lower_lattice

@@ -13,7 +13,9 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Annotated shapes in the integrator are checked while the suite runs (see test_canary.py).
-with install_import_hook(["lagc.runtime.equations", "lagc.runtime.solvers", "lagc.runtime.newton"], "beartype.beartype"):
+with install_import_hook(
+    ["lagc.runtime.equations", "lagc.runtime.solvers", "lagc.runtime.newton"], "beartype.beartype"
+):
     import lagc.runtime  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

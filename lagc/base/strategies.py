@@ -21,7 +21,13 @@ LARGEST_AFFINE = 8  # degrees of freedom; beyond, powers cost more than iteratin
 
 
 def possible_ways(
-    facts: Collection[str], dof: int, *, lattice: bool, turns: bool, r: int, equal_steps: bool = True
+    facts: Collection[str],
+    dof: int,
+    *,
+    lattice: bool,
+    turns: bool,
+    r: int,
+    equal_steps: bool = True,
 ) -> tuple[str, ...]:
     """All ways, the best first.
 

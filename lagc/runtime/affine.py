@@ -1,10 +1,10 @@
 """Models whose forces and momenta are affine in q and q': steps as powers of one matrix.
 
-The step is (q, pi) -> T (q, pi) + g_n. T is found once; what it does to a state over k steps is its
-power. A long run goes from block to block of steps by the power of a whole block, and from the start
-of each block to its steps by the lower powers, all blocks side by side. T, its powers and the starts
-of blocks are kept to twice the digits, so that nothing adds up along the run but the rounding of
-what is put out.
+The step is (q, pi) -> T (q, pi) + g_n. T is found once; what it does over k steps is its power. A
+long run goes from block to block of steps by the power of a whole block, and from the start of each
+block to its steps by the lower powers, all blocks side by side. T, its powers and the starts of
+blocks are kept to twice the digits, so that nothing adds up along the run but the rounding of what
+is put out.
 
 Measured (two cores, x86-64, float64): a damped oscillator with r = 2, every step kept, costs some
 10 ns a step where an iteration costs 400 (docs/benchmarks.md).
@@ -71,7 +71,9 @@ def _constants(r: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
         def split(x: Any) -> tuple[np.ndarray, np.ndarray]:
             high = x.astype(np.float64)
-            low = x - np.array([Decimal(float(y)) for y in high.flat], dtype=object).reshape(x.shape)
+            low = x - np.array([Decimal(float(y)) for y in high.flat], dtype=object).reshape(
+                x.shape
+            )
             return high, low.astype(np.float64)
 
         return {name: split(x) for name, x in products.items()}
@@ -125,9 +127,7 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
     momentum = matrix_product(moment_u, solution)
     momentum = add(momentum, _padded(moment_q, dof))
     eye = jnp.eye(2 * dof, dtype=dtype).reshape((2 * dof, 2 * dof) + (1,) * len(lanes))
-    whole = Doubled(
-        *(jnp.concatenate([x, y]) for x, y in zip(position, momentum, strict=True))
-    )
+    whole = Doubled(*(jnp.concatenate([x, y]) for x, y in zip(position, momentum, strict=True)))
     matrix = add(whole, exact(jnp.broadcast_to(eye, whole.high.shape)))
     left = jnp.max(jnp.abs(residual.high), axis=(0, 1))
     scale = jnp.max(jnp.abs(right.high), axis=(0, 1))
@@ -135,14 +135,10 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
     return StepMap(matrix, inverted, good & jnp.all(jnp.isfinite(matrix.high), axis=(0, 1)))
 
 
-def short_map(
-    equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array
-) -> StepMap:
+def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array) -> StepMap:
     """T to plain precision, for runs that are short."""
     s = equations.method.s
-    spread = tuple(
-        jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks
-    )
+    spread = tuple(jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks)
     step = linearise(equations, spread, jnp.broadcast_to(h, blocks[0].shape[2:]))
     good = jnp.all(jnp.isfinite(step.matrix), axis=(0, 1))
     return StepMap(exact(step.matrix), step.inverse, good)
@@ -232,7 +228,9 @@ def power(matrix: Doubled, exponent: int) -> Doubled:
     return result
 
 
-def propagate(matrix: Doubled, z: Doubled, gained: jax.Array | None, steps: int) -> tuple[jax.Array, Doubled]:
+def propagate(
+    matrix: Doubled, z: Doubled, gained: jax.Array | None, steps: int
+) -> tuple[jax.Array, Doubled]:
     """z after each of `steps` steps: (steps, m, *L), and the last one to twice the digits.
 
     z: (m, *L); gained: g_n, (steps or 1, m, *L), or None where nothing forces.

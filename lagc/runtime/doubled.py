@@ -1,4 +1,4 @@
-"""Numbers with twice the digits: unevaluated sums of two floats (Dekker, Numer. Math. 18, 224, 1971).
+"""Numbers with twice the digits: unevaluated sums of two floats (Dekker, Numer. Math. 18, 224).
 
 For what is computed once and then used for millions of steps, so that its rounding, always the
 same, does not add up. Plain jax operations, elementwise, of any float type.

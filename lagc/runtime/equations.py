@@ -121,7 +121,7 @@ class StepEquations:
         a_q, a_v, b_q, b_v = self.model.call(self.model.kernels.blocks, *self._arguments(u, x))
         return a_q, a_v, b_q, b_v
 
-    def impulse(self, a: Float[Array, "d s *L"], h: Array) -> Float[Array, "d *L"]:
+    def impulse(self, a: Float[Array, "d s *L"], h: Array) -> Float[Array, " d *L"]:
         """pi_{n+1} - pi_n."""
         return h[None] * weighted(self.method.impulse, a)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +53,7 @@ def _prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neur
 
 def _level_times(run: Run, first: Any, count: int) -> jax.Array:
     """Times of the levels first .. first+count-1: (count, *L), ones where shared."""
-    arrays, rank = run.lanes.arrays, len(run.lanes.count)
+    arrays, rank = run.lanes.arrays, len(run.lanes.shape)
     if "times" in arrays:
         grid = arrays["times"].reshape(-1)
         return jax.lax.dynamic_slice(grid, (first,), (count,)).reshape((count,) + (1,) * rank)
@@ -64,7 +64,7 @@ def _level_times(run: Run, first: Any, count: int) -> jax.Array:
 
 def _inputs_at(run: Run, t: jax.Array) -> dict[str, jax.Array]:
     """All inputs at times (k, *L), filled to (k, *L)."""
-    full = (t.shape[0], *run.lanes.count)
+    full = (t.shape[0], *run.lanes.shape)
     held = {k: jnp.broadcast_to(c[None], full) for k, c in run.lanes.named("input ").items()}
     return held | {k: jnp.broadcast_to(f(t), full) for k, f in run.setting.signals.items()}
 
@@ -80,7 +80,7 @@ def _world(run: Run, mass_inverse: jax.Array | None, first: Any, steps: int) -> 
         starts = _level_times(run, first, steps)
         ends = _level_times(run, first + 1, steps) - starts
         fractions = (1 + jnp.asarray(run.machine.equations.method.tableau.nodes)) / 2
-        shape = (1, -1) + (1,) * len(run.lanes.count)
+        shape = (1, -1) + (1,) * len(run.lanes.shape)
         nodes = starts[:, None] + fractions.astype(starts.dtype).reshape(shape) * ends[:, None]
         flat = nodes.reshape(-1, *nodes.shape[2:])
         signals = {
@@ -119,7 +119,7 @@ def _mass_inverse(run: Run, q: jax.Array, v: jax.Array) -> jax.Array | None:
     t = _level_times(run, 0, 1)
     kernels = run.system.kernels
     *_, b_v = _call(run, kernels.blocks, q[:, None], v[:, None], t, _inputs_at(run, t))
-    rank = len(run.lanes.count)
+    rank = len(run.lanes.shape)
     lattice = spec.lattice
     if lattice is not None:
         local = b_v[lattice.reach]
@@ -145,10 +145,10 @@ def _velocities(
         return legendre_inverse(problem, guess, point)
 
     over_levels = jax.vmap(one, in_axes=(1, 1, 1, 0, None, 0), out_axes=(1, 0))
-    if not run.lanes.count:
+    if not run.lanes.shape:
         found: tuple[jax.Array, jax.Array] = over_levels(guess, q, p, t, coefficients, inputs)
         return found
-    count = run.lanes.count[0]
+    count = run.lanes.shape[0]
     filled = {k: jnp.broadcast_to(c, (*c.shape[:-1], count)) for k, c in coefficients.items()}
     over_lanes = jax.vmap(over_levels, in_axes=-1, out_axes=-1)
     both: tuple[jax.Array, jax.Array] = over_lanes(guess, q, p, t, filled, inputs)
@@ -168,12 +168,12 @@ def _begin(run: Run) -> Beginning:
     arrays = run.lanes.arrays
     q, t = arrays["q"], _level_times(run, 0, 1)
     inputs = _inputs_at(run, t)
-    status = jnp.zeros(run.lanes.count, jnp.int32)
+    status = jnp.zeros(run.lanes.shape, jnp.int32)
     if "p" in arrays:
         p = arrays["p"]
         mass = _mass_inverse(run, q, jnp.zeros_like(q))
         if mass is not None:
-            v = accelerate(Start(p, jnp.zeros(run.lanes.count), mass), p)
+            v = accelerate(Start(p, jnp.zeros(run.lanes.shape), mass), p)
         else:
             rest = jnp.zeros_like(q)[:, None]
             found = _velocities(run, rest, q[:, None], p[:, None], t, inputs)
@@ -191,7 +191,7 @@ def _begin(run: Run) -> Beginning:
         memory = jnp.broadcast_to(a, (a.shape[0], eq.method.s, *a.shape[2:]))
     memory = jax.lax.stop_gradient(memory)
     q, winding = wrap(q, run.system.spec.moduli)
-    one = jnp.ones(run.lanes.count, q.dtype)
+    one = jnp.ones(run.lanes.shape, q.dtype)
     mass = None if mass is None else jax.lax.stop_gradient(mass)
     return Beginning(State(q, p, zeros, zeros, memory, one, winding, status), v, mass)
 
@@ -222,11 +222,11 @@ def _levels(
 ) -> tuple[Levels, jax.Array]:
     """Velocities (where not known) and energies, and where the velocity was found: (k, *L)."""
     inputs = _inputs_at(run, t)
-    full = (q.shape[1], *run.lanes.count)
+    full = (q.shape[1], *run.lanes.shape)
     found = jnp.ones(full, bool)
     if v is None and mass_inverse is not None:
         # The mass matrix depends on coefficients, so it is looked at anew where derivatives pass.
-        v = accelerate(Start(p, jnp.zeros(run.lanes.count), _exact_mass_inverse(run)), p)
+        v = accelerate(Start(p, jnp.zeros(run.lanes.shape), _exact_mass_inverse(run)), p)
     elif v is None:
         v, found = _velocities(run, jnp.zeros_like(q), q, p, t, inputs)
     angle = q
@@ -337,13 +337,15 @@ def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> 
 
     if piece == steps:
         return some(state, first, steps)
-    body = partial(some, count=piece)
+    body: Callable[..., Any] = partial(some, count=piece)
     if run.static.checkpoint:
         body = jax.checkpoint(body)
     whole = steps // piece
     starts = first + piece * jnp.arange(whole)
     state, path = jax.lax.scan(lambda s, n: body(s, n), state, starts)
-    path = jax.tree_util.tree_map(lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path)
+    path = jax.tree_util.tree_map(
+        lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path
+    )
     if steps % piece:
         state, rest = some(state, first + whole * piece, steps % piece)
         path = jax.tree_util.tree_map(lambda a, b: jnp.concatenate([a, b]), path, rest)
@@ -370,9 +372,7 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
         gained = _forcing(run, found.inverse, first, steps)
     elif every > 1:
         matrix, count = affine.power(matrix, every), steps // every
-    z = Doubled(
-        jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low])
-    )
+    z = Doubled(jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low]))
     path, end = affine.propagate(matrix, z, gained, count)
     if gained is not None and every > 1:
         path = path[every - 1 :: every]
@@ -395,15 +395,16 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
 
 
 def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array:
-    """What the steps gain from rest at the origin: (steps, 2 dof, *L), or one if always the same."""
+    """What steps gain from rest at the origin: (steps, 2 dof, *L), or one if always the same."""
     autonomous = holds(run.system.spec, "autonomous")
     world = _world(run, None, first, 1 if autonomous else steps)
     count = 1 if autonomous else steps
-    zero = jnp.zeros((count, run.system.spec.dof, *run.lanes.count), inverted.dtype)
-    lost = jnp.zeros((count, *run.lanes.count), bool)
-    u = jnp.zeros((*zero.shape[:2], run.machine.equations.method.s - 1, *run.lanes.count))
+    zero = jnp.zeros((count, run.system.spec.dof, *run.lanes.shape), inverted.dtype)
+    lost = jnp.zeros((count, *run.lanes.shape), bool)
+    u = jnp.zeros((*zero.shape[:2], run.machine.equations.method.s - 1, *run.lanes.shape))
     still = Path(zero, zero, u.astype(zero.dtype), zero[:, :0], lost)
-    rest = State(*([zero[0]] * 4), zero[0], lost[0], zero[0], lost[0])
+    z = zero[0]
+    rest = State(z, z, z, z, z, lost[0], z, lost[0])
     x, _, _ = known_steps(run.machine, world, rest, still, first, count)
     gained = affine.forced_part(run.machine.equations, inverted[:, :, None], x)
     return jnp.moveaxis(gained, 1, 0)
@@ -449,7 +450,7 @@ def _simulate(
 
 def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
     """The trajectory at given times, and whether no step is left unsolved."""
-    steps, rank = run.static.steps, len(run.lanes.count)
+    steps, rank = run.static.steps, len(run.lanes.shape)
     world = _world(run, begun.mass_inverse, 0, steps)
     first = jnp.asarray(0)
     state, path = march(run.machine, steps, True, begun.state, world, first)
@@ -544,11 +545,10 @@ def residual(system: System, static: StaticPlan, arrays: Any, signals: Any, neur
     nodes = jnp.moveaxis(arrays["nodes"], 1, 0)  # (dof, s, *L)
     q = arrays["q"]
     index = jnp.asarray(0)
-    t, h = marching.clock(world, index, index, len(run.lanes.count))
+    t, h = marching.clock(world, index, index, len(run.lanes.shape))
     signals_now = {k: x[0] for k, x in world.signals.items()}
     held = {
-        k: jnp.broadcast_to(c[None], (nodes.shape[1], *c.shape))
-        for k, c in world.constants.items()
+        k: jnp.broadcast_to(c[None], (nodes.shape[1], *c.shape)) for k, c in world.constants.items()
     }
     x = StepData(q, arrays["p"], t, h, world.coefficients, held | signals_now, world.neural)
     rows = run.machine.equations.residual(nodes[:, 1:] - q[:, None], x)

@@ -64,7 +64,9 @@ def solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
         rows = jnp.where((order == chosen)[:, None], rows[k][None], rows)
         right = jnp.where(order == chosen, right[k], right)
         right = jnp.where(order == k, value, right - rows[:, k] * value)
-        rows = jnp.where((order == k)[:, None], pivot[None], rows - rows[:, k][:, None] * pivot[None])
+        rows = jnp.where(
+            (order == k)[:, None], pivot[None], rows - rows[:, k][:, None] * pivot[None]
+        )
         return rows, right
 
     return jax.lax.fori_loop(0, n, column, (matrix, right))[1]

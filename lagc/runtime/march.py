@@ -122,9 +122,7 @@ def _reached(machine: Machine, s: State, solved: solvers.Solved) -> State:
     q, q_low = _accumulate(s.q, s.q_low, solved.u[:, -1])
     p, p_low = _accumulate(s.p, s.p_low, solved.impulse)
     q, turns = wrap(q, machine.moduli)
-    return State(
-        q, p, q_low, p_low, solved.memory, solved.contraction, s.winding + turns, s.status
-    )
+    return State(q, p, q_low, p_low, solved.memory, solved.contraction, s.winding + turns, s.status)
 
 
 def _choose(condition: Array, yes: Any, no: Any) -> Any:
@@ -283,10 +281,10 @@ def _lanes(world: World, b: int) -> tuple[World, World]:
         for name in ("t0", "dt", "coefficients", "constants", "mass_inverse")
     }
     axes = {name: jax.tree_util.tree_map(lambda x: -1, value) for name, value in filled.items()}
-    nothing = {"grid": None, "neural": None, "signals": {}}
+    nothing: dict[str, Any] = {"grid": None, "neural": None, "signals": {}}
     return (
         world._replace(**filled, signals={}),
-        World(**(axes | nothing)),  # type: ignore[arg-type]
+        World(**(axes | nothing)),
     )
 
 
@@ -319,7 +317,9 @@ def march(
         end, path = body(state, jax.tree_util.tree_map(lambda x: x[0], xs))
     else:
         end, path = jax.lax.scan(body, state, xs)
-        path = jax.tree_util.tree_map(lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path)
+        path = jax.tree_util.tree_map(
+            lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path
+        )
     return end, jax.tree_util.tree_map(lambda x: x[:steps], path)
 
 
@@ -417,7 +417,7 @@ def _explicit_part(
     """Tangents of the equations and of the impulse at fixed q, pi, u; None if all are zero."""
     fields = ("t0", "dt", "grid", "coefficients", "constants", "signals", "neural")
     leaves, tree = jax.tree_util.tree_flatten(tuple(getattr(world, f) for f in fields))
-    moved = tree.flatten_up_to(tuple(getattr(d_world, f) for f in fields))
+    moved = jax.tree_util.tree_leaves(tuple(getattr(d_world, f) for f in fields), is_leaf=_is_zero)
     active = [
         i
         for i, (leaf, tangent) in enumerate(zip(leaves, moved, strict=True))
@@ -542,7 +542,9 @@ def _by_products(
         data = StepData(q, p, t, h, coefficients, inputs, x.neural)
         blocks = eq.blocks(u, data)
         jacobian = eq.jacobian(blocks, h)
-        jacobian = jnp.where(_fit(good, jacobian), jacobian, identity_like(jacobian, eq.model.lattice))
+        jacobian = jnp.where(
+            _fit(good, jacobian), jacobian, identity_like(jacobian, eq.model.lattice)
+        )
         solve = eq.solver(jacobian)
 
         def of_start(q: Array, p: Array) -> tuple[Array, Array]:
@@ -561,7 +563,14 @@ def _by_products(
         return new, (*new, du)
 
     known = (
-        jnp.moveaxis(x.q, 1, 0), jnp.moveaxis(x.p, 1, 0), t, h, lead[0], inputs, good, parts,
+        jnp.moveaxis(x.q, 1, 0),
+        jnp.moveaxis(x.p, 1, 0),
+        t,
+        h,
+        lead[0],
+        inputs,
+        good,
+        parts,
     )
     _, (dq, dp, du) = jax.lax.scan(body, start, known)
     return dq, dp, du

@@ -31,8 +31,8 @@ class Method:
     """Matrices of the step with r interior nodes, s = r + 2 nodes in all.
 
     velocity: (s, s-1), V = velocity @ U[1:] / h; kinetic: (s-1, s-1), A above; inverse: its
-    inverse, first column -drift; drift: (s-1,) and force: (s-1, s) as above (the last node does not act on the
-    displacements); impulse: (s,), pi_{n+1} - pi_n = h impulse @ a;
+    inverse, first column -drift; drift: (s-1,) and force: (s-1, s) as above (the last node does
+    not act on the displacements); impulse: (s,), pi_{n+1} - pi_n = h impulse @ a;
     force_ahead: (s, s), values at the nodes of one step extrapolated to those of the next;
     displacement_ahead: (s-1, s-1), the same for displacements from the start of each step.
     """
@@ -111,7 +111,9 @@ def apply(matrix: Matrix, x: jax.Array) -> jax.Array:
     entries = jnp.asarray(matrix, x.dtype).reshape((1, m, s) + (1,) * (x.ndim - 2))
     if s > _UNROLLED_COLUMNS:
         return jnp.sum(entries * x[:, None], axis=2)
-    return sum((entries[:, :, j] * x[:, j : j + 1] for j in range(1, s)), entries[:, :, 0] * x[:, :1])
+    return sum(
+        (entries[:, :, j] * x[:, j : j + 1] for j in range(1, s)), entries[:, :, 0] * x[:, :1]
+    )
 
 
 def weighted(weights: Matrix, x: jax.Array) -> jax.Array:

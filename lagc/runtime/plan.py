@@ -91,10 +91,10 @@ def scalar(f: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Arr
 class Lanes(NamedTuple):
     """The arguments of a run with the batch as one axis behind: (*own, *L), ones where shared.
 
-    `count`: the shape *L, () without a batch.
+    `shape`: *L, () without a batch.
     """
 
-    count: tuple[int, ...]
+    shape: tuple[int, ...]
     arrays: dict[str, jax.Array]
 
     def named(self, prefix: str) -> dict[str, jax.Array]:
@@ -164,9 +164,9 @@ def make_setting(
     sizes = {s.name: s.inputs for s in system.spec.neural}
     for name, part in static.neural:
         f = scalar(join_arrays(neural[name], part))
-        converted, values = jax.closure_convert(f, jnp.zeros((sizes[name],), dtype))
+        converted, hoisted = jax.closure_convert(f, jnp.zeros((sizes[name],), dtype))
         neural_calls[name] = _explicit(converted, dtype)
-        weights[name] = values
+        weights[name] = hoisted
     own = {c.name: 1 for c in system.spec.coefficients if c.site_dependent}
     model = Model(system.kernels, neural_calls, own, system.spec.lattice)
     return Setting(model, calls, weights)

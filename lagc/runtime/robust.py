@@ -53,7 +53,9 @@ class StepProblem:
 
         def rows(a: Array, b: Array) -> Array:
             weighed = jnp.abs(x.h / 2) * (along_nodes(table.weights, a) * a)
-            return self._largest(weighed + apply(abs(table.differentiation.T) * table.weights, b), x)
+            return self._largest(
+                weighed + apply(abs(table.differentiation.T) * table.weights, b), x
+            )
 
         value = eq.balance(a, b, x).reshape(-1)
         size = rows(jnp.abs(a), jnp.abs(b))

@@ -21,7 +21,7 @@ from jaxtyping import Array
 
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import times
-from lagc.runtime.method import apply, along_nodes
+from lagc.runtime.method import along_nodes, apply
 
 MAX_SWEEPS = 40
 _FLOOR = 2.0  # corrections below this many eps of the displacement are round-off
@@ -63,7 +63,9 @@ def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
     free = along_nodes(method.drift, start.memory) * (x.h[None] * accelerate(start, x.p))[:, None]
 
     def from_forces(a: Array) -> Array:
-        return free + _squared(x.h)[None, None] * apply(method.force[:, :-1], accelerate(start, a[:, :-1]))
+        return free + _squared(x.h)[None, None] * apply(
+            method.force[:, :-1], accelerate(start, a[:, :-1])
+        )
 
     def sweep(u: Array) -> tuple[Array, Array]:
         a, _ = equations.forces(u, x)
@@ -123,7 +125,7 @@ class _State(NamedTuple):
     contraction: Array
     done: Array
     ok: Array
-    count: Array
+    sweeps: Array
 
 
 def _iterate(
@@ -138,9 +140,9 @@ def _iterate(
         u, a = sweep(s.u)
         size = jnp.max(jnp.max(jnp.abs(u - s.u), axis=1) / moved, axis=0)
         seen = size / s.size
-        contraction = jnp.where(s.count > 0, jnp.maximum(seen, 1e-4), s.contraction)
+        contraction = jnp.where(s.sweeps > 0, jnp.maximum(seen, 1e-4), s.contraction)
         settled = (size <= _FLOOR * eps) | (contraction * size <= _BIAS * eps)
-        stalled = ~(size < jnp.inf) | ((s.count > 1) & (seen > _SLOW))
+        stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (seen > _SLOW))
         ok = settled | (stalled & (size <= (_STALLED_FLOOR + 4 * coarse) * eps))
         return _State(
             jnp.where(s.done, s.u, u),
@@ -149,11 +151,11 @@ def _iterate(
             jnp.where(s.done, s.contraction, contraction),
             s.done | ok | stalled,
             jnp.where(s.done, s.ok, ok),
-            s.count + 1,
+            s.sweeps + 1,
         )
 
     def unfinished(s: _State) -> Array:
-        return jnp.any(~s.done) & (s.count < MAX_SWEEPS)
+        return jnp.any(~s.done) & (s.sweeps < MAX_SWEEPS)
 
     lanes = guess.shape[2:]
     no, huge = jnp.zeros(lanes, bool), jnp.full(lanes, jnp.inf, guess.dtype)

@@ -8,9 +8,7 @@ from lagc.base.strategies import possible_ways
 from lagc.runtime.spec import ModelSpec
 
 
-def choose_way(
-    spec: ModelSpec, r: int, wanted: str | None = None, equal_steps: bool = True
-) -> str:
+def choose_way(spec: ModelSpec, r: int, wanted: str | None = None, equal_steps: bool = True) -> str:
     """The best way for r interior nodes, or the one `wanted`; LAG509 where that cannot be."""
     facts = [f.name for f in spec.facts if f.holds]
     lattice = spec.lattice is not None

@@ -18,8 +18,8 @@ from lagc.base.diagnostics import fail
 from lagc.runtime import arguments as args
 from lagc.runtime import execution as run
 from lagc.runtime.plan import Plan, make_plan, scalar
-from lagc.runtime.strategy import choose_way
 from lagc.runtime.spec import Kernel, Kernels, ModelSpec
+from lagc.runtime.strategy import choose_way
 from lagc.runtime.trajectory import Trajectory
 
 

@@ -6,7 +6,7 @@ A trajectory in a batch is the one it would be alone, to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from tests.conftest import EXAMPLES
 RELATIVISTIC = "-sqrt(1 - q'^2) - 1/2*k*q^2"
 
 
-@lru_cache(maxsize=None)
+@cache
 def model(name: str) -> lagc.System:
     """Models by name, compiled once."""
     if name == "duffing":
         L = "1/2*q'^2 + 1/2*a*q^2 - 1/4*q^4"
-        return lagc.compile(L=L, K="-c*q'_+*q_-", coordinates=["q"], coefficients={"a": 1, "c": 0.1})
+        return lagc.compile(
+            L=L, K="-c*q'_+*q_-", coordinates=["q"], coefficients={"a": 1, "c": 0.1}
+        )
     if name == "relativistic":
         return lagc.compile(L=RELATIVISTIC, coordinates=["q"], coefficients={"k": 1.0})
     return lagc.load(EXAMPLES / f"{name}.lag")
@@ -193,7 +195,9 @@ def test_a_failing_member_changes_no_other(count: int) -> None:
 
 def test_a_member_that_needs_the_robust_way_changes_no_other() -> None:
     """Stiff beside soft: the block is done again for the stiff one only, and it is as alone."""
-    system = lagc.compile(L="1/2*q'^2 - 1/2*k*q^2 - 1/4*q^4", coordinates=["q"], coefficients={"k": 1})
+    system = lagc.compile(
+        L="1/2*q'^2 - 1/2*k*q^2 - 1/4*q^4", coordinates=["q"], coefficients={"k": 1}
+    )
     stiffness = np.array([1.0, 1e4, 2.0])
 
     def run(k: Any) -> lagc.Trajectory:

@@ -21,7 +21,9 @@ from tests.conftest import ROOT
 from tests.runtime import ensembles
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere the fusion cannot be left out")
+@pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="elsewhere the fusion cannot be left out"
+)
 def test_bitwise() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def pulse(t: Any) -> Any:
     return 0.3 * jnp.sin(2.0 * t)
 
 
-@lru_cache(maxsize=None)
+@cache
 def model(name: str) -> lagc.System:
     """Models by name, compiled once."""
     if name in ("dho", "poynting_robertson", "driven", "double_pendulum"):
@@ -208,12 +208,12 @@ def test_a_close_passage() -> None:
 @pytest.mark.parametrize("strategy", [None, "robust"])
 def test_what_cannot_be_solved_gets_a_status(strategy: str | None) -> None:
     """Beyond v = 1 there is no motion; before it fails, a trajectory is as long as it gets."""
-    system = lagc.compile(
-        L="-sqrt(1 - q'^2) + F*q", coordinates=["q"], coefficients={"F": 1.0}
-    )
+    system = lagc.compile(L="-sqrt(1 - q'^2) + F*q", coordinates=["q"], coefficients={"F": 1.0})
     t = system.simulate(0.0, 1.5, dt=0.1, steps=10, strategy=strategy)
     assert int(t.status) in (1, -1)
-    assert np.all(np.isnan(t.q[1:])) and np.all(np.isnan(t.p[1:])) and np.all(np.isnan(t.energy[1:]))
+    assert (
+        np.all(np.isnan(t.q[1:])) and np.all(np.isnan(t.p[1:])) and np.all(np.isnan(t.energy[1:]))
+    )
 
     # V = log(q) pulls q to 0, where it ends: steps are good until then and nothing after.
     falling = lagc.compile(L="1/2*q'^2 - log(q)", coordinates=["q"])
@@ -223,5 +223,3 @@ def test_what_cannot_be_solved_gets_a_status(strategy: str | None) -> None:
     assert 8 <= failed <= 15  # it arrives at sqrt(pi/2) = 1.25
     for x in (t.q[:, 0], t.v[:, 0], t.p[:, 0], t.energy):
         assert np.all(np.isfinite(x[:failed])) and np.all(np.isnan(x[failed:]))
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from tests.conftest import EXAMPLES
 COUPLED = "x'^2 + 1/2*y'^2 + 1/2*x'*y' - cosh(x) - 1/4*(x - y)^4 - 1/2*y^2"
 
 
-@lru_cache(maxsize=None)
+@cache
 def model(name: str) -> lagc.System:
     """Models by name, compiled once."""
     if name == "coupled":
