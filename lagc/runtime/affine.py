@@ -31,7 +31,7 @@ from lagc.runtime.doubled import (
 )
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse, times
-from lagc.runtime.march import linearise
+from lagc.runtime.linearised import linearise
 from lagc.runtime.tableau import tableau
 
 SHORT = 128  # steps up to which T is simply applied again and again

@@ -1,0 +1,93 @@
+"""One compiled run: its model, its arguments over lanes, and what acts on its steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lagc.runtime.equations import StepData, StepEquations
+from lagc.runtime.method import method
+from lagc.runtime.plan import Lanes, Setting, StaticPlan, make_setting, to_lanes
+from lagc.runtime.steps import WAYS, Machine, World
+
+if TYPE_CHECKING:
+    from lagc.runtime.system import System
+
+
+class Run(NamedTuple):
+    """One compiled run: the model, what solves its steps, and its arguments over lanes."""
+
+    system: System
+    static: StaticPlan
+    lanes: Lanes
+    setting: Setting
+    machine: Machine
+
+
+def prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Run:
+    lanes = to_lanes(static, arrays)
+    setting = make_setting(system, static, lanes, signals, neural)
+    equations = StepEquations(setting.model, method(static.r))
+    way = static.way if static.way in WAYS else "newton"
+    robust = static.way == "robust"
+    machine = Machine(equations, way, system.spec.moduli, robust, static.fallback)
+    return Run(system, static, lanes, setting, machine)
+
+
+def level_times(run: Run, first: Any, count: int) -> jax.Array:
+    """Times of the levels first .. first+count-1: (count, *L), ones where shared."""
+    arrays, rank = run.lanes.arrays, len(run.lanes.shape)
+    if "times" in arrays:
+        grid = arrays["times"].reshape(-1)
+        return jax.lax.dynamic_slice(grid, (first,), (count,)).reshape((count,) + (1,) * rank)
+    dt, t0 = arrays["dt"], arrays["t0"]
+    number = (first + jnp.arange(count)).reshape((-1,) + (1,) * rank)
+    return t0[None] + number.astype(dt.dtype) * dt[None]
+
+
+def inputs_at(run: Run, t: jax.Array) -> dict[str, jax.Array]:
+    """All inputs at times (k, *L), filled to (k, *L)."""
+    full = (t.shape[0], *run.lanes.shape)
+    held = {k: jnp.broadcast_to(c[None], full) for k, c in run.lanes.named("input ").items()}
+    return held | {k: jnp.broadcast_to(f(t), full) for k, f in run.setting.signals.items()}
+
+
+def world_of(run: Run, mass_inverse: jax.Array | None, first: Any, steps: int) -> World:
+    """What acts on the steps first .. first+steps-1."""
+    arrays = run.lanes.arrays
+    grid = None
+    if "times" in arrays:
+        grid = jax.lax.dynamic_slice(arrays["times"].reshape(-1), (first,), (steps + 1,))
+    signals = {}
+    if run.setting.signals:
+        starts = level_times(run, first, steps)
+        ends = level_times(run, first + 1, steps) - starts
+        fractions = (1 + jnp.asarray(run.machine.equations.method.tableau.nodes)) / 2
+        shape = (1, -1) + (1,) * len(run.lanes.shape)
+        nodes = starts[:, None] + fractions.astype(starts.dtype).reshape(shape) * ends[:, None]
+        flat = nodes.reshape(-1, *nodes.shape[2:])
+        signals = {
+            k: f(flat).reshape(*nodes.shape[:2], *f(flat).shape[1:])
+            for k, f in run.setting.signals.items()
+        }
+    return World(
+        arrays.get("t0"),
+        arrays.get("dt"),
+        grid,
+        run.lanes.named("coefficient "),
+        run.lanes.named("input "),
+        signals,
+        run.setting.weights,
+        mass_inverse,
+    )
+
+
+def call_kernel(
+    run: Run, kernel: Any, q: jax.Array, v: jax.Array, t: jax.Array, inputs: Any
+) -> Any:
+    """A node function at q, v: (d, k, *L) and t: (k, *L)."""
+    full = q.shape[1:]
+    x = StepData(q, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
+    return run.setting.model.call(kernel, q, v, jnp.broadcast_to(t, full), x, inputs)
