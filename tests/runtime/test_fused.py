@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+import lagc
+from tests.conftest import EXAMPLES, ROOT
 from tests.runtime.fused_runs import RUNS
 
 
@@ -51,3 +52,15 @@ def test_there_is_a_difference_to_look_at() -> None:
         pytest.skip("on CPU only")
     lowered = jax.jit(as_one_function(lambda x: x + 1)).lower(jnp.ones(3)).as_text()
     assert "xla_cpu_small_call" in lowered
+
+
+def test_mapped_from_outside() -> None:
+    """vmap makes arrays larger than they were when the loop was taken to be small."""
+    import jax
+
+    orbit = lagc.load(EXAMPLES / "poynting_robertson.lag")
+    q, v = np.array([0.8, 0.0]), np.linspace(7, 7.5, 4000)[:, None] * np.array([0.0, 1.0])
+    mapped = jax.vmap(lambda v: orbit.simulate(q, v, dt=0.01, steps=9, r=1))(v)
+    batch = orbit.simulate(q, v, dt=0.01, steps=9, r=1)
+    assert not np.any(mapped.status)
+    np.testing.assert_allclose(mapped.q, batch.q, atol=1e-14)
