@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.custom_batching
 import jax.numpy as jnp
 
 LARGEST = 3072  # entries of an array; XLA distributes loops over larger ones to several threads
@@ -52,4 +53,13 @@ def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
         with set_xla_metadata(inlineable="false", xla_cpu_small_call="true"):
             return jax.jit(shell)(jax.lax.optimization_barrier([leaves[i] for i in full]))
 
-    return called
+    guarded = jax.custom_batching.custom_vmap(called)
+
+    # Mapped over from outside, arrays are larger than whoever chose this way could know.
+    @guarded.def_vmap
+    def _(size: int, batched: Any, *x: Any) -> Any:
+        axes = jax.tree_util.tree_map(lambda b: 0 if b else None, tuple(batched))
+        out = jax.vmap(function, in_axes=axes, axis_size=size)(*x)
+        return out, jax.tree_util.tree_map(lambda _: True, out)
+
+    return guarded

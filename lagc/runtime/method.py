@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lagc.runtime.tableau import Tableau, tableau
 
 Matrix = NDArray[np.float64]
-_UNROLLED_COLUMNS = 18
+UNROLLED_COLUMNS = 18
 _HIGHEST_EXTRAPOLATION = 8  # a higher degree would mostly extrapolate round-off
 
 
@@ -109,7 +109,7 @@ def apply(matrix: Matrix, x: jax.Array) -> jax.Array:
     """
     m, s = matrix.shape
     entries = jnp.asarray(matrix, x.dtype).reshape((1, m, s) + (1,) * (x.ndim - 2))
-    if s > _UNROLLED_COLUMNS:
+    if s > UNROLLED_COLUMNS:
         return jnp.sum(entries * x[:, None], axis=2)
     return sum(
         (entries[:, :, j] * x[:, j : j + 1] for j in range(1, s)), entries[:, :, 0] * x[:, :1]

@@ -21,6 +21,7 @@ from lagc.runtime import solvers
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.fused import LARGEST, as_one_function
 from lagc.runtime.linear import UNROLLED
+from lagc.runtime.method import UNROLLED_COLUMNS
 from lagc.runtime.newton import NOT_FINITE
 from lagc.runtime.robust import robust_step
 
@@ -247,7 +248,8 @@ def _small(machine: Machine, s: State, robust: bool = False) -> bool:
     if equations.model.neural or equations.model.lattice is not None:
         return False
     unknowns = s.q.shape[0] * (equations.method.s - 1)
-    largest = s.memory.size
+    nodes = equations.method.s
+    largest = s.memory.size * (nodes if nodes > UNROLLED_COLUMNS else 1)
     if machine.way == "newton" or robust:
         if unknowns > UNROLLED:
             return False

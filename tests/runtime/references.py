@@ -80,3 +80,42 @@ def forced() -> list[tuple[hy.expression, hy.expression]]:
     mass_rate = 0.25 * hy.cos(t)
     force = -x - x * x * x / 6.0 + hy.cos(0.75 * t) - (0.2 + 0.1 * hy.cos(t)) * v
     return [(x, v), (v, (force - mass_rate * v) / mass)]
+
+DRIVEN_PAIR = """
+model driven_pair
+coordinate x
+coordinate y
+constant w = 3/4
+L  = 1/2*x'^2 + 1/2*y'^2 - 1/2*x^2 - 1/4*(x - y)^4 + x*y*cos(w*t)
+K  = -(1/5 + 1/10*cos(t))*x_+^2*x'_+*x_- - 1/10*(x'_+ - y'_+)*(x_- - y_-)
+"""
+
+VARYING_PAIR = """
+model varying_pair
+coordinate x
+coordinate y
+L  = 1/2*(1 + x^2/4)*x'^2 + 1/2*(1 + sin(t)/4)*y'^2 + 1/2*x^2*y' - 1/2*x^2 - 1/2*x^2*y^2 - 1/2*y^2
+K  = -1/10*x'_+*x_- - cos(t)/5*y'_+^2*y_-
+"""
+
+
+def driven_pair() -> list[tuple[hy.expression, hy.expression]]:
+    """A quartic bond, parametric forcing, and friction that depends on place and time."""
+    x, y, u, v = hy.make_vars("x", "y", "u", "v")
+    t, z = hy.time, x - y
+    bond, forcing = z * z * z, hy.cos(0.75 * t)
+    return [
+        (x, u),
+        (y, v),
+        (u, -x - bond + forcing * y - (0.2 + 0.1 * hy.cos(t)) * x * x * u - 0.1 * (u - v)),
+        (v, bond + forcing * x + 0.1 * (u - v)),
+    ]
+
+
+def varying_pair() -> list[tuple[hy.expression, hy.expression]]:
+    """Masses that vary with place and with time, a gyroscopic term, quadratic friction."""
+    x, y, u, v = hy.make_vars("x", "y", "u", "v")
+    t = hy.time
+    first = x * v - x - x * y * y - 0.1 * u - 0.25 * x * u * u
+    second = -x * x * y - y - 0.2 * hy.cos(t) * v * v - 0.25 * hy.cos(t) * v - x * u
+    return [(x, u), (y, v), (u, first / (1 + 0.25 * x * x)), (v, second / (1 + 0.25 * hy.sin(t)))]

@@ -1,0 +1,58 @@
+"""Orders on coupled models with explicit time and friction, and very many nodes, against heyoka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import lagc
+from tests.runtime import references
+
+MODELS: dict[str, tuple[str, Callable[..., object]]] = {
+    "driven": (references.DRIVEN_PAIR, references.driven_pair),
+    "varying": (references.VARYING_PAIR, references.varying_pair),
+}
+UNTIL = 3.0
+START = np.array([1.0, -0.5, 0.3, 0.8])
+# Eight starts, since the error of a single one can pass through zero.
+STARTS = START + np.random.default_rng(1).uniform(-0.3, 0.3, (8, 4))
+
+
+def errors(name: str, r: int, steps: list[int]) -> np.ndarray:
+    """Root mean square over starts and components of the error at the end, for every step."""
+    text, equations = MODELS[name]
+    exact = np.array([references.propagate(equations, z, UNTIL) for z in STARTS])
+    dt = np.broadcast_to(UNTIL / np.array(steps), (len(STARTS), len(steps)))
+    q, v = STARTS[:, None, :2], STARTS[:, None, 2:]
+    t = lagc.loads(text).simulate(q, v, dt=dt, steps=max(steps), r=r)
+    ends = [np.concatenate([t.q[:, i, n], t.v[:, i, n]], axis=-1) for i, n in enumerate(steps)]
+    return np.array([np.sqrt(np.mean((end - exact) ** 2)) for end in ends])
+
+
+@pytest.mark.parametrize(
+    ("name", "r", "steps"),
+    [
+        ("driven", 0, [32, 64, 128]),
+        ("driven", 1, [48, 96, 192]),
+        ("driven", 2, [48, 64, 96]),
+        ("driven", 3, [24, 32, 40, 48]),
+        ("varying", 1, [8, 16, 32]),
+        ("varying", 3, [10, 12, 16, 20, 24]),
+    ],
+)
+def test_order_of_accuracy(name: str, r: int, steps: list[int]) -> None:
+    found = errors(name, r, steps)
+    assert found.min() > 3e-13, "nothing left to measure an order on"
+    slopes = np.log(found[:-1] / found[1:]) / np.diff(np.log(steps))
+    assert np.all(np.abs(slopes - (2 * r + 2)) < 0.35), (found, slopes)
+
+
+@pytest.mark.parametrize(("r", "steps"), [(32, 3), (128, 4)])
+def test_very_many_nodes(r: int, steps: int) -> None:
+    text, equations = MODELS["driven"]
+    t = lagc.loads(text).simulate(START[:2], START[2:], dt=UNTIL / steps, steps=steps, r=r)
+    assert int(t.status) == 0
+    end = np.concatenate([t.q[-1], t.v[-1]])
+    np.testing.assert_allclose(end, references.propagate(equations, START, UNTIL), atol=1e-12)
