@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -42,21 +43,55 @@ def _numbers(first: Any, count: int, every: int) -> jax.Array:
 def _ends(
     run: Run, begun: Beginning, state: State, first: Any, steps: int
 ) -> tuple[State, Levels, jax.Array]:
-    """The state after `steps` further steps, the levels kept on the way, and where lost."""
-    every = run.static.save_every
-    state, path = _steps(run, begun, state, first, steps)
-    count = steps // every
-    numbers = _numbers(first, count, every)
-    t = level_times(run, first + every, (count - 1) * every + 1)[::every]
+    """The state after `steps` further steps, the levels kept on the way, and where lost: in one
+    go, or in pieces of which only the ends are kept for the derivative."""
+    every, piece = run.static.save_every, run.static.checkpoint
+    if run.static.way == "affine":
+        state, path = _affine_steps(run, state, first, steps)
+        t = level_times(run, first + every, (steps // every - 1) * every + 1)[::every]
+        return _checked(run, begun, state, path, first, every, t)
+    if every > 1:
+        piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
+    piece = min(piece or steps, steps)
+
+    def some(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
+        world = world_of(run, begun.mass_inverse, first, count)
+        state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
+        t = level_times(run, first + 1, count)
+        state, levels, lost = _checked(run, begun, state, path, first, 1, t)
+        return state, (_thinned(levels, every), lost[every - 1 :: every])
+
+    if piece == steps:
+        state, (levels, lost) = some(state, first, steps)
+        return state, levels, lost
+    body: Callable[..., Any] = partial(some, count=piece)
+    if run.static.checkpoint:
+        body = jax.checkpoint(body)
+    whole = steps // piece
+    starts = first + piece * jnp.arange(whole)
+    state, (levels, lost) = jax.lax.scan(lambda s, n: body(s, n), state, starts)
+    levels, lost = _flattened(levels), lost.reshape((-1, *lost.shape[2:]))
+    if steps % piece:
+        state, (rest, rest_lost) = some(state, first + whole * piece, steps % piece)
+        levels, lost = join(levels, rest), jnp.concatenate([lost, rest_lost])
+    return state, levels, lost
+
+
+def _checked(
+    run: Run, begun: Beginning, state: State, path: Path, first: Any, every: int, t: jax.Array
+) -> tuple[State, Levels, jax.Array]:
+    """The levels of a path with every `every`-th step, and where the trajectory is lost.
+
+    A level without a velocity, or outside the domain of L (where its energy has no value), ends the
+    trajectory there, as a failed step does: what would follow solves other equations.
+    """
     q, p, winding = (jnp.moveaxis(x, 0, 1) for x in (path.q, path.p, path.winding))
     levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding)
-    # A level without a velocity, or outside the domain of L (where its energy has no value), ends
-    # the trajectory there, as a failed step does: what would follow solves other equations.
     inside = jnp.isfinite(levels.energy) | ~found
     fails = ~path.lost & ~(found & inside)
     place = jnp.argmax(fails, axis=0)
     lost = path.lost | _from(fails, place)
-    number = numbers[place]
+    number = _numbers(first, path.lost.shape[0], every)[place]
     happened = jnp.take_along_axis(inside, place[None], axis=0)[0]
     event = jnp.where(happened, number, -number).astype(jnp.int32)
     later = (state.status != UNSOLVED) & (jnp.abs(state.status) > number)
@@ -65,36 +100,27 @@ def _ends(
     return state._replace(status=jnp.where(new, event, state.status)), levels, lost
 
 
-def _steps(run: Run, begun: Beginning, state: State, first: Any, steps: int) -> tuple[State, Path]:
-    """March in one go, or in pieces of which only the ends are kept for the derivative."""
-    if run.static.way == "affine":
-        return _affine_steps(run, state, first, steps)
-    every, piece = run.static.save_every, run.static.checkpoint
-    if every > 1:
-        piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
-    piece = min(piece or steps, steps)
-
-    def some(state: State, first: Any, count: int) -> tuple[State, Path]:
-        world = world_of(run, begun.mass_inverse, first, count)
-        state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
-        kept = jax.tree_util.tree_map(lambda x: x[every - 1 :: every], path)
-        return state, kept
-
-    if piece == steps:
-        return some(state, first, steps)
-    body: Callable[..., Any] = partial(some, count=piece)
-    if run.static.checkpoint:
-        body = jax.checkpoint(body)
-    whole = steps // piece
-    starts = first + piece * jnp.arange(whole)
-    state, path = jax.lax.scan(lambda s, n: body(s, n), state, starts)
-    path = jax.tree_util.tree_map(
-        lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path
+def _thinned(levels: Levels, every: int) -> Levels:
+    """Every `every`-th level."""
+    chosen = slice(every - 1, None, every)
+    return Levels(
+        *(
+            x[chosen] if name in ("t", "energy") else x[:, chosen]
+            for name, x in zip(Levels._fields, levels, strict=True)
+        )
     )
-    if steps % piece:
-        state, rest = some(state, first + whole * piece, steps % piece)
-        path = jax.tree_util.tree_map(lambda a, b: jnp.concatenate([a, b]), path, rest)
-    return state, path
+
+
+def _flattened(levels: Levels) -> Levels:
+    """Pieces, leading, put one after the other."""
+
+    def merged(name: str, x: jax.Array) -> jax.Array:
+        if name in ("t", "energy"):
+            return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))
+        x = jnp.moveaxis(x, 0, 1)
+        return x.reshape((x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
+
+    return Levels(*(merged(n, x) for n, x in zip(Levels._fields, levels, strict=True)))
 
 
 def _from(fails: jax.Array, place: jax.Array) -> jax.Array:
@@ -165,16 +191,40 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     and is enough for nearly all runs.
     """
     static, *rest = plan
-    if static.way != "robust" and not _traced(rest):
-        result, solved = _simulate(system, static._replace(fallback=False), *rest)
-        if not _traced(solved) and bool(solved):
+    if _traced(rest):
+        return _simulate(system, static, *rest)[0]
+    if static.way != "robust":
+        result, solved = _simulate_alone(system, static._replace(fallback=False), *rest)
+        if bool(solved):
             return result
-    result, _ = _simulate(system, static, *rest)
-    return result
+    return _simulate_alone(system, static, *rest)[0]
 
 
 def _traced(tree: Any) -> bool:
-    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
+    """Whether jax is tracing: some value is traced, or whatever is computed now would be."""
+    now = jax.lax.add(jnp.float32(0), jnp.float32(0))
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves((tree, now)))
+
+
+def _same_bits() -> dict[str, Any]:
+    """Options by which a trajectory has the same bits alone and in a batch.
+
+    XLA:CPU contracts products and sums to fused multiply-adds in some of its kernels and not in
+    others. Without the instructions it cannot; a step takes up to a fifth longer.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64") and jax.default_backend() == "cpu":
+        return {"compiler_options": {"xla_cpu_max_isa": "AVX"}}
+    return {}
+
+
+def _simulate_alone(system: System, static: StaticPlan, *rest: Any) -> tuple[Trajectory, jax.Array]:
+    """`_simulate` outside of a trace."""
+    return _alone()(system, static, *rest)
+
+
+@cache
+def _alone() -> Any:
+    return jax.jit(_simulate.__wrapped__, static_argnums=(0, 1), **_same_bits())
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -81,6 +81,7 @@ def forced() -> list[tuple[hy.expression, hy.expression]]:
     force = -x - x * x * x / 6.0 + hy.cos(0.75 * t) - (0.2 + 0.1 * hy.cos(t)) * v
     return [(x, v), (v, (force - mass_rate * v) / mass)]
 
+
 DRIVEN_PAIR = """
 model driven_pair
 coordinate x

@@ -25,15 +25,15 @@ def outputs() -> tuple[list[np.ndarray], list[np.ndarray]]:
     texts = [p.communicate(timeout=600)[0] for p in processes]
     for process, text in zip(processes, texts, strict=True):
         done = len(text.splitlines())
-        assert process.returncode == 0, f"broke down in run {done}: {RUNS[min(done, len(RUNS) - 1)]}"
+        assert process.returncode == 0, (
+            f"broke down in run {done}: {RUNS[min(done, len(RUNS) - 1)]}"
+        )
     fused, plain = ([np.array(json.loads(x)) for x in text.splitlines()] for text in texts)
     return fused, plain
 
 
 @pytest.mark.parametrize("number", range(len(RUNS)), ids=lambda n: "-".join(map(str, RUNS[n][:5])))
-def test_the_same_results(
-    outputs: tuple[list[np.ndarray], list[np.ndarray]], number: int
-) -> None:
+def test_the_same_results(outputs: tuple[list[np.ndarray], list[np.ndarray]], number: int) -> None:
     """Round-off of at most 100 steps; all numbers finite."""
     fused, plain = (x[number] for x in outputs)
     assert fused.shape == plain.shape and np.all(np.isfinite(fused)) and np.ptp(fused) > 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from tests.conftest import EXAMPLES
 KEPLER = "1/2*dot(r', r') + 1/norm(r)"
 
 
-@lru_cache(maxsize=None)
+@cache
 def model(name: str) -> lagc.System:
     """Models by name, compiled once."""
     if name == "kepler":
@@ -86,7 +86,9 @@ def test_chunks_are_the_whole(chunk: int) -> None:
     assert [p.t.shape[0] for p in pieces[:2]] == [1, chunk]
     joined = lagc.Trajectory(
         *(
-            pieces[-1].status if name == "status" else jnp.concatenate([getattr(p, name) for p in pieces])
+            pieces[-1].status
+            if name == "status"
+            else jnp.concatenate([getattr(p, name) for p in pieces])
             for name in lagc.Trajectory._fields
         )
     )
@@ -136,9 +138,7 @@ def test_energy_of_a_hundred_thousand_steps() -> None:
     """
     q, v = np.array([0.4, 0.0]), np.array([0.0, 2.0])
     steps = 102_400
-    t = model("kepler").simulate(
-        q, v, dt=2 * np.pi / 64, steps=steps, r=8, save_every=64
-    )
+    t = model("kepler").simulate(q, v, dt=2 * np.pi / 64, steps=steps, r=8, save_every=64)
     assert int(t.status) == 0
     angular = np.asarray(t.q[:, 0] * t.v[:, 1] - t.q[:, 1] * t.v[:, 0])
     for x, exact in ((np.asarray(t.energy), -0.5), (angular, 0.8)):
