@@ -242,7 +242,7 @@ def test_refusals_of_values(dho, record):
     data = [record((2.0, 3.0, 1.0), 40, "p")]
     assert refusal(dho, data, guess={"c4": 1.0})[0] is Code.LAG503
     assert refusal(dho, data, fixed={"c1": -1.0})[0] is Code.LAG504
-    assert refusal(dho, data, r=99)[0] is Code.LAG509
+    assert refusal(dho, data, r=129)[0] is Code.LAG509
     assert refusal(dho, [])[0] is Code.LAG601
 
 
