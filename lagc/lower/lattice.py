@@ -1,11 +1,17 @@
-"""The programs of a lattice model: elementwise over the sites of each density.
+"""The programs of a lattice model: elementwise over stretches of sites.
 
-A density is computed at all sites it is summed over at once: its variables are the values of a
-field at so many sites from one on, its results are added to the sites they belong to. Where a
-density is not summed, nothing is computed, so nothing there can be out of its domain.
+What is computed at a stretch of sites has for variables the values of a field at so many sites from
+one on. Sums over sites are computed at the sites they run over. Vectors and bands are computed at
+the sites they belong to, as one expression in neighbours: the lattice is cut where a long sum
+begins or ends, and between two cuts the same terms act on every site. What short sums add, which
+would cut it often, is computed at their sites and added. Where a density is not summed, nothing is
+computed, so nothing there can be out of its domain.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import sympy as sp
 
@@ -13,7 +19,7 @@ from lagc.base.diagnostics import LagcError
 from lagc.lower.lowering import Builder, without_dead_code
 from lagc.lower.program import Count, Grid, Output, Program, Variable
 from lagc.lower.programs import ModelPrograms, placed
-from lagc.mechanics.lattice import Density, LatticeSystem, Parts
+from lagc.mechanics.lattice import Contribution, Density, LatticeSystem, Parts
 from lagc.semantics.model import TIME, Model
 from lagc.semantics.sites import Lattice, Place, SiteSum
 
@@ -109,13 +115,49 @@ class _Program:
 
     def spread_out(self, name: str, shape: tuple[int, ...], rows: list[int], parts: Parts) -> None:
         """Contributions to an array with the sites as last axis."""
+        n = self.lattice.size
         values, places = [], []
+        long: dict[int, list[Contribution]] = {}
+        short: list[tuple[int, Contribution]] = []
         for row, part in zip(rows, parts, strict=True):
+            if self._is_long(part):
+                long.setdefault(row, []).append(part)
+            else:
+                short.append((row, part))
+        for row, found in sorted(long.items()):
+            for start, count, acting in self._stretches(found):
+                seen = [self.lattice.moved(part.value, -part.shift) for part in acting]
+                terms = [self._density(value, start, count) for value in seen]
+                values.append(self.builder.added(terms))
+                places.append((row, start, count))
+        for row, part in short:
             start, count = self._window(part.sites)
             values.append(self.builder.lower(self._density(part.value, start, count)))
             at = start + part.shift
-            places.append((row, at % self.lattice.size if self.lattice.periodic else at, count))
+            places.append((row, at % n if self.lattice.periodic else at, count))
         self.outputs.append(Output(name, shape, tuple(values), tuple(places)))
+
+    def _is_long(self, part: Contribution) -> bool:
+        """Whether a sum runs round the whole ring, or over most of a lattice with ends."""
+        _, count = self._window(part.sites)
+        n = self.lattice.size
+        return count == n if self.lattice.periodic else 2 * count > n
+
+    def _stretches(self, parts: list[Contribution]) -> Iterator[tuple[int, int, Parts]]:
+        """Start and count of stretches of sites, with the contributions that reach all of each."""
+        if self.lattice.periodic:
+            yield 0, self.lattice.size, tuple(parts)
+            return
+        reached = [self._window(part.at) for part in parts]
+        cuts = sorted({cut for start, count in reached for cut in (start, start + count)})
+        for low, high in pairwise(cuts):
+            acting = tuple(
+                part
+                for part, (start, count) in zip(parts, reached, strict=True)
+                if start <= low and high <= start + count
+            )
+            if acting:
+                yield low, high - low, acting
 
     def totals(self, name: str, densities: tuple[Density, ...]) -> None:
         """The sum of densities over their sites."""
@@ -200,8 +242,9 @@ class _Program:
             sites = (start + place.shift, count)
             if place.site is not None:
                 sites = (place.site - self.lattice.first, 1)
-            if self.lattice.periodic:
-                sites = (sites[0] % self.lattice.size, sites[1])
+            if self.lattice.periodic:  # counted from the nearer end
+                half = self.lattice.size // 2
+                sites = ((sites[0] + half) % self.lattice.size - half, sites[1])
             if place.name in self.fields:
                 kind = "v" if "'" in place.base else "q"
                 made = Variable(kind, symbol.name, self.fields[place.name], sites)

@@ -47,7 +47,8 @@ class Variable:
     `coefficient` or `signal` (with a `name`).
 
     In a density of a lattice `sites` is (start, count): the values at so many sites from the
-    start-th on, of the field `index`, of a coefficient, or (kind `site`) the numbers of the sites.
+    start-th on (negative: before the first of a ring, which is the same as behind its last), of the
+    field `index`, of a coefficient, or (kind `site`) the numbers of the sites.
     It is () for a value that is the same at all sites.
     """
 

@@ -9,6 +9,7 @@ from lagc.runtime.nodes import (
     assemble,
     at_all_sites,
     everywhere,
+    field_around,
     field_at,
     lattice_bands,
     lattice_vector,
@@ -16,7 +17,9 @@ from lagc.runtime.nodes import (
     site_numbers,
     step,
     total,
+    values_around,
     values_at,
+    values_from,
 )
 from lagc.runtime.priors import LogUniform, Mixture, Normal, Point, Prior, Uniform
 from lagc.runtime.signals import Samples
@@ -58,6 +61,7 @@ __all__ = [
     "at_all_sites",
     "describe_status",
     "everywhere",
+    "field_around",
     "field_at",
     "lattice_bands",
     "lattice_vector",
@@ -66,5 +70,7 @@ __all__ = [
     "step",
     "tableau",
     "total",
+    "values_around",
     "values_at",
+    "values_from",
 ]
