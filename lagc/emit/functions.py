@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lagc.lower.program import Count, Grid, Instruction, NeuralCall, Output, Program, Variable
+from lagc.lower.program import (
+    Count,
+    Grid,
+    Instruction,
+    NeuralCall,
+    Output,
+    Program,
+    Stretch,
+    Variable,
+)
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _JAX = {
@@ -82,7 +91,7 @@ def _widened(program: Program) -> dict[tuple[str, str, int], _Widened]:
     for x in (i.payload for i in program.instructions):
         if isinstance(x, Variable) and x.kind != "site" and x.sites and x.sites[1] == grid.size:
             starts.setdefault(_taken_from(x), set()).add(x.sites[0])
-    found = {}
+    found: dict[tuple[str, str, int], _Widened] = {}
     for key, seen in starts.items():
         if seen == {0}:
             continue
@@ -115,6 +124,10 @@ def _right_side(
         return _input(payload) if grid is None else _lattice_input(payload, grid, widened)
     if isinstance(payload, Count):
         return f"_rt.total(t, {operands[0]}, {payload.sites})"
+    if isinstance(payload, Stretch):
+        if operation == "held":
+            return f"_rt.held({operands[0]}, {payload.start}, {payload.count})"
+        return f"{operands[0]}[{payload.start}:{payload.start + payload.count}]"
     if isinstance(payload, NeuralCall):
         arguments = "".join(f"{x}, " for x in operands)
         return f"_rt.neural_term(n[{payload.slot!r}], {payload.orders!r}, ({arguments.strip()}), t)"

@@ -77,14 +77,18 @@ def values_at(x: jax.Array, like: jax.Array, size: int, start: int, count: int) 
     return _window(x, start, count) if _varies(x, size) else x
 
 
+def held(x: jax.Array, start: int, count: int) -> jax.Array:
+    """Values that are computed once and taken several times, those round a ring with some of the
+    sites beyond its ends (start <= 0): (size, ...) -> (count, ...)."""
+    return _around(x, -start, count + start - x.shape[0])
+
+
 def field_around(x: jax.Array, field: int, size: int, before: int, behind: int) -> jax.Array:
     """A field of a ring with some of the sites beyond its ends: (before + size + behind, ...)."""
     return _around(x[field * size : (field + 1) * size], before, behind)
 
 
-def values_around(
-    x: jax.Array, like: jax.Array, size: int, before: int, behind: int
-) -> jax.Array:
+def values_around(x: jax.Array, like: jax.Array, size: int, before: int, behind: int) -> jax.Array:
     """A coefficient as in `values_at` with sites beyond the ends of a ring, where it varies."""
     x = _along_sites(x, like)
     return _around(x, before, behind) if _varies(x, size) else x
@@ -109,7 +113,9 @@ def _around(x: jax.Array, before: int, behind: int) -> jax.Array:
     Behind a barrier: put together once and read at all neighbours, instead of anew for each of
     them (on a CPU 10 to 15 % of a sweep).
     """
-    wide = jnp.concatenate([x[x.shape[0] - before :], x, x[:behind]])
+    wide = x
+    if before or behind:
+        wide = jnp.concatenate([x[x.shape[0] - before :], x, x[:behind]])
     result: jax.Array = jax.lax.optimization_barrier(wide)
     return result
 
