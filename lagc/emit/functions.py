@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from lagc.lower.program import Count, Grid, Instruction, NeuralCall, Output, Program, Variable
+from lagc.lower.program import (
+    Count,
+    Grid,
+    Instruction,
+    NeuralCall,
+    Output,
+    Program,
+    Stretch,
+    Variable,
+)
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _JAX = {
@@ -25,9 +35,11 @@ def emit_function(
     """`def name(q, v, t, c, u, n)`: components lead, elementwise over the axes behind them."""
     names = _names(program)
     lines = [f"def {name}({arguments}):", f'    """{docstring}"""']
+    widened = _widened(program)
+    lines += [f"    {w.name} = {w.text}" for w in widened.values()]
     for number, instruction in enumerate(program.instructions):
         if instruction.operation != "constant" and instruction.payload != Variable("t"):
-            right = _right_side(instruction, names, program.grid)
+            right = _right_side(instruction, names, program.grid, widened)
             lines.append(f"    {names[number]} = {right}")
     if len(program.outputs) == 1:
         lines.append(f"    return {_result(program.outputs[0], names, program.grid, ' ' * 4)}")
@@ -61,13 +73,61 @@ def _names(program: Program) -> list[str]:
     return names
 
 
-def _right_side(instruction: Instruction, names: Sequence[str], grid: Grid | None) -> str:
+@dataclass(frozen=True)
+class _Widened:
+    """Values along a ring with some of those beyond its ends, from which neighbours are taken."""
+
+    name: str
+    text: str
+    before: int
+
+
+def _widened(program: Program) -> dict[tuple[str, str, int], _Widened]:
+    """One for each field and coefficient that is taken round the ring from some other site."""
+    grid = program.grid
+    if grid is None or not grid.periodic:
+        return {}
+    starts: dict[tuple[str, str, int], set[int]] = {}
+    for x in (i.payload for i in program.instructions):
+        if isinstance(x, Variable) and x.kind != "site" and x.sites and x.sites[1] == grid.size:
+            starts.setdefault(_taken_from(x), set()).add(x.sites[0])
+    found: dict[tuple[str, str, int], _Widened] = {}
+    for key, seen in starts.items():
+        if seen == {0}:
+            continue
+        before, behind = max(0, -min(seen)), max(0, *seen)
+        kind, name, field = key
+        if kind == "coefficient":
+            what = f"values_around(c[{name!r}], t, "
+        else:
+            what = f"field_around({kind}, {field}, "
+        text = f"_rt.{what}{grid.size}, {before}, {behind})"
+        found[key] = _Widened(f"w{len(found)}", text, before)
+    return found
+
+
+def _taken_from(variable: Variable) -> tuple[str, str, int]:
+    """The same for all neighbours."""
+    name = variable.name if variable.kind == "coefficient" else ""
+    return variable.kind, name, variable.index
+
+
+def _right_side(
+    instruction: Instruction,
+    names: Sequence[str],
+    grid: Grid | None,
+    widened: Mapping[tuple[str, str, int], _Widened],
+) -> str:
     operation, payload = instruction.operation, instruction.payload
     operands = [names[o] for o in instruction.operands]
     if isinstance(payload, Variable):
-        return _input(payload) if grid is None else _lattice_input(payload, grid)
+        return _input(payload) if grid is None else _lattice_input(payload, grid, widened)
     if isinstance(payload, Count):
         return f"_rt.total(t, {operands[0]}, {payload.sites})"
+    if isinstance(payload, Stretch):
+        if operation == "held":
+            return f"_rt.held({operands[0]}, {payload.start}, {payload.count})"
+        return f"{operands[0]}[{payload.start}:{payload.start + payload.count}]"
     if isinstance(payload, NeuralCall):
         arguments = "".join(f"{x}, " for x in operands)
         return f"_rt.neural_term(n[{payload.slot!r}], {payload.orders!r}, ({arguments.strip()}), t)"
@@ -92,13 +152,20 @@ def _input(variable: Variable) -> str:
             return f"u[{variable.name!r}]"
 
 
-def _lattice_input(variable: Variable, grid: Grid) -> str:
+def _lattice_input(
+    variable: Variable, grid: Grid, widened: Mapping[tuple[str, str, int], _Widened]
+) -> str:
     """Values at the sites of a density, beside what an ordinary function takes."""
     if variable.sites is None:
         return _input(variable)
     if not variable.sites:
         return f"_rt.everywhere({_input(variable)}, t)"
     start, count = variable.sites
+    if count == grid.size and (whole := widened.get(_taken_from(variable))):
+        first = whole.before + start
+        if variable.kind == "coefficient":
+            return f"_rt.values_from({whole.name}, {grid.size}, {first})"
+        return f"{whole.name}[{first}:{first + count}]  # {variable.name}"
     match variable.kind:
         case "q" | "v":
             taken = f"{variable.kind}, {variable.index}, {grid.size}, {start}, {count}"

@@ -1,21 +1,34 @@
-"""The programs of a lattice model: elementwise over the sites of each density.
+"""The programs of a lattice model: elementwise over stretches of sites.
 
-A density is computed at all sites it is summed over at once: its variables are the values of a
-field at so many sites from one on, its results are added to the sites they belong to. Where a
-density is not summed, nothing is computed, so nothing there can be out of its domain.
+What is computed at a stretch of sites has for variables the values of a field at so many sites from
+one on. Sums over sites are computed at the sites they run over. Vectors and bands are computed at
+the sites they belong to, as one expression in neighbours: the lattice is cut where a long sum
+begins or ends, and between two cuts the same terms act on every site. What short sums add, which
+would cut it often, is computed at their sites and added. Where a density is not summed, nothing is
+computed, so nothing there can be out of its domain.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import sympy as sp
 
 from lagc.base.diagnostics import LagcError
 from lagc.lower.lowering import Builder, without_dead_code
-from lagc.lower.program import Count, Grid, Output, Program, Variable
+from lagc.lower.program import Count, Grid, Output, Program, Stretch, Variable
 from lagc.lower.programs import ModelPrograms, placed
-from lagc.mechanics.lattice import Density, LatticeSystem, Parts
+from lagc.mechanics.lattice import Contribution, Density, LatticeSystem, Parts
+from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, Sign, Step
 from lagc.semantics.model import TIME, Model
 from lagc.semantics.sites import Lattice, Place, SiteSum
+
+# What was computed at the sites of a density, by the expression and the range of these sites: the
+# number of the instruction and the position of the first site.
+Shared = Mapping[tuple[sp.Expr, tuple[int, int]], tuple[int, int]]
+
+_CHEAP = (AbsoluteValue, Maximum, Minimum, Sign, Step)
 
 
 def lower_lattice(system: LatticeSystem) -> ModelPrograms:
@@ -94,6 +107,7 @@ class _Program:
         self.variables |= {c.symbol: Variable("coefficient", c.name) for c in model.coefficients}
         self.variables |= {i.symbol: Variable("signal", i.name) for i in model.inputs}
         self.builder = Builder(self.variables)
+        self.standing: set[sp.Symbol] = set()
         self.outputs: list[Output] = []
 
     def done(self) -> Program:
@@ -109,13 +123,92 @@ class _Program:
 
     def spread_out(self, name: str, shape: tuple[int, ...], rows: list[int], parts: Parts) -> None:
         """Contributions to an array with the sites as last axis."""
+        n = self.lattice.size
         values, places = [], []
+        long: dict[int, list[Contribution]] = {}
+        short: list[tuple[int, Contribution]] = []
         for row, part in zip(rows, parts, strict=True):
+            if self._is_long(part):
+                long.setdefault(row, []).append(part)
+            else:
+                short.append((row, part))
+        shared = self._shared([part for found in long.values() for part in found])
+        for row, found in sorted(long.items()):
+            for start, count, acting in self._stretches(found):
+                terms = [self._seen(part, start, count, shared) for part in acting]
+                values.append(self.builder.added(terms))
+                places.append((row, start, count))
+        for row, part in short:
             start, count = self._window(part.sites)
             values.append(self.builder.lower(self._density(part.value, start, count)))
             at = start + part.shift
-            places.append((row, at % self.lattice.size if self.lattice.periodic else at, count))
+            places.append((row, at % n if self.lattice.periodic else at, count))
         self.outputs.append(Output(name, shape, tuple(values), tuple(places)))
+
+    def _is_long(self, part: Contribution) -> bool:
+        """Whether a sum runs round the whole ring, or over most of a lattice with ends."""
+        _, count = self._window(part.sites)
+        n = self.lattice.size
+        return count == n if self.lattice.periodic else 2 * count > n
+
+    def _stretches(self, parts: list[Contribution]) -> Iterator[tuple[int, int, Parts]]:
+        """Start and count of stretches of sites, with the contributions that reach all of each."""
+        if self.lattice.periodic:
+            yield 0, self.lattice.size, tuple(parts)
+            return
+        reached = [self._window(part.at) for part in parts]
+        cuts = sorted({cut for start, count in reached for cut in (start, start + count)})
+        for low, high in pairwise(cuts):
+            acting = tuple(
+                part
+                for part, (start, count) in zip(parts, reached, strict=True)
+                if start <= low and high <= start + count
+            )
+            if acting:
+                yield low, high - low, acting
+
+    def _shared(self, parts: list[Contribution]) -> Shared:
+        """Values worth computing once, not anew for each site that a density acts on.
+
+        So is what a bond does to both its ends, where it takes a function to compute.
+        """
+        reached: dict[tuple[sp.Expr, tuple[int, int]], set[int]] = {}
+        for part in parts:
+            for e in self._costly(part.value):
+                reached.setdefault((e, part.sites), set()).add(part.shift)
+        shared = {}
+        for (e, sites), found in reached.items():
+            if len(found) < 2:
+                continue
+            first, count = self._window(sites)
+            number = self.builder.lower(self._density(e, first, count))
+            begin = first
+            if self.lattice.periodic:
+                begin -= max(0, *found)
+                count += max(0, *found) - min(0, *found)
+            held = Stretch(begin - first, count)
+            shared[e, sites] = self.builder.emit("held", number, payload=held), begin
+        return shared
+
+    def _costly(self, e: sp.Expr) -> Iterator[sp.Expr]:
+        """The outermost functions of fields in an expression."""
+        if isinstance(e, _CHEAP) or not (e.is_Function or (e.is_Pow and not e.exp.is_Integer)):
+            for x in e.args:
+                yield from self._costly(x)
+        elif any(p.site is None and p.name in self.fields for _, p in self.lattice.places(e)):
+            yield e
+
+    def _seen(self, part: Contribution, start: int, count: int, shared: Shared) -> sp.Expr:
+        """A contribution at sites that it reaches."""
+        held: dict[sp.Expr, sp.Expr] = {}
+        for e in self._costly(part.value):
+            if (e, part.sites) in shared:
+                number, begin = shared[e, part.sites]
+                taken = Stretch(start - part.shift - begin, count)
+                number = self.builder.emit("taken", number, payload=taken)
+                held[e] = self._standing_for(number)
+        value = self.lattice.moved(part.value.xreplace(held), -part.shift)
+        return self._density(value, start, count)
 
     def totals(self, name: str, densities: tuple[Density, ...]) -> None:
         """The sum of densities over their sites."""
@@ -155,8 +248,13 @@ class _Program:
 
     def _totalled(self, body: sp.Expr, sites: tuple[int, int]) -> sp.Symbol:
         """A symbol that stands for a total."""
-        symbol = sp.Symbol(f"total {self._total(body, sites)}")
-        self.builder.define(symbol, int(symbol.name.split()[1]))
+        return self._standing_for(self._total(body, sites))
+
+    def _standing_for(self, number: int) -> sp.Symbol:
+        """A symbol for a value that was computed before."""
+        symbol = sp.Symbol(f"value {number}")
+        self.builder.define(symbol, number)
+        self.standing.add(symbol)
         return symbol
 
     def _at_given_site(self, place: Place) -> sp.Expr:
@@ -190,7 +288,7 @@ class _Program:
         """A density in symbols for the values at the sites it is computed at."""
         e = self._with_constants(e)
         renamed: dict[sp.Symbol, sp.Expr] = {}
-        for symbol in sorted(e.free_symbols, key=lambda s: s.name):
+        for symbol in sorted(e.free_symbols - self.standing, key=lambda s: s.name):
             place = self.lattice.place(symbol)
             if place is None:
                 same = self.variables[symbol]
@@ -200,8 +298,9 @@ class _Program:
             sites = (start + place.shift, count)
             if place.site is not None:
                 sites = (place.site - self.lattice.first, 1)
-            if self.lattice.periodic:
-                sites = (sites[0] % self.lattice.size, sites[1])
+            if self.lattice.periodic:  # counted from the nearer end
+                half = self.lattice.size // 2
+                sites = ((sites[0] + half) % self.lattice.size - half, sites[1])
             if place.name in self.fields:
                 kind = "v" if "'" in place.base else "q"
                 made = Variable(kind, symbol.name, self.fields[place.name], sites)

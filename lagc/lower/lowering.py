@@ -102,7 +102,14 @@ class Builder:
         if numbers:  # 1 + pi is one number
             sign, size = _sign_of_number(sp.Add(*numbers))
             terms.insert(0, (sign, size))
-        terms.sort(key=lambda pair: pair[0] < 0)
+        return self._signed_sum(terms)
+
+    def added(self, terms: Sequence[sp.Expr]) -> int:
+        """The number of the sum of some terms, which are not simplified with one another."""
+        return self._signed_sum([_sign_and_size(term) for term in terms])
+
+    def _signed_sum(self, terms: Sequence[tuple[int, sp.Expr]]) -> int:
+        terms = sorted(terms, key=lambda pair: pair[0] < 0)
         negative, size = terms[0]
         total = self.lower(size)
         if negative < 0:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Number of operands of each operation; `neural`, `input` and `total` (the sum over sites) carry the
-# rest in their payload.
+# Number of operands of each operation; `neural`, `input`, `total` (the sum over sites), `held`
+# (computed once, round a ring with some sites beyond its ends) and `taken` (at some of the sites)
+# carry the rest in their payload.
 ARITY = {
     "constant": 0,
     "input": 0,
@@ -38,6 +39,8 @@ ARITY = {
     "maximum": 2,
     "neural": None,
     "total": 1,
+    "held": 1,
+    "taken": 1,
 }
 
 
@@ -47,7 +50,8 @@ class Variable:
     `coefficient` or `signal` (with a `name`).
 
     In a density of a lattice `sites` is (start, count): the values at so many sites from the
-    start-th on, of the field `index`, of a coefficient, or (kind `site`) the numbers of the sites.
+    start-th on (negative: before the first of a ring, which is the same as behind its last), of the
+    field `index`, of a coefficient, or (kind `site`) the numbers of the sites.
     It is () for a value that is the same at all sites.
     """
 
@@ -73,6 +77,14 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Some of the sites that a value was computed at, or round a ring more than these."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Grid:
     """The lattice of a program: how many fields and sites, the number of the first site."""
 
@@ -88,7 +100,7 @@ class Instruction:
 
     operation: str
     operands: tuple[int, ...] = ()
-    payload: float | Variable | NeuralCall | Count | None = None
+    payload: float | Variable | NeuralCall | Count | Stretch | None = None
 
 
 @dataclass(frozen=True)
@@ -165,9 +177,11 @@ class Program:
         return "\n".join(lines)
 
 
-def _payload_text(payload: float | Variable | NeuralCall | Count) -> str:
+def _payload_text(payload: float | Variable | NeuralCall | Count | Stretch) -> str:
     if isinstance(payload, Count):
         return f"over {payload.sites}"
+    if isinstance(payload, Stretch):
+        return f"{payload.start}:{payload.start + payload.count}"
     if isinstance(payload, Variable) and payload.sites:
         start, count = payload.sites
         return f"{payload.name} {start}:{start + count}"

@@ -9,14 +9,18 @@ from lagc.runtime.nodes import (
     assemble,
     at_all_sites,
     everywhere,
+    field_around,
     field_at,
+    held,
     lattice_bands,
     lattice_vector,
     neural_term,
     site_numbers,
     step,
     total,
+    values_around,
     values_at,
+    values_from,
 )
 from lagc.runtime.priors import LogUniform, Mixture, Normal, Point, Prior, Uniform
 from lagc.runtime.signals import Samples
@@ -58,7 +62,9 @@ __all__ = [
     "at_all_sites",
     "describe_status",
     "everywhere",
+    "field_around",
     "field_at",
+    "held",
     "lattice_bands",
     "lattice_vector",
     "neural_term",
@@ -66,5 +72,7 @@ __all__ = [
     "step",
     "tableau",
     "total",
+    "values_around",
     "values_at",
+    "values_from",
 ]

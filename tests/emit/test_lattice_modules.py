@@ -106,6 +106,29 @@ def test_a_lattice_from_strings() -> None:
     assert system.spec.coefficients[0].site_dependent
 
 
+def test_the_forces_of_a_ring_are_two_loops() -> None:
+    """One puts the sites beyond the ends beside the field, one computes; b is a copy of v."""
+    lag = module(sized(LATTICES["wave"], 1000))
+    q, t = jnp.zeros((1000, 3)), jnp.zeros(3)
+
+    def forces(q: jax.Array, v: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
+        a, b = lag.system.kernels.forces(q, v, t, {"c": c}, {}, {})
+        return a, b
+
+    text = jax.jit(forces).lower(q, q, jnp.ones(1)).compile().as_text()
+    entry = text[text.index("ENTRY") :]
+    assert entry.count(" fusion(") <= 2 and " pad(" not in entry and " scatter(" not in entry
+
+
+def test_a_function_of_a_bond_is_computed_once() -> None:
+    for ends in ("periodic", "free"):
+        text = compile_text(
+            f"index i in 0..9 {ends}\ncoordinate x[i]\nL = sum(i, 1/2*x'[i]^2 + cos(x[i+1] - x[i]))"
+        ).text
+        forces = text[text.index("def _forces") : text.index("def _blocks")]
+        assert forces.count("jnp.sin(") == 1
+
+
 def test_coefficients_take_every_shape_that_fits() -> None:
     lag = module(sized(LATTICES["chain"], 6))
     forces, random = lag.system.kernels.forces, np.random.default_rng(0)

@@ -186,7 +186,62 @@ def two_fields() -> Pair:
     )
 
 
-PAIRS = {"ring": ring, "free": free, "varying": varying, "two_fields": two_fields}
+def varying_ring() -> Pair:
+    """Springs, constants and the index at neighbours round a ring, functions of both ends."""
+    n = 7
+
+    def j(i: int) -> int:
+        return i % n
+
+    def m(i: int) -> str:
+        return f"(1 + {j(i)}/2)"
+
+    return Pair(
+        f"index i in 0..{n - 1} periodic\ncoordinate phi[i]\ncoefficient k[i] = 1\n"
+        "coefficient c = 1\nconstant m[i] = 1 + i/2\nconstant w[i] = m[i-1]^2 + i\n"
+        "L = sum(i, 1/2*m[i+1]*phi'[i]^2 + k[i]*k[i+2]*sin(phi[i+2] - phi[i])*phi[i+1])\n"
+        "L += sum(i, w[i]*exp(-c*phi[i-1]*phi[i]) - i*cos(phi[i]) - k[i-1]*phi[i-1]^2)\n"
+        "K = c*sum(i, -sqrt(1 + (phi_+[i]*phi'_+[i-1])^2)*phi_-[i])\n"
+        "K += -c*sum(i, k[i+1]*phi'_-[i+1]*phi_+[i])\n",
+        f"coordinate phi[{n}]\ncoefficient c = 1\n"
+        + declared((), ("k",), n)
+        + "L = "
+        + over(
+            range(n),
+            lambda i: (
+                f"1/2*{m(i + 1)}*phi'[{i}]^2 + k{i}*k{j(i + 2)}"
+                f"*sin(phi[{j(i + 2)}] - phi[{i}])*phi[{j(i + 1)}]"
+            ),
+        )
+        + "\nL += "
+        + over(
+            range(n),
+            lambda i: (
+                f"({m(i - 1)}^2 + {i})*exp(-c*phi[{j(i - 1)}]*phi[{i}]) - {i}*cos(phi[{i}])"
+                f" - k{j(i - 1)}*phi[{j(i - 1)}]^2"
+            ),
+        )
+        + "\nK = c*("
+        + over(
+            range(n),
+            lambda i: (
+                f"-sqrt(1 + (phi_+[{i}]*phi'_+[{j(i - 1)}])^2)*phi_-[{i}]"
+                f" - k{j(i + 1)}*phi'_-[{j(i + 1)}]*phi_+[{i}]"
+            ),
+        )
+        + ")\n",
+        scalars=("c",),
+        arrays=("k",),
+    )
+
+
+PAIRS = {
+    "varying_ring": varying_ring,
+    "ring": ring,
+    "free": free,
+    "varying": varying,
+    "two_fields": two_fields,
+}
 
 
 @cache

@@ -160,108 +160,181 @@ def _lagrangian(q, v, t, c, u, n):
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 21 operations."""
-    x0 = _rt.field_at(q, 1, 32, 0, 32)  # theta[i]
-    x1 = jnp.sin(x0)
-    x2 = -x1
-    x3 = _rt.field_at(q, 0, 32, 0, 32)  # x[i]
-    x4 = jnp.cos(x0)
-    x5 = x3 * x4
-    x6 = -x5
-    x7 = _rt.everywhere(c['gamma'], t)
-    x8 = _rt.field_at(v, 0, 32, 1, 31)  # x'[i+1]
-    x9 = _rt.field_at(v, 0, 32, 0, 31)  # x'[i]
-    x10 = x8 - x9
-    x11 = x7 * x10
-    x12 = _rt.values_at(c['k'], t, 32, 0, 31)
-    x13 = _rt.field_at(q, 0, 32, 1, 31)  # x[i+1]
-    x14 = _rt.field_at(q, 0, 32, 0, 31)  # x[i]
-    x15 = x13 - x14
-    x16 = x12 * x15
-    x17 = x11 + x16
-    x18 = -x11
-    x19 = x18 - x16
-    x20 = _rt.field_at(q, 1, 32, 1, 31)  # theta[i+1]
-    x21 = _rt.field_at(q, 1, 32, 0, 31)  # theta[i]
-    x22 = x20 - x21
-    x23 = jnp.sin(x22)
-    x24 = -x23
-    x25 = _rt.field_at(q, 0, 32, 0, 1)  # x[i]
-    x26 = -x25
-    x27 = _rt.field_at(v, 1, 32, 1, 4)  # theta'[i]
-    x28 = x7 * x27
-    x29 = -x28
-    x30 = _rt.everywhere(u['u'], t)
-    x31 = _rt.field_at(v, 0, 32, 0, 32)  # x'[i]
-    x32 = _rt.site_numbers(t, 1, None, 0, 32)
-    x33 = 0.03125 * x32
-    x34 = 1.0 + x33
-    x35 = x31 * x34
-    x36 = _rt.field_at(v, 1, 32, 0, 32)  # theta'[i]
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 53 operations."""
+    x0 = _rt.field_at(q, 1, 32, 1, 31)  # theta[i+1]
+    x1 = _rt.field_at(q, 1, 32, 0, 31)  # theta[i]
+    x2 = x0 - x1
+    x3 = jnp.sin(x2)
+    x4 = _rt.held(x3, 0, 31)
+    x5 = _rt.everywhere(c['gamma'], t)
+    x6 = _rt.field_at(v, 0, 32, 1, 1)  # x'[i+1]
+    x7 = _rt.field_at(v, 0, 32, 0, 1)  # x'[i]
+    x8 = x6 - x7
+    x9 = x5 * x8
+    x10 = _rt.values_at(c['k'], t, 32, 0, 1)
+    x11 = _rt.field_at(q, 0, 32, 1, 1)  # x[i+1]
+    x12 = _rt.field_at(q, 0, 32, 0, 1)  # x[i]
+    x13 = x11 - x12
+    x14 = x10 * x13
+    x15 = x9 + x14
+    x16 = _rt.field_at(q, 1, 32, 0, 1)  # theta[i]
+    x17 = jnp.sin(x16)
+    x18 = x15 - x17
+    x19 = _rt.field_at(v, 0, 32, 2, 30)  # x'[i+1]
+    x20 = _rt.field_at(v, 0, 32, 1, 30)  # x'[i]
+    x21 = x19 - x20
+    x22 = x5 * x21
+    x23 = _rt.values_at(c['k'], t, 32, 1, 30)
+    x24 = _rt.field_at(q, 0, 32, 2, 30)  # x[i+1]
+    x25 = _rt.field_at(q, 0, 32, 1, 30)  # x[i]
+    x26 = x24 - x25
+    x27 = x23 * x26
+    x28 = x22 + x27
+    x29 = _rt.field_at(v, 0, 32, 0, 30)  # x'[i-1]
+    x30 = x20 - x29
+    x31 = x5 * x30
+    x32 = -x31
+    x33 = _rt.values_at(c['k'], t, 32, 0, 30)
+    x34 = _rt.field_at(q, 0, 32, 0, 30)  # x[i-1]
+    x35 = x25 - x34
+    x36 = x33 * x35
+    x37 = x32 - x36
+    x38 = x28 + x37
+    x39 = _rt.field_at(q, 1, 32, 1, 30)  # theta[i]
+    x40 = jnp.sin(x39)
+    x41 = x38 - x40
+    x42 = _rt.field_at(v, 0, 32, 31, 1)  # x'[i]
+    x43 = _rt.field_at(v, 0, 32, 30, 1)  # x'[i-1]
+    x44 = x42 - x43
+    x45 = x5 * x44
+    x46 = -x45
+    x47 = _rt.values_at(c['k'], t, 32, 30, 1)
+    x48 = _rt.field_at(q, 0, 32, 31, 1)  # x[i]
+    x49 = _rt.field_at(q, 0, 32, 30, 1)  # x[i-1]
+    x50 = x48 - x49
+    x51 = x47 * x50
+    x52 = x46 - x51
+    x53 = _rt.field_at(q, 1, 32, 31, 1)  # theta[i]
+    x54 = jnp.sin(x53)
+    x55 = x52 - x54
+    x56 = x4[0:1]
+    x57 = jnp.cos(x16)
+    x58 = x12 * x57
+    x59 = x56 - x58
+    x60 = x4[1:31]
+    x61 = x4[0:30]
+    x62 = jnp.cos(x39)
+    x63 = x25 * x62
+    x64 = x60 - x63
+    x65 = x64 - x61
+    x66 = x4[30:31]
+    x67 = jnp.cos(x53)
+    x68 = x48 * x67
+    x69 = -x68
+    x70 = x69 - x66
+    x71 = -x12
+    x72 = _rt.field_at(v, 1, 32, 1, 4)  # theta'[i]
+    x73 = x5 * x72
+    x74 = -x73
+    x75 = _rt.everywhere(u['u'], t)
+    x76 = _rt.field_at(v, 0, 32, 0, 32)  # x'[i]
+    x77 = _rt.site_numbers(t, 1, None, 0, 32)
+    x78 = 0.03125 * x77
+    x79 = 1.0 + x78
+    x80 = x76 * x79
+    x81 = _rt.field_at(v, 1, 32, 0, 32)  # theta'[i]
     return (
         _rt.lattice_vector(t, 2, 32, (
-            (0, 0, 32, x2),
-            (1, 0, 32, x6),
-            (0, 0, 31, x17),
-            (0, 1, 31, x19),
-            (1, 0, 31, x23),
-            (1, 1, 31, x24),
-            (0, 0, 1, x26),
-            (1, 1, 4, x29),
-            (0, 31, 1, x30),
+            (0, 0, 1, x18),
+            (0, 1, 30, x41),
+            (0, 31, 1, x55),
+            (1, 0, 1, x59),
+            (1, 1, 30, x65),
+            (1, 31, 1, x70),
+            (0, 0, 1, x71),
+            (1, 1, 4, x74),
+            (0, 31, 1, x75),
         )),
         _rt.lattice_vector(t, 2, 32, (
-            (0, 0, 32, x35),
-            (1, 0, 32, x36),
+            (0, 0, 32, x80),
+            (1, 0, 32, x81),
         )),
     )
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: bands (3, 2, 2, 32, ...) each; [o, f, g, j] is by field g at site j+o-1. 11 operations."""
-    x0 = _rt.field_at(q, 1, 32, 0, 32)  # theta[i]
-    x1 = jnp.cos(x0)
-    x2 = -x1
-    x3 = _rt.field_at(q, 0, 32, 0, 32)  # x[i]
-    x4 = jnp.sin(x0)
-    x5 = x3 * x4
-    x6 = _rt.values_at(c['k'], t, 32, 0, 31)
-    x7 = -x6
-    x8 = _rt.field_at(q, 1, 32, 1, 31)  # theta[i+1]
-    x9 = _rt.field_at(q, 1, 32, 0, 31)  # theta[i]
-    x10 = x8 - x9
-    x11 = jnp.cos(x10)
-    x12 = -x11
-    x13 = _rt.everywhere(c['gamma'], t)
+    """da/dq, da/dv, db/dq, db/dv: bands (3, 2, 2, 32, ...) each; [o, f, g, j] is by field g at site j+o-1. 28 operations."""
+    x0 = _rt.field_at(q, 1, 32, 1, 31)  # theta[i+1]
+    x1 = _rt.field_at(q, 1, 32, 0, 31)  # theta[i]
+    x2 = x0 - x1
+    x3 = jnp.cos(x2)
+    x4 = _rt.held(x3, 0, 31)
+    x5 = _rt.values_at(c['k'], t, 32, 0, 31)
+    x6 = x4[0:31]
+    x7 = _rt.values_at(c['k'], t, 32, 0, 1)
+    x8 = -x7
+    x9 = _rt.values_at(c['k'], t, 32, 1, 30)
+    x10 = -x9
+    x11 = _rt.values_at(c['k'], t, 32, 0, 30)
+    x12 = x10 - x11
+    x13 = _rt.values_at(c['k'], t, 32, 30, 1)
     x14 = -x13
-    x15 = _rt.site_numbers(t, 1, None, 0, 32)
-    x16 = 0.03125 * x15
-    x17 = 1.0 + x16
+    x15 = _rt.field_at(q, 1, 32, 0, 32)  # theta[i]
+    x16 = jnp.cos(x15)
+    x17 = -x16
+    x18 = x4[0:1]
+    x19 = _rt.field_at(q, 0, 32, 0, 1)  # x[i]
+    x20 = _rt.field_at(q, 1, 32, 0, 1)  # theta[i]
+    x21 = jnp.sin(x20)
+    x22 = x19 * x21
+    x23 = x22 - x18
+    x24 = x4[1:31]
+    x25 = x4[0:30]
+    x26 = _rt.field_at(q, 0, 32, 1, 30)  # x[i]
+    x27 = _rt.field_at(q, 1, 32, 1, 30)  # theta[i]
+    x28 = jnp.sin(x27)
+    x29 = x26 * x28
+    x30 = x29 - x24
+    x31 = x30 - x25
+    x32 = x4[30:31]
+    x33 = _rt.field_at(q, 0, 32, 31, 1)  # x[i]
+    x34 = _rt.field_at(q, 1, 32, 31, 1)  # theta[i]
+    x35 = jnp.sin(x34)
+    x36 = x33 * x35
+    x37 = x36 - x32
+    x38 = _rt.everywhere(c['gamma'], t)
+    x39 = -x38
+    x40 = x39 - x38
+    x41 = _rt.site_numbers(t, 1, None, 0, 32)
+    x42 = 0.03125 * x41
+    x43 = 1.0 + x42
     return (
         _rt.lattice_bands(t, (3, 2, 2, 32), (
-            (5, 0, 32, x2),
-            (7, 0, 32, x5),
-            (6, 0, 32, x2),
-            (8, 0, 31, x6),
-            (4, 0, 31, x7),
-            (4, 1, 31, x7),
-            (0, 1, 31, x6),
-            (11, 0, 31, x11),
-            (7, 0, 31, x12),
-            (7, 1, 31, x12),
-            (3, 1, 31, x11),
+            (0, 1, 31, x5),
+            (3, 1, 31, x6),
+            (4, 0, 1, x8),
+            (4, 1, 30, x12),
+            (4, 31, 1, x14),
+            (5, 0, 32, x17),
+            (6, 0, 32, x17),
+            (7, 0, 1, x23),
+            (7, 1, 30, x31),
+            (7, 31, 1, x37),
+            (8, 0, 31, x5),
+            (11, 0, 31, x6),
             (4, 0, 1, (-1.0)),
         )),
         _rt.lattice_bands(t, (3, 2, 2, 32), (
-            (8, 0, 31, x13),
-            (4, 0, 31, x14),
-            (4, 1, 31, x14),
-            (0, 1, 31, x13),
-            (7, 1, 4, x14),
+            (0, 1, 31, x38),
+            (4, 0, 1, x39),
+            (4, 1, 30, x40),
+            (4, 31, 1, x39),
+            (8, 0, 31, x38),
+            (7, 1, 4, x39),
         )),
         _rt.lattice_bands(t, (3, 2, 2, 32), ()),
         _rt.lattice_bands(t, (3, 2, 2, 32), (
-            (4, 0, 32, x17),
+            (4, 0, 32, x43),
             (7, 0, 32, 1.0),
         )),
     )

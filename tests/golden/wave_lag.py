@@ -57,13 +57,14 @@ SPEC = _rt.ModelSpec(
 
 def _lagrangian(q, v, t, c, u, n):
     """L: (...). 9 operations."""
+    w0 = _rt.field_around(q, 0, 50, 1, 1)
     x0 = _rt.field_at(v, 0, 50, 0, 50)  # phi'[i]
     x1 = x0 * x0
     x2 = 0.5 * x1
     x3 = _rt.everywhere(c['c'], t)
     x4 = x3 * x3
-    x5 = _rt.field_at(q, 0, 50, 1, 50)  # phi[i+1]
-    x6 = _rt.field_at(q, 0, 50, 49, 50)  # phi[i-1]
+    x5 = w0[2:52]  # phi[i+1]
+    x6 = w0[0:50]  # phi[i-1]
     x7 = x5 - x6
     x8 = x7 * x7
     x9 = 78.125 * x4
@@ -74,39 +75,42 @@ def _lagrangian(q, v, t, c, u, n):
 
 
 def _forces(q, v, t, c, u, n):
-    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 5 operations."""
+    """a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each. 7 operations."""
+    w0 = _rt.field_around(q, 0, 50, 2, 2)
     x0 = _rt.everywhere(c['c'], t)
     x1 = x0 * x0
-    x2 = _rt.field_at(q, 0, 50, 1, 50)  # phi[i+1]
-    x3 = _rt.field_at(q, 0, 50, 49, 50)  # phi[i-1]
+    x2 = w0[4:54]  # phi[i+2]
+    x3 = w0[2:52]  # phi[i]
     x4 = x2 - x3
     x5 = 156.25 * x1
     x6 = x5 * x4
-    x7 = -x6
-    x8 = _rt.field_at(v, 0, 50, 0, 50)  # phi'[i]
+    x7 = w0[0:50]  # phi[i-2]
+    x8 = x3 - x7
+    x9 = x5 * x8
+    x10 = x6 - x9
+    x11 = _rt.field_at(v, 0, 50, 0, 50)  # phi'[i]
     return (
         _rt.lattice_vector(t, 1, 50, (
-            (0, 49, 50, x6),
-            (0, 1, 50, x7),
+            (0, 0, 50, x10),
         )),
         _rt.lattice_vector(t, 1, 50, (
-            (0, 0, 50, x8),
+            (0, 0, 50, x11),
         )),
     )
 
 
 def _blocks(q, v, t, c, u, n):
-    """da/dq, da/dv, db/dq, db/dv: bands (5, 1, 1, 50, ...) each; [o, f, g, j] is by field g at site j+o-2. 3 operations."""
+    """da/dq, da/dv, db/dq, db/dv: bands (5, 1, 1, 50, ...) each; [o, f, g, j] is by field g at site j+o-2. 4 operations."""
     x0 = _rt.everywhere(c['c'], t)
     x1 = x0 * x0
     x2 = 156.25 * x1
     x3 = -x2
+    x4 = x3 - x2
     return (
         _rt.lattice_bands(t, (5, 1, 1, 50), (
-            (4, 49, 50, x2),
-            (2, 49, 50, x3),
-            (2, 1, 50, x3),
-            (0, 1, 50, x2),
+            (0, 0, 50, x2),
+            (2, 0, 50, x4),
+            (4, 0, 50, x2),
         )),
         _rt.lattice_bands(t, (5, 1, 1, 50), ()),
         _rt.lattice_bands(t, (5, 1, 1, 50), ()),
@@ -126,13 +130,14 @@ def _momentum(q, v, t, c, u, n):
 
 def _energy(q, v, t, c, u, n):
     """v.dL/dv - L: (...). 9 operations."""
+    w0 = _rt.field_around(q, 0, 50, 1, 1)
     x0 = _rt.field_at(v, 0, 50, 0, 50)  # phi'[i]
     x1 = x0 * x0
     x2 = 0.5 * x1
     x3 = _rt.everywhere(c['c'], t)
     x4 = x3 * x3
-    x5 = _rt.field_at(q, 0, 50, 1, 50)  # phi[i+1]
-    x6 = _rt.field_at(q, 0, 50, 49, 50)  # phi[i-1]
+    x5 = w0[2:52]  # phi[i+1]
+    x6 = w0[0:50]  # phi[i-1]
     x7 = x5 - x6
     x8 = x7 * x7
     x9 = 78.125 * x4
