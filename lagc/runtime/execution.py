@@ -25,8 +25,17 @@ from lagc.runtime.levels import (
     join,
 )
 from lagc.runtime.march import known_steps, march
-from lagc.runtime.plan import Plan, StaticPlan, from_lanes
-from lagc.runtime.run import Run, call_kernel, inputs_at, level_times, prepare, world_of
+from lagc.runtime.plan import Lanes, Plan, StaticPlan, from_lanes, to_lanes
+from lagc.runtime.portions import in_portions, portion_size, whole_in_one
+from lagc.runtime.run import (
+    Run,
+    call_kernel,
+    inputs_at,
+    level_times,
+    over_lanes,
+    prepare,
+    world_of,
+)
 from lagc.runtime.steps import UNSOLVED, Path, State, clock, wrap
 from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
@@ -224,20 +233,38 @@ def _simulate_alone(system: System, static: StaticPlan, *rest: Any) -> tuple[Tra
 
 @cache
 def _alone() -> Any:
-    return jax.jit(_simulate.__wrapped__, static_argnums=(0, 1), **_same_bits())
+    return jax.jit(_whole_run, static_argnums=(0, 1), **_same_bits())
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _simulate(
+def _whole_run(
     system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
 ) -> tuple[Trajectory, jax.Array]:
     """The trajectory, and whether no step is left unsolved for want of the fallback."""
-    run = prepare(system, static, arrays, signals, neural)
+    lanes = to_lanes(static, arrays)
+    size = portion_size(system.spec, static, lanes)
+    if not size:
+        return _over_lanes(over_lanes(system, static, lanes, signals, neural))
+    inner = static._replace(batch=(size,))
+
+    def portion(lanes: Lanes) -> tuple[Trajectory, jax.Array]:
+        result, solved = _over_lanes(over_lanes(system, inner, lanes, signals, neural))
+        return result, jnp.broadcast_to(solved, (size,))
+
+    fused = whole_in_one(system.spec, static)
+    result, solved = in_portions(portion, lanes, size, fused, static.fallback)
+    shaped = jax.tree_util.tree_map(lambda x: x.reshape(static.batch + x.shape[1:]), result)
+    return shaped, jnp.all(solved)
+
+
+_simulate = jax.jit(_whole_run, static_argnums=(0, 1))
+
+
+def _over_lanes(run: Run) -> tuple[Trajectory, jax.Array]:
     begun = begin(run)
     if "save at" in run.lanes.arrays:
         return _at_times(run, begun)
     initial = first_level(run, begun)
-    state, levels, lost = _ends(run, begun, begun.state, 0, static.steps)
+    state, levels, lost = _ends(run, begun, begun.state, 0, run.static.steps)
     lost = jnp.concatenate([(begun.state.status != 0)[None], lost])
     solved = jnp.all(state.status != UNSOLVED)
     return as_trajectory(run, join(initial, levels), lost, state.status), solved

@@ -27,7 +27,12 @@ class Run(NamedTuple):
 
 
 def prepare(system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any) -> Run:
-    lanes = to_lanes(static, arrays)
+    """A run from the parts of a plan."""
+    return over_lanes(system, static, to_lanes(static, arrays), signals, neural)
+
+
+def over_lanes(system: System, static: StaticPlan, lanes: Lanes, signals: Any, neural: Any) -> Run:
+    """A run from arguments over lanes."""
     setting = make_setting(system, static, lanes, signals, neural)
     equations = StepEquations(setting.model, method(static.r))
     way = static.way if static.way in WAYS else "newton"
