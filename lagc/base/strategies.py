@@ -1,6 +1,6 @@
 """Which way of solving a step a model gets, by the facts proved about it.
 
-- affine: forces and momenta are affine in q and q', so a step is one matrix; long runs go by its
+- affine: forces and momenta are affine in q and v, so a step is one matrix; long runs go by its
   powers: 20 ns a step of a damped oscillator at r = 2, where iterating takes some 400.
 - explicit: r = 0 and L = T(q') - V(q): Stoermer-Verlet, two evaluations of the forces, no check.
 - kinetic: b = M v with constant M: the kinetic part of the Jacobian is inverted once for all, and

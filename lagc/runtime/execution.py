@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -203,37 +202,16 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     if _traced(rest):
         return _simulate(system, static, *rest)[0]
     if static.way != "robust":
-        result, solved = _simulate_alone(system, static._replace(fallback=False), *rest)
+        result, solved = _simulate(system, static._replace(fallback=False), *rest)
         if bool(solved):
             return result
-    return _simulate_alone(system, static, *rest)[0]
+    return _simulate(system, static, *rest)[0]
 
 
 def _traced(tree: Any) -> bool:
     """Whether jax is tracing: some value is traced, or whatever is computed now would be."""
     now = jax.lax.add(jnp.float32(0), jnp.float32(0))
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves((tree, now)))
-
-
-def _same_bits() -> dict[str, Any]:
-    """Options by which a trajectory has the same bits alone and in a batch.
-
-    XLA:CPU contracts products and sums to fused multiply-adds in some of its kernels and not in
-    others. Without the instructions it cannot; a step takes up to a fifth longer.
-    """
-    if platform.machine().lower() in ("x86_64", "amd64") and jax.default_backend() == "cpu":
-        return {"compiler_options": {"xla_cpu_max_isa": "AVX"}}
-    return {}
-
-
-def _simulate_alone(system: System, static: StaticPlan, *rest: Any) -> tuple[Trajectory, jax.Array]:
-    """`_simulate` outside of a trace."""
-    return _alone()(system, static, *rest)
-
-
-@cache
-def _alone() -> Any:
-    return jax.jit(_whole_run, static_argnums=(0, 1), **_same_bits())
 
 
 def _whole_run(

@@ -2,7 +2,7 @@
 
 Measured on two cores (docs/benchmarks.md): steps over whole arrays of thousands of trajectories
 wait for memory; portions of some ten trajectories do not, and go through the same code as a single
-trajectory, so that their bits are the same, too.
+trajectory.
 """
 
 from __future__ import annotations

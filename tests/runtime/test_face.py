@@ -70,9 +70,9 @@ def test_new_coefficient_values_do_not_compile_again(dho: lagc.System) -> None:
     from lagc.runtime import execution
 
     dho.simulate(1.0, 0.0, dt=0.1, steps=7)
-    compiled = execution._alone()._cache_size()
+    compiled = execution._simulate._cache_size()
     dho.simulate(1.5, 0.1, coefficients={"c1": 0.9}, dt=0.2, steps=7)
-    assert execution._alone()._cache_size() == compiled
+    assert execution._simulate._cache_size() == compiled
 
 
 def test_chunks_are_the_same_trajectory(pendulum: lagc.System) -> None:
