@@ -37,7 +37,7 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
     assert path.u is not None
     x, u, good = known_steps(machine, world, state, path, first, steps)
     d_state, d_world, _ = tangents
-    rest = _explicit_part(machine, world, x, u, d_world, first, steps)
+    rest = _explicit_part(machine, world, x, u, good, d_world, first, steps)
     start = (_dense(d_state.q, state.q), _dense(d_state.p, state.p))
     if machine.equations.model.lattice is None:
         dq, dp, du = _by_transitions(machine, x, u, good, rest, start)
@@ -116,7 +116,14 @@ def _no_tangent(tree: Any) -> Any:
 
 
 def _explicit_part(
-    machine: Machine, world: World, x: StepData, u: Array, d_world: World, first: Array, steps: int
+    machine: Machine,
+    world: World,
+    x: StepData,
+    u: Array,
+    good: Array,
+    d_world: World,
+    first: Array,
+    steps: int,
 ) -> tuple[Array, Array] | None:
     """Tangents of the equations and of the impulse at fixed q, pi, u; None if all are zero."""
     fields = ("t0", "dt", "grid", "coefficients", "constants", "signals", "neural")
@@ -131,6 +138,11 @@ def _explicit_part(
         return None
     lanes = x.q.ndim - 2
 
+    def known(value: Array) -> Array:
+        # No tangent enters a failed step: there 0 times a slope that is not finite would be NaN in
+        # the derivative with respect to what all trajectories share.
+        return jnp.where(fit(good, value), value, jax.lax.stop_gradient(value))
+
     def explicit(*values: Array) -> tuple[Array, Array]:
         filled = list(leaves)
         for i, value in zip(active, values, strict=True):
@@ -138,13 +150,14 @@ def _explicit_part(
         parts = dict(zip(fields, jax.tree_util.tree_unflatten(tree, filled), strict=True))
         here = world._replace(**parts)
         t, h = _clocks(here, first, steps, lanes)
-        data = x._replace(
-            t=t,
-            h=h,
-            coefficients=_behind_steps(here.coefficients, lanes),
-            inputs=_inputs(machine, here.constants, here.signals, lanes),
-            neural=here.neural,
+        moving = (
+            t,
+            h,
+            _behind_steps(here.coefficients, lanes),
+            _inputs(machine, here.constants, here.signals, lanes),
         )
+        t, h, coefficients, inputs = jax.tree_util.tree_map(known, moving)
+        data = x._replace(t=t, h=h, coefficients=coefficients, inputs=inputs, neural=here.neural)
         a, b = machine.equations.forces(u, data)
         return machine.equations.balance(a, b, data), machine.equations.impulse(a, h)
 
