@@ -1,14 +1,16 @@
-"""Orders on coupled models with explicit time and friction, and very many nodes, against heyoka."""
+"""Orders on coupled models with explicit time and friction, and very many nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import mpmath as mp
 import numpy as np
 import pytest
 
 import lagc
 from tests.runtime import references
+from tests.runtime.precise import DIGITS, PreciseMap
 
 MODELS: dict[str, tuple[str, Callable[..., object]]] = {
     "driven": (references.DRIVEN_PAIR, references.driven_pair),
@@ -47,6 +49,29 @@ def test_order_of_accuracy(name: str, r: int, steps: list[int]) -> None:
     assert found.min() > 3e-13, "nothing left to measure an order on"
     slopes = np.log(found[:-1] / found[1:]) / np.diff(np.log(steps))
     assert np.all(np.abs(slopes - (2 * r + 2)) < 0.35), (found, slopes)
+
+
+@pytest.mark.parametrize(("name", "steps"), [("driven", [12, 18]), ("varying", [4, 7])])
+def test_orders_beyond_double_precision(name: str, steps: list[int]) -> None:
+    """r = 4, 5, 6 with forty digits; the compiled step is the same map to round-off."""
+    text, equations = MODELS[name]
+    precise = PreciseMap(text)
+    exact = precise.march(START[:2], START[2:], 1, steps[0], 10)
+    heyoka = references.propagate(equations, START, 1.0)
+    np.testing.assert_allclose([float(x) for x in exact], heyoka, atol=2e-15)
+    system = lagc.loads(text)
+    for r in (4, 5, 6):
+        ends = [precise.march(START[:2], START[2:], 1, n, r) for n in steps]
+        with mp.workdps(DIGITS):
+            found = [mp.norm(end - exact) for end in ends]
+            slopes = [
+                float(mp.log(found[i] / found[i + 1]) / mp.log(mp.mpf(steps[i + 1]) / steps[i]))
+                for i in range(len(steps) - 1)
+            ]
+        assert np.all(np.abs(np.array(slopes) - (2 * r + 2)) < 0.35), (r, slopes)
+        t = system.simulate(START[:2], START[2:], dt=1 / steps[0], steps=steps[0], r=r)
+        end = np.concatenate([t.q[-1], t.v[-1]])
+        np.testing.assert_allclose(end, [float(x) for x in ends[0]], atol=4e-15)
 
 
 @pytest.mark.parametrize(("r", "steps"), [(32, 3), (128, 4)])
