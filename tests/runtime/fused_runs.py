@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import lagc
-from lagc.runtime import portions, steps
+from lagc.runtime import portions
+from lagc.runtime import steps as stepping
 
 TIMES = np.cumsum(0.04 + 0.02 * np.sin(np.arange(10)))
 
@@ -129,7 +130,7 @@ def results() -> Iterator[list[float]]:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     if sys.argv[1:] == ["plain"]:
-        for module in (steps, portions):
+        for module in (stepping, portions):
             module.as_one_function = lambda function: function
     for line in results():
         print(json.dumps(line), flush=True)
