@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -65,6 +67,30 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         click.secho(head, fg=colour, bold=True, err=True)
         if rest:
             click.echo(rest, err=True)
+
+
+@contextlib.contextmanager
+def noticed_interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether ctrl-C was pressed since the beginning; pressed twice, it interrupts at once.
+
+    An exception raised wherever Python happens to be is lost if that is a callback of a library.
+    """
+    count = 0
+
+    def notice(number: int, frame: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, notice)
+    try:
+        yield lambda: count > 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_json(value: Any) -> None:

@@ -339,23 +339,21 @@ def _integrate(system: System, options: dict[str, Any]) -> tuple[Trajectory, boo
     """The trajectory so far, and whether it was interrupted."""
     steps = options["steps"]
     pieces: list[Trajectory] = []
-    interrupted = False
-    with common.progress_bar("integrating") if steps > CHUNK else nullcontext() as show:
-        try:
-            for piece in system.simulate_in_chunks(**options, chunk=CHUNK):
-                pieces.append(_to_numpy(piece))
-                if show is not None:
-                    show(min(steps, (len(pieces) - 1) * CHUNK), steps, "")
-                if int(pieces[-1].status) != 0:
-                    break
-        except KeyboardInterrupt:
-            interrupted = True
-            if not pieces:
-                raise
+    with (
+        common.noticed_interrupts() as interrupted,
+        common.progress_bar("integrating") if steps > CHUNK else nullcontext() as show,
+    ):
+        for piece in system.simulate_in_chunks(**options, chunk=CHUNK):
+            pieces.append(_to_numpy(piece))
+            if show is not None:
+                show(min(steps, (len(pieces) - 1) * CHUNK), steps, "")
+            if int(pieces[-1].status) != 0 or interrupted():
+                break
+        cut_short = interrupted() and (len(pieces) - 1) * CHUNK < steps
     names = [name for name in pieces[0]._fields if name != "status"]
     joined = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in names}
     whole: Any = pieces[-1]
-    return whole._replace(**joined), interrupted
+    return whole._replace(**joined), cut_short
 
 
 def _to_numpy(piece: Any) -> Trajectory:

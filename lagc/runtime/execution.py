@@ -182,9 +182,7 @@ def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array
     lost = jnp.zeros((count, *run.lanes.shape), bool)
     u = jnp.zeros((*zero.shape[:2], run.machine.equations.method.s - 1, *run.lanes.shape))
     still = Path(zero, zero, u.astype(zero.dtype), zero[:, :0], lost)
-    z = zero[0]
-    rest = State(z, z, z, z, z, lost[0], z, lost[0])
-    x, _, _ = known_steps(run.machine, world, rest, still, first, count)
+    x, _, _ = known_steps(run.machine, world, (zero[0], zero[0]), still, first, count)
     gained = affine.forced_part(run.machine.equations, inverted[:, :, None], x)
     return jnp.moveaxis(gained, 1, 0)
 
@@ -229,7 +227,7 @@ def _whole_run(
         return result, jnp.broadcast_to(solved, (size,))
 
     fused = whole_in_one(system.spec, static)
-    result, solved = in_portions(portion, lanes, size, fused, static.fallback)
+    result, solved = in_portions(portion, lanes, size, fused)
     shaped = jax.tree_util.tree_map(lambda x: x.reshape(static.batch + x.shape[1:]), result)
     return shaped, jnp.all(solved)
 
@@ -254,7 +252,7 @@ def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
     world = world_of(run, begun.mass_inverse, 0, steps)
     first = jnp.asarray(0)
     state, path = march(run.machine, steps, True, begun.state, world, first)
-    x, u, good = known_steps(run.machine, world, begun.state, path, first, steps)
+    x, u, good = known_steps(run.machine, world, begun.state[:2], path, first, steps)
     t = run.lanes.arrays["save at"]
     t = t.reshape((-1,) + (1,) * rank)
     place = locate(t, x.t, x.h)

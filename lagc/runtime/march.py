@@ -7,9 +7,9 @@ steps), which leaves a product of small matrices along the trajectory, forward o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,20 @@ from jaxtyping import Array
 from lagc.runtime.equations import StepData, identity_like
 from lagc.runtime.linear import times
 from lagc.runtime.linearised import linearise
-from lagc.runtime.steps import BLOCK, Machine, Path, State, World, choose, fit, take_steps
+from lagc.runtime.steps import (
+    BLOCK,
+    Machine,
+    Path,
+    State,
+    World,
+    choose,
+    fit,
+    from_blocks,
+    into_blocks,
+    take_steps,
+)
+
+_ENTRIES = 3072  # of the arrays over the steps of a piece
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
@@ -31,18 +44,12 @@ def march(
 
 
 def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) -> Any:
-    """Tangents of a march: the implicit function theorem, all steps side by side."""
+    """Tangents of a march: the implicit function theorem, many steps side by side."""
     state, world, first = primals
     end, path = march(machine, steps, True, state, world, first)
-    assert path.u is not None
-    x, u, good = known_steps(machine, world, state, path, first, steps)
     d_state, d_world, _ = tangents
-    rest = _explicit_part(machine, world, x, u, good, d_world, first, steps)
     start = (_dense(d_state.q, state.q), _dense(d_state.p, state.p))
-    if machine.equations.model.lattice is None:
-        dq, dp, du = _by_transitions(machine, x, u, good, rest, start)
-    else:
-        dq, dp, du = _by_products(machine, x, u, good, rest, start)
+    dq, dp, du = _along(machine, steps, start, state, path, world, d_world, first)
     d_path = _no_tangent(path)._replace(q=dq, p=dp, u=du)
     d_end = _no_tangent(end)._replace(q=dq[-1], p=dp[-1])
     if not keep:
@@ -53,27 +60,158 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
 march.defjvp(_jvp, symbolic_zeros=True)
 
 
+class _Piece(NamedTuple):
+    """Some steps in a row: the number of the first, q and pi at its start, the path, what acts on
+    them as leaves of a `World`, and the tangents of those leaves that have one."""
+
+    first: Array
+    start: tuple[Array, Array]
+    path: Path
+    leaves: list[Any]
+    tangents: list[Any]
+
+
+def _along(
+    machine: Machine,
+    steps: int,
+    start: tuple[Array, Array],
+    state: State,
+    path: Path,
+    world: World,
+    d_world: World,
+    first: Array,
+) -> tuple[Array, Array, Array]:
+    """Tangents of q, pi and the displacements of all steps.
+
+    Piece by piece: what linearises a piece stays in the cache, and is made anew for the reverse
+    mode, which so keeps nothing but the path.
+    """
+    leaves, tree = jax.tree_util.tree_flatten(world)
+    moved = jax.tree_util.tree_leaves(d_world, is_leaf=_is_zero)
+    active = [
+        i
+        for i, (x, dx) in enumerate(zip(leaves, moved, strict=True))
+        if not _is_zero(dx) and jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating)
+    ]
+    pieces, size = _pieces(steps, path.lost[0].size)
+
+    def along_piece(z: tuple[Array, Array], piece: _Piece) -> Any:
+        acting = jax.tree_util.tree_unflatten(tree, piece.leaves)
+        known = known_steps(machine, acting, piece.start, piece.path, piece.first, size)
+        x, u, good = known
+
+        def explicit(*values: Array) -> tuple[Array, Array]:
+            filled = list(piece.leaves)
+            for i, value in zip(active, values, strict=True):
+                filled[i] = value
+            here = jax.tree_util.tree_unflatten(tree, filled)
+            data = _shielded(_known_data(machine, here, x.q, x.p, piece.first, size), good)
+            a, b = machine.equations.forces(u, data)
+            return machine.equations.balance(a, b, data), machine.equations.impulse(a, data.h)
+
+        rest = None
+        if active:
+            _, rest = jax.jvp(explicit, [piece.leaves[i] for i in active], piece.tangents)
+        along = _by_transitions if machine.equations.model.lattice is None else _by_solves
+        dq, dp, du = along(machine, x, u, good, rest, z)
+        return (dq[-1], dp[-1]), (dq, dp, du)
+
+    kinds = jax.tree_util.tree_leaves(_kinds(world))
+    along_steps = [i for i, kind in enumerate(kinds) if kind in ("grid", "signals")]
+
+    def cut(i: int, x: Array) -> Array:
+        if kinds[i] == "signals":
+            return into_blocks(x, pieces, size)
+        beyond = 1 + jnp.arange(pieces * size - steps, dtype=x.dtype)
+        x = jnp.concatenate([x, x[-1] + beyond * (x[-1] - x[-2])])
+        return x[size * jnp.arange(pieces)[:, None] + jnp.arange(size + 1)]
+
+    lost = jnp.concatenate([path.lost, jnp.ones_like(path.lost[: pieces * size - steps])])
+    paths = jax.tree_util.tree_map(lambda x: into_blocks(x, pieces, size), path)
+    paths = paths._replace(lost=lost.reshape(paths.lost.shape))
+    starts = tuple(
+        jnp.concatenate([x[None], ends[:-1, -1]])
+        for x, ends in ((state.q, paths.q), (state.p, paths.p))
+    )
+    cut_leaves = {i: cut(i, leaves[i]) for i in along_steps}
+    cut_tangents = {i: cut(i, moved[i]) for i in active if i in along_steps}
+
+    def body(z: tuple[Array, Array], xs: Any) -> Any:
+        number, begin, path, own, own_tangents = xs
+        here = [own.get(i, leaf) for i, leaf in enumerate(leaves)]
+        tangents = [own_tangents.get(i, moved[i]) for i in active]
+        return along_piece(z, _Piece(number, begin, path, here, tangents))
+
+    xs = (first + size * jnp.arange(pieces), starts, paths, cut_leaves, cut_tangents)
+    remade = jax.checkpoint(body, prevent_cse=False)
+    _, path_tangents = jax.lax.scan(remade, start, xs)
+    dq, dp, du = (from_blocks(x, steps) for x in path_tangents)
+    return dq, dp, du
+
+
+def _pieces(steps: int, lanes: int) -> tuple[int, int]:
+    """How many pieces of how many steps, whole blocks, so that arrays have some LARGEST entries."""
+    if steps <= BLOCK:
+        return 1, steps
+    blocks = -(-steps // BLOCK)
+    most = max(1, _ENTRIES // (BLOCK * lanes))
+    pieces = -(-blocks // most)
+    return pieces, BLOCK * -(-blocks // pieces)
+
+
+def _kinds(world: World) -> World:
+    """The name of its field in place of every leaf."""
+    return World(
+        *(
+            jax.tree_util.tree_map(lambda _, name=name: name, value)
+            for name, value in zip(World._fields, world, strict=True)
+        )
+    )
+
+
 def known_steps(
-    machine: Machine, world: World, state: State, path: Path, first: Array, steps: int
+    machine: Machine,
+    world: World,
+    start: tuple[Array, Array],
+    path: Path,
+    first: Array,
+    steps: int,
 ) -> tuple[StepData, Array, Array]:
-    """Data and displacements of all the steps, which become places of a batch: (N, *L)."""
+    """Data and displacements of all the steps, which become places of a batch: (N, *L), and where
+    they are solved; start: q and pi of the first."""
 
     def starts(begin: Array, ends: Array) -> Array:
         return jnp.moveaxis(jnp.concatenate([begin[None], ends[:-1]]), 0, 1)
 
-    lanes = path.lost.ndim - 1
-    t, h = _clocks(world, first, steps, lanes)
+    q, p = starts(start[0], path.q), starts(start[1], path.p)
     assert path.u is not None
-    data = StepData(
-        starts(state.q, path.q),
-        starts(state.p, path.p),
-        t,
-        h,
-        _behind_steps(world.coefficients, lanes),
-        _inputs(machine, world.constants, world.signals, lanes),
-        world.neural,
+    return (
+        _known_data(machine, world, q, p, first, steps),
+        jnp.moveaxis(path.u, 0, 2),
+        ~path.lost,
     )
-    return data, jnp.moveaxis(path.u, 0, 2), ~path.lost
+
+
+def _known_data(
+    machine: Machine, world: World, q: Array, p: Array, first: Array, steps: int
+) -> StepData:
+    lanes = q.ndim - 2
+    t, h = _clocks(world, first, steps, lanes)
+    inputs = _inputs(machine, world.constants, world.signals, lanes)
+    coefficients = _behind_steps(world.coefficients, lanes)
+    return StepData(q, p, t, h, coefficients, inputs, world.neural)
+
+
+def _shielded(x: StepData, good: Array) -> StepData:
+    """No tangent enters a failed step: there 0 times a slope that is not finite would be NaN in the
+    derivative with respect to what all trajectories share."""
+
+    def known(value: Array) -> Array:
+        return jnp.where(fit(good, value), value, jax.lax.stop_gradient(value))
+
+    moving = (x.t, x.h, x.coefficients, x.inputs)
+    t, h, coefficients, inputs = jax.tree_util.tree_map(known, moving)
+    return x._replace(t=t, h=h, coefficients=coefficients, inputs=inputs)
 
 
 def _clocks(world: World, first: Array, steps: int, lanes: int) -> tuple[Array, Array]:
@@ -115,56 +253,6 @@ def _no_tangent(tree: Any) -> Any:
     return jax.tree_util.tree_map(zero, tree)
 
 
-def _explicit_part(
-    machine: Machine,
-    world: World,
-    x: StepData,
-    u: Array,
-    good: Array,
-    d_world: World,
-    first: Array,
-    steps: int,
-) -> tuple[Array, Array] | None:
-    """Tangents of the equations and of the impulse at fixed q, pi, u; None if all are zero."""
-    fields = ("t0", "dt", "grid", "coefficients", "constants", "signals", "neural")
-    leaves, tree = jax.tree_util.tree_flatten(tuple(getattr(world, f) for f in fields))
-    moved = jax.tree_util.tree_leaves(tuple(getattr(d_world, f) for f in fields), is_leaf=_is_zero)
-    active = [
-        i
-        for i, (leaf, tangent) in enumerate(zip(leaves, moved, strict=True))
-        if not _is_zero(tangent) and jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)
-    ]
-    if not active:
-        return None
-    lanes = x.q.ndim - 2
-
-    def known(value: Array) -> Array:
-        # No tangent enters a failed step: there 0 times a slope that is not finite would be NaN in
-        # the derivative with respect to what all trajectories share.
-        return jnp.where(fit(good, value), value, jax.lax.stop_gradient(value))
-
-    def explicit(*values: Array) -> tuple[Array, Array]:
-        filled = list(leaves)
-        for i, value in zip(active, values, strict=True):
-            filled[i] = value
-        parts = dict(zip(fields, jax.tree_util.tree_unflatten(tree, filled), strict=True))
-        here = world._replace(**parts)
-        t, h = _clocks(here, first, steps, lanes)
-        moving = (
-            t,
-            h,
-            _behind_steps(here.coefficients, lanes),
-            _inputs(machine, here.constants, here.signals, lanes),
-        )
-        t, h, coefficients, inputs = jax.tree_util.tree_map(known, moving)
-        data = x._replace(t=t, h=h, coefficients=coefficients, inputs=inputs, neural=here.neural)
-        a, b = machine.equations.forces(u, data)
-        return machine.equations.balance(a, b, data), machine.equations.impulse(a, h)
-
-    _, rest = jax.jvp(explicit, [leaves[i] for i in active], [moved[i] for i in active])
-    return rest
-
-
 def _by_transitions(
     machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
 ) -> tuple[Array, Array, Array]:
@@ -187,7 +275,11 @@ def _by_transitions(
         return (new if gained is None else new + gained), z
 
     first = jnp.concatenate(start)
-    end, before = _short_loops(body, first, (jnp.moveaxis(transition, 2, 0), gained))
+    xs = (jnp.moveaxis(transition, 2, 0), gained)
+    block = min(BLOCK, u.shape[2])  # XLA compiles a short loop as one function
+    xs = jax.tree_util.tree_map(lambda x: into_blocks(x, x.shape[0] // block, block), xs)
+    end, before = jax.lax.scan(partial(jax.lax.scan, body), first, xs)
+    before = from_blocks(before, u.shape[2])
     after = jnp.concatenate([before[1:], end[None]])
     before = jnp.moveaxis(before, 0, 1)
     du = times(by_q, before[:d]) + times(by_p, before[d:])
@@ -197,75 +289,41 @@ def _by_transitions(
     return after[:, :d], after[:, d:], jnp.moveaxis(du, 2, 0)
 
 
-def _by_products(
+def _by_solves(
     machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
 ) -> tuple[Array, Array, Array]:
     """Tangents of the path with one linear solve a step: where transitions would be too large."""
     eq = machine.equations
-    lead = [jnp.moveaxis(part, 2, 0) for part in (u,)]
-    steps = lead[0].shape[0]
-    parts = None if rest is None else (jnp.moveaxis(rest[0], 2, 0), jnp.moveaxis(rest[1], 1, 0))
-    t = jnp.moveaxis(jnp.broadcast_to(x.t, x.q.shape[1:]), 0, 0)
-    h = jnp.broadcast_to(x.h, x.q.shape[1:]) if x.h.shape[0] == 1 else x.h
-    inputs = {k: jnp.moveaxis(v, 1, 0) for k, v in x.inputs.items()}
-    inputs = {k: jnp.broadcast_to(v, (steps, *v.shape[1:])) for k, v in inputs.items()}
-    lanes = x.q.ndim - 2
+    steps, lanes = x.q.shape[1], x.q.ndim - 2
+    coefficients = {k: jnp.squeeze(c, c.ndim - 1 - lanes) for k, c in x.coefficients.items()}
 
-    def body(z: tuple[Array, Array], known: Any) -> Any:
-        q, p, t, h, u, inputs, good, rest = known
-        coefficients = {k: jnp.squeeze(c, c.ndim - 1 - lanes) for k, c in x.coefficients.items()}
-        data = StepData(q, p, t, h, coefficients, inputs, x.neural)
-        blocks = eq.blocks(u, data)
-        jacobian = eq.jacobian(blocks, h)
-        jacobian = jnp.where(
-            fit(good, jacobian), jacobian, identity_like(jacobian, eq.model.lattice)
-        )
-        solve = eq.solver(jacobian)
+    def in_front(x: Array) -> Array:
+        x = jnp.moveaxis(x, x.ndim - 1 - lanes, 0)
+        return jnp.broadcast_to(x, (steps, *x.shape[1:]))
+
+    def body(z: tuple[Array, Array], step: Any) -> Any:
+        x, u, good, rest = step
+        x = x._replace(coefficients=coefficients, neural=neural)
+        blocks = eq.blocks(u, x)
+        jacobian = eq.jacobian(blocks, x.h)
+        unit = identity_like(jacobian, eq.model.lattice)
+        solve = eq.solver(jnp.where(fit(good, jacobian), jacobian, unit))
 
         def of_start(q: Array, p: Array) -> tuple[Array, Array]:
-            here = data._replace(q=q, p=p)
+            here = x._replace(q=q, p=p)
             a, b = eq.forces(u, here)
-            return eq.balance(a, b, here), eq.impulse(a, h)
+            return eq.balance(a, b, here), eq.impulse(a, x.h)
 
-        _, (change, gained) = jax.jvp(of_start, (q, p), z)
+        _, (change, gained) = jax.jvp(of_start, (x.q, x.p), z)
         if rest is not None:
             change, gained = change + rest[0], gained + rest[1]
         du = -solve(jnp.where(fit(good, change), change, 0))
-        _, by_u = jax.jvp(lambda u: eq.impulse(eq.forces(u, data)[0], h), (u,), (du,))
+        _, by_u = jax.jvp(lambda u: eq.impulse(eq.forces(u, x)[0], x.h), (u,), (du,))
         dq, dp = z
-        new = (dq + du[:, -1], dp + gained + by_u)
-        new = choose(good, new, z)
+        new = choose(good, (dq + du[:, -1], dp + gained + by_u), z)
         return new, (*new, du)
 
-    known = (
-        jnp.moveaxis(x.q, 1, 0),
-        jnp.moveaxis(x.p, 1, 0),
-        t,
-        h,
-        lead[0],
-        inputs,
-        good,
-        parts,
-    )
-    _, (dq, dp, du) = jax.lax.scan(body, start, known)
+    neural = x.neural
+    moving = (x._replace(coefficients={}, neural={}), u, good, rest)
+    _, (dq, dp, du) = jax.lax.scan(body, start, jax.tree_util.tree_map(in_front, moving))
     return dq, dp, du
-
-
-def _short_loops(body: Callable[..., Any], start: Array, xs: Any) -> tuple[Array, Array]:
-    """A scan in blocks, which XLA compiles each as one function."""
-    steps = xs[0].shape[0]
-    size = min(BLOCK, steps)
-    whole = steps // size
-
-    def some(x: Array) -> Array:
-        return x[: whole * size].reshape((whole, size, *x.shape[1:]))
-
-    def block(z: Array, xs: Any) -> Any:
-        return jax.lax.scan(body, z, xs)
-
-    end, out = jax.lax.scan(block, start, jax.tree_util.tree_map(some, xs))
-    out = out.reshape((-1, *out.shape[2:]))
-    if whole * size == steps:
-        return end, out
-    end, rest = jax.lax.scan(body, end, jax.tree_util.tree_map(lambda x: x[whole * size :], xs))
-    return end, jnp.concatenate([out, rest])

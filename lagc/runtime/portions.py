@@ -48,12 +48,10 @@ def whole_in_one(spec: ModelSpec, static: StaticPlan) -> bool:
     return static.way == "affine" and not static.fallback and few and short and quiet
 
 
-def in_portions(
-    simulate: Callable[[Lanes], Any], lanes: Lanes, size: int, fused: bool, again: bool
-) -> Any:
+def in_portions(simulate: Callable[[Lanes], Any], lanes: Lanes, size: int, fused: bool) -> Any:
     """`simulate` over lanes, results with the lanes in front, put together from portions.
 
-    fused: each portion as one function; again: derivatives take each portion anew.
+    fused: each portion as one function.
     """
     count = lanes.shape[0]
     pieces = -(-count // size)
@@ -69,7 +67,7 @@ def in_portions(
     def one(own: Any, shared: Any) -> Any:
         return simulate(Lanes((size,), own | shared))
 
-    run = as_one_function(one) if fused else jax.checkpoint(one) if again else one
+    run = as_one_function(one) if fused else one
     result = jax.lax.map(lambda x: run(x, shared), own)
     return jax.tree_util.tree_map(
         lambda x: x.reshape((pieces * size, *x.shape[2:]))[:count], result

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.custom_batching
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -231,14 +232,22 @@ def _block(
         status = jnp.where(failed, UNSOLVED, end.status)
         return end._replace(status=status.astype(end.status.dtype)), done
 
-    # A conditional that vmap does not turn into doing both.
-    def redo(carry: Any) -> Any:
+    def redo(end: State, done: Path) -> tuple[State, Path]:
         again, path_again = robust(s, failed)
-        _, end, done = carry
-        return none, choose(failed, again, end), choose(failed, path_again, done)
+        return choose(failed, again, end), choose(failed, path_again, done)
 
-    _, end, done = jax.lax.while_loop(lambda c: jnp.any(c[0]), redo, (failed, end, done))
-    return end, done
+    return jax.lax.cond(_anywhere(failed), redo, lambda end, done: (end, done), end, done)
+
+
+@jax.custom_batching.custom_vmap
+def _anywhere(x: Array) -> Array:
+    """Whether any is true, in all places mapped over: so that a conditional upon it stays one."""
+    return jnp.any(x)
+
+
+@_anywhere.def_vmap
+def _(size: int, batched: Any, x: Array) -> tuple[Array, bool]:
+    return _anywhere(x), False
 
 
 def _small(machine: Machine, s: State, robust: bool = False) -> bool:
@@ -295,26 +304,30 @@ def take_steps(
     """
     size = min(BLOCK, steps)
     blocks = -(-steps // size)
-    padding = blocks * size - steps
-
-    def padded(x: Array) -> Array:
-        if padding:
-            x = jnp.concatenate([x, jnp.repeat(x[-1:], padding, axis=0)])
-        return x.reshape((blocks, size, *x.shape[1:]))
-
     index = jnp.minimum(jnp.arange(blocks * size), steps).reshape(blocks, size)
     if world.grid is not None:  # a step that is left out has some length too
         world = world._replace(grid=jnp.append(world.grid, 2 * world.grid[-1] - world.grid[-2]))
-    xs = (index, jax.tree_util.tree_map(padded, dict(world.signals)))
+    signals = jax.tree_util.tree_map(lambda x: into_blocks(x, blocks, size), dict(world.signals))
+    xs = (index, signals)
 
     def body(s: State, xs: Any) -> tuple[State, Path]:
         return _block(machine, world, keep, s, first, steps, xs)
 
     if blocks == 1:
         end, path = body(state, jax.tree_util.tree_map(lambda x: x[0], xs))
-    else:
-        end, path = jax.lax.scan(body, state, xs)
-        path = jax.tree_util.tree_map(
-            lambda x: x.reshape((x.shape[0] * x.shape[1], *x.shape[2:])), path
-        )
-    return end, jax.tree_util.tree_map(lambda x: x[:steps], path)
+        return end, jax.tree_util.tree_map(lambda x: x[:steps], path)
+    end, path = jax.lax.scan(body, state, xs)
+    return end, jax.tree_util.tree_map(lambda x: from_blocks(x, steps), path)
+
+
+def into_blocks(x: Array, blocks: int, size: int) -> Array:
+    """(N, ...) to (blocks, size, ...), the last repeated where N is less."""
+    missing = blocks * size - x.shape[0]
+    if missing:
+        x = jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)])
+    return x.reshape((blocks, size, *x.shape[1:]))
+
+
+def from_blocks(x: Array, steps: int) -> Array:
+    """(blocks, size, ...) to (steps, ...), without the repeated ones."""
+    return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))[:steps]
