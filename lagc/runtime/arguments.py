@@ -40,19 +40,31 @@ def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
     """A real array, or a diagnostic that names the argument."""
     if isinstance(value, str | bytes):
         raise fail(Code.LAG505, f"{what} is {value!r}, which is not a number")
-    try:
-        array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise fail(Code.LAG505, f"{what} is not an array of numbers: {error}") from None
+    if isinstance(value, jax.Array):
+        array: Any = value
+    else:
+        try:
+            array = _host_array(value)
+        except (TypeError, ValueError) as error:
+            raise fail(Code.LAG505, f"{what} is not an array of numbers: {error}") from None
     if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
         raise fail(Code.LAG505, f"{what} is of type {array.dtype}; real numbers are needed")
-    return array.astype(dtype if dtype is not None else _float_type(array))
+    dtype = _float_type(array) if dtype is None else dtype
+    result: jax.Array = array if array.dtype == dtype else array.astype(dtype)
+    return result
 
 
-def _float_type(array: jax.Array) -> Any:
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        return array.dtype
-    return jnp.asarray(0.0).dtype
+def _host_array(value: Any) -> Any:
+    """A NumPy array where values are at hand: nothing is dispatched for it."""
+    try:
+        return np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.asarray(value)
+
+
+def _float_type(array: Any) -> Any:
+    floating = jnp.issubdtype(array.dtype, jnp.floating)
+    return jax.dtypes.canonicalize_dtype(array.dtype if floating else np.float64)
 
 
 def as_vector(value: Any, what: str, spec: ModelSpec, dtype: Any = None) -> jax.Array:
@@ -296,7 +308,10 @@ def save_times(times: Any, ends: tuple[jax.Array, jax.Array], dtype: Any) -> jax
 
 def check_dt(dt: jax.Array) -> None:
     """Raise LAG509 for a step that is zero or not finite."""
-    if is_known(dt) and not bool(jnp.all(jnp.isfinite(dt) & (dt != 0))):
+    if not is_known(dt):
+        return
+    values = np.asarray(dt)
+    if not np.all(np.isfinite(values) & (values != 0)):
         raise fail(Code.LAG509, "the step dt must be finite and not zero")
 
 

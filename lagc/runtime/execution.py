@@ -25,7 +25,7 @@ from lagc.runtime.levels import (
 )
 from lagc.runtime.march import known_steps, march
 from lagc.runtime.plan import Lanes, Plan, StaticPlan, from_lanes, to_lanes
-from lagc.runtime.portions import in_portions, portion_size, whole_in_one
+from lagc.runtime.portions import in_portions, portion_size
 from lagc.runtime.run import (
     Run,
     call_kernel,
@@ -41,11 +41,6 @@ from lagc.runtime.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from lagc.runtime.system import System
-
-
-def _numbers(first: Any, count: int, every: int) -> jax.Array:
-    """Numbers, from 1, of the steps that end at the levels kept."""
-    return first + every * (1 + jnp.arange(count))
 
 
 def _ends(
@@ -97,14 +92,14 @@ def _checked(
     levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding)
     inside = jnp.isfinite(levels.energy) | ~found
     fails = ~path.lost & ~(found & inside)
-    place = jnp.argmax(fails, axis=0)
-    lost = path.lost | _from(fails, place)
-    number = _numbers(first, path.lost.shape[0], every)[place]
-    happened = jnp.take_along_axis(inside, place[None], axis=0)[0]
-    event = jnp.where(happened, number, -number).astype(jnp.int32)
+    place = _first(fails)
+    lost = path.lost | _from(place, fails)
+    number = first + every * (1 + place)
+    # Negative where it is the domain of L that is left.
+    event = jnp.where(_first(fails & ~inside) > place, number, -number).astype(jnp.int32)
     later = (state.status != UNSOLVED) & (jnp.abs(state.status) > number)
     earlier = (state.status == 0) | later
-    new = jnp.any(fails, axis=0) & earlier
+    new = (place < fails.shape[0]) & earlier
     return state._replace(status=jnp.where(new, event, state.status)), levels, lost
 
 
@@ -131,10 +126,15 @@ def _flattened(levels: Levels) -> Levels:
     return Levels(*(merged(n, x) for n, x in zip(Levels._fields, levels, strict=True)))
 
 
-def _from(fails: jax.Array, place: jax.Array) -> jax.Array:
-    """From the first failure on: (k, *L), where `place` is the first if there is any."""
-    levels = jnp.arange(fails.shape[0]).reshape((-1,) + (1,) * place.ndim)
-    return jnp.any(fails, axis=0)[None] & (levels >= place[None])
+def _first(x: jax.Array) -> jax.Array:
+    """Where along the first axis it is true for the first time, or its length: (k, *L) to (*L)."""
+    index = jnp.arange(x.shape[0]).reshape((-1,) + (1,) * (x.ndim - 1))
+    return jnp.min(jnp.where(x, index, x.shape[0]), axis=0)
+
+
+def _from(place: jax.Array, like: jax.Array) -> jax.Array:
+    """From a place on: (k, *L)."""
+    return jnp.arange(like.shape[0]).reshape((-1,) + (1,) * place.ndim) >= place[None]
 
 
 def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
@@ -158,9 +158,9 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     dof = state.q.shape[0]
     going = found.good & (state.status == 0)
     finite = jnp.all(jnp.isfinite(path), axis=1) & going[None]
-    place = jnp.argmax(~finite, axis=0)
-    lost = _from(~finite, place)
-    event = jnp.where(found.good, -_numbers(first, path.shape[0], every)[place], first + 1)
+    place = _first(~finite)
+    lost = _from(place, finite)
+    event = jnp.where(found.good, -(first + every * (1 + place)), first + 1)
     status = jnp.where((state.status == 0) & lost[-1], event, state.status).astype(jnp.int32)
     winding = jnp.zeros((path.shape[0], *state.winding.shape), path.dtype)
     end_state = state._replace(
@@ -197,19 +197,15 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     and is enough for nearly all runs.
     """
     static, *rest = plan
-    if _traced(rest):
-        return _simulate(system, static, *rest)[0]
-    if static.way != "robust":
+    if static.way != "robust" and not _has_tracer(rest):
         result, solved = _simulate(system, static._replace(fallback=False), *rest)
-        if bool(solved):
+        if not _has_tracer(solved) and bool(solved):  # traced where everything is constant
             return result
     return _simulate(system, static, *rest)[0]
 
 
-def _traced(tree: Any) -> bool:
-    """Whether jax is tracing: some value is traced, or whatever is computed now would be."""
-    now = jax.lax.add(jnp.float32(0), jnp.float32(0))
-    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves((tree, now)))
+def _has_tracer(tree: Any) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
 
 
 def _whole_run(
@@ -226,8 +222,7 @@ def _whole_run(
         result, solved = _over_lanes(over_lanes(system, inner, lanes, signals, neural))
         return result, jnp.broadcast_to(solved, (size,))
 
-    fused = whole_in_one(system.spec, static)
-    result, solved = in_portions(portion, lanes, size, fused)
+    result, solved = in_portions(portion, lanes, size)
     shaped = jax.tree_util.tree_map(lambda x: x.reshape(static.batch + x.shape[1:]), result)
     return shaped, jnp.all(solved)
 

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import lagc
-from lagc.runtime import portions
 from lagc.runtime import steps as stepping
 
 TIMES = np.cumsum(0.04 + 0.02 * np.sin(np.arange(10)))
@@ -130,7 +129,6 @@ def results() -> Iterator[list[float]]:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     if sys.argv[1:] == ["plain"]:
-        for module in (stepping, portions):
-            module.as_one_function = lambda function: function
+        stepping.as_one_function = lambda function: function
     for line in results():
         print(json.dumps(line), flush=True)
