@@ -7,7 +7,7 @@ blocks are kept to twice the digits, so that nothing adds up along the run but t
 is put out.
 
 Measured (two cores, x86-64, float64): a damped oscillator with r = 2, every step kept, costs some
-10 ns a step where an iteration costs 400 (docs/benchmarks.md).
+15 ns a step where an iteration costs 400 (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from lagc.runtime.doubled import (
 )
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse, times
+from lagc.runtime.linear import matrix_product as plain_product
 from lagc.runtime.linearised import linearise
 from lagc.runtime.tableau import tableau
 
@@ -116,10 +117,10 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
         Doubled(*(jnp.concatenate([x, y], axis=1) for x, y in zip(by_q, by_p, strict=True)))
     )
     inverted = inverse(jacobian.high)
-    solution = exact(_product(inverted, right.high))
+    solution = exact(plain_product(inverted, right.high))
     for _ in range(2):
         residual = add(right, negative(matrix_product(jacobian, solution)))
-        solution = add(solution, exact(_product(inverted, residual.high)))
+        solution = add(solution, exact(plain_product(inverted, residual.high)))
     # Impulse: (h/2) sum_i w_i a_i, with a = a_q (q + U) + a_v V.
     moments = _impulse(equations, a_q, a_v, half, dtype, lanes)
     moment_q, moment_u = moments
@@ -187,10 +188,6 @@ def _padded(x: Doubled, columns: int) -> Doubled:
         return jnp.concatenate([y, jnp.zeros_like(y[:, :columns])], axis=1)
 
     return Doubled(widen(x.high), widen(x.low))
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return sum((a[:, j, None] * b[j][None] for j in range(1, a.shape[1])), a[:, :1] * b[:1])
 
 
 def forced_part(equations: StepEquations, inverted: jax.Array, x: StepData) -> jax.Array:

@@ -188,7 +188,7 @@ class StepEquations:
         a_q, a_v = (x.reshape((n * n, *x.shape[2:])) for x in (a_q, a_v))
         weighed = _behind(h / 2, a_q) * (along_nodes(table.weights, a_q) * a_q)
         by_u = weighed[:, 1:] + apply((table.weights[:, None] * table.differentiation).T[1:], a_v)
-        by_q = jnp.sum(weighed, axis=1).reshape((n, n, *weighed.shape[2:]))
+        by_q = weighted(np.ones(s), weighed).reshape((n, n, *weighed.shape[2:]))
         return by_q, by_u.reshape((n, n * (s - 1), *weighed.shape[2:]))
 
     def solver(self, jacobian: Jacobian) -> Callable[[Array], Array]:

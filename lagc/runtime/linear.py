@@ -96,3 +96,10 @@ def times(matrix: jax.Array, x: jax.Array) -> jax.Array:
     if m > 2 * UNROLLED:
         return jnp.sum(matrix * x[None], axis=1)
     return sum((matrix[:, j] * x[j][None] for j in range(1, m)), matrix[:, 0] * x[:1])
+
+
+def matrix_product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(n, k, ...) and (k, m, ...) to (n, m, ...)."""
+    if a.shape[1] > 16:
+        return jnp.einsum("ij...,jk...->ik...", a, b)
+    return sum((a[:, j, None] * b[j][None] for j in range(1, a.shape[1])), a[:, :1] * b[:1])

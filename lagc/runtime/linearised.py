@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from lagc.runtime.equations import StepEquations, identity_like
-from lagc.runtime.linear import inverse
+from lagc.runtime.linear import inverse, matrix_product
 from lagc.runtime.steps import fit
 
 
@@ -45,10 +45,3 @@ def linearise(
     if good is not None:
         matrix = jnp.where(fit(good, matrix), matrix, identity_like(matrix, None))
     return Linearised(matrix, by_q, by_p, inverted, moment_u)
-
-
-def matrix_product(a: Array, b: Array) -> Array:
-    """(n, k, ...) and (k, m, ...) to (n, m, ...)."""
-    if a.shape[1] > 16:
-        return jnp.einsum("ij...,jk...->ik...", a, b)
-    return sum((a[:, j, None] * b[j][None] for j in range(1, a.shape[1])), a[:, :1] * b[:1])

@@ -270,12 +270,14 @@ def _by_transitions(
         gained = jnp.moveaxis(jnp.where(fit(good, gained), gained, 0), 1, 0)
 
     def body(z: Array, step: Any) -> tuple[Array, Array]:
-        matrix, gained = step
-        new = times(matrix, z)
+        columns, gained = step
+        terms = [column * z[j][None] for j, column in enumerate(columns)]
+        new = sum(terms[1:], terms[0])
         return (new if gained is None else new + gained), z
 
     first = jnp.concatenate(start)
-    xs = (jnp.moveaxis(transition, 2, 0), gained)
+    # In columns, so that the reverse mode does not take them apart at every step.
+    xs = ([jnp.moveaxis(transition[:, j], 1, 0) for j in range(2 * d)], gained)
     block = min(BLOCK, u.shape[2])  # XLA compiles a short loop as one function
     xs = jax.tree_util.tree_map(lambda x: into_blocks(x, x.shape[0] // block, block), xs)
     end, before = jax.lax.scan(partial(jax.lax.scan, body), first, xs)
