@@ -17,6 +17,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from lagc.runtime.equations import StepData, StepEquations
+from lagc.runtime.fused import separately
 from lagc.runtime.method import apply
 from lagc.runtime.tableau import tableau
 
@@ -71,41 +72,45 @@ def state_at(
 ) -> tuple[jax.Array, jax.Array]:
     """q and pi at the places: (dof, m, *L), from the displacements of all steps (dof, r+1, N, *L)
     and their data, behind which the lanes are (N, *L)."""
-    a, _ = equations.forces(u, x)
     matrix = _to_legendre(equations.method.r)
-    moved = apply(matrix[:, 1:], u)  # the first displacement is zero
-    forces = apply(matrix, a)
-    degree = matrix.shape[0] - 1
+
+    def polynomials(u: jax.Array, a: jax.Array, half: jax.Array) -> tuple[jax.Array, jax.Array]:
+        # The first displacement is zero.
+        return apply(matrix[:, 1:], u), apply(matrix, a) * half
+
+    a, _ = equations.forces(u, x)
+    moved, forces = separately(polynomials)(u, a, jnp.broadcast_to(x.h, x.t.shape) / 2)
+    return separately(_evaluated)(x.q, x.p, moved, forces, place)
+
+
+def _evaluated(
+    q: jax.Array, p: jax.Array, moved: jax.Array, forces: jax.Array, place: Place
+) -> tuple[jax.Array, jax.Array]:
+    degree = moved.shape[1] - 1
     values = _legendre_values(place.x, degree + 1)
     integrals = _integrals(values, degree)
-    half = jnp.broadcast_to(x.h, x.t.shape) / 2
-    length = gather(half, place.step)
 
     def total(start: jax.Array, coefficients: jax.Array, basis: list[jax.Array]) -> jax.Array:
         """start (N, *L) plus the sum over coefficients (s, N, *L) times the basis."""
-        return sum(
-            (gather(c, place.step) * b for c, b in zip(coefficients, basis, strict=True)),
-            start,
-        )
+        terms = [gather(c, place.step) * b for c, b in zip(coefficients, basis, strict=True)]
+        return sum(terms, gather(start, place.step))
 
-    q, p = [], []
-    for i in range(u.shape[0]):
-        q.append(total(gather(x.q[i], place.step), moved[i], values[: degree + 1]))
-        gained = total(jnp.zeros_like(place.x), forces[i], integrals)
-        p.append(gather(x.p[i], place.step) + length * gained)
-    return jnp.stack(q), jnp.stack(p)
+    dof = range(q.shape[0])
+    positions = [total(q[i], moved[i], values[: degree + 1]) for i in dof]
+    momenta = [total(p[i], forces[i], integrals) for i in dof]
+    return jnp.stack(positions), jnp.stack(momenta)
 
 
 def _legendre_values(x: jax.Array, degree: int) -> list[jax.Array]:
     """P_0 .. P_degree at x, by the three-term recurrence."""
     values = [jnp.ones_like(x), x]
     for k in range(2, degree + 1):
-        values.append(((2 * k - 1) * x * values[-1] - (k - 1) * values[-2]) / k)
+        values.append((2 - 1 / k) * (x * values[-1]) - (1 - 1 / k) * values[-2])
     return values[: degree + 1]
 
 
 def _integrals(values: list[jax.Array], degree: int) -> list[jax.Array]:
     """The integrals of P_0 .. P_degree from -1 to x."""
     first = [values[1] + 1]
-    rest = [(values[k + 1] - values[k - 1]) / (2 * k + 1) for k in range(1, degree + 1)]
+    rest = [(values[k + 1] - values[k - 1]) * (1 / (2 * k + 1)) for k in range(1, degree + 1)]
     return first + rest

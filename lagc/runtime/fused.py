@@ -63,3 +63,28 @@ def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
         return out, jax.tree_util.tree_map(lambda _: True, out)
 
     return guarded
+
+
+def separately(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of pytrees of arrays, its results computed once and kept; nothing else changes.
+
+    XLA:CPU else merges it with what follows and computes it anew for every entry of that, which
+    costs twenty times as much where places in the polynomials of steps are looked up. (It drops
+    optimization barriers before it merges.)
+    """
+    if jax.default_backend() != "cpu":
+        return function
+    try:
+        from jax.experimental.xla_metadata import set_xla_metadata
+    except ImportError:
+        return function
+
+    def plain(*x: Any) -> Any:
+        with set_xla_metadata(inlineable=None):
+            return function(*x)
+
+    def called(*x: Any) -> Any:
+        with set_xla_metadata(inlineable="false"):
+            return jax.jit(plain)(*x)
+
+    return called
