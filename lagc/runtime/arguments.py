@@ -126,7 +126,7 @@ def _along_sites(spec: ModelSpec, name: str, array: jax.Array) -> jax.Array:
     assert spec.lattice is not None
     sites = spec.lattice.size
     if array.ndim == 0:
-        return jnp.broadcast_to(array, (sites,))
+        return array[None].repeat(sites, axis=0)
     if array.shape[-1] != sites:
         raise fail(
             Code.LAG505,
@@ -188,7 +188,7 @@ def _checked_samples(name: str, samples: Samples, dtype: Any) -> Samples:
             f"input `{name}`: the interpolation is 'linear' or 'previous', not "
             f"{samples.interpolation!r}",
         )
-    if is_known(times) and not bool(jnp.all(jnp.diff(times) > 0)):
+    if is_known(times) and not np.all(np.diff(np.asarray(times)) > 0):
         raise fail(Code.LAG506, f"the times of input `{name}` do not increase")
     return Samples(times, values, samples.interpolation)
 
@@ -294,19 +294,27 @@ def save_times(times: Any, ends: tuple[jax.Array, jax.Array], dtype: Any) -> jax
         raise fail(Code.LAG505, "`save_at` is one axis of at least one time")
     if not all(is_known(x) for x in (array, *ends)):
         return array
-    low, high = (np.asarray(f(*ends)) for f in (jnp.minimum, jnp.maximum))
-    slack = 16 * np.finfo(array.dtype).eps * np.maximum(np.abs(low), np.abs(high))
-    outside = (np.min(array) < np.max(low - slack)) | (np.max(array) > np.min(high + slack))
-    if outside or not np.all(np.isfinite(array)):
+    # Only NumPy looks at numbers while jax traces.
+    begin, end, values = (np.asarray(x) for x in (*ends, array))
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    slack = 16 * np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+    outside = (np.min(values) < np.max(low - slack)) | (np.max(values) > np.min(high + slack))
+    if outside or not np.all(np.isfinite(values)):
         raise fail(
             Code.LAG509,
-            f"`save_at` reaches from {np.min(array):g} to {np.max(array):g}; the run covers "
+            f"`save_at` reaches from {np.min(values):g} to {np.max(values):g}; the run covers "
             f"{np.max(low):g} to {np.min(high):g}",
         )
     return array
 
 
-def check_dt(dt: jax.Array) -> None:
+def check_grid(times: jax.Array) -> None:
+    """Raise LAG509 where two times of a grid are the same or not finite."""
+    if is_known(times):
+        check_dt(np.diff(np.asarray(times)))
+
+
+def check_dt(dt: Any) -> None:
     """Raise LAG509 for a step that is zero or not finite."""
     if not is_known(dt):
         return

@@ -76,7 +76,7 @@ def state_at(
 
     def polynomials(u: jax.Array, a: jax.Array, half: jax.Array) -> tuple[jax.Array, jax.Array]:
         # The first displacement is zero.
-        return apply(matrix[:, 1:], u), apply(matrix, a) * half
+        return apply(matrix[:, 1:], u), apply(matrix, a) * half[None, None]
 
     a, _ = equations.forces(u, x)
     moved, forces = separately(polynomials)(u, a, jnp.broadcast_to(x.h, x.t.shape) / 2)

@@ -298,7 +298,7 @@ class System:
             grid = args.as_array(times, "times", dtype)
             if grid.ndim != 1 or grid.shape[0] < 2:
                 raise fail(Code.LAG505, "`times` is one axis of at least two times")
-            args.check_dt(jnp.diff(grid))
+            args.check_grid(grid)
             steps, equal_steps = grid.shape[0] - 1, False
             arrays["times"] = (grid, 1)
         else:

@@ -263,3 +263,28 @@ def test_facts_and_strategy_are_reported(dho: lagc.System) -> None:
     facts = {f.name: f.holds for f in dho.spec.facts}
     assert facts["affine"] and facts["autonomous"] and not facts["conservative"]
     assert dho.strategy == "affine"
+
+
+def test_known_values_are_looked_at_while_jax_traces() -> None:
+    """Times, samples, steps and output times given as NumPy, jax or plain numbers under jit."""
+    driven = lagc.load(EXAMPLES / "driven.lag")
+    u = lagc.Samples(np.linspace(0, 1, 6), np.sin(np.arange(6.0)))
+
+    def end(**options: Any) -> Any:
+        def run(q: Any) -> Any:
+            return driven.simulate(q, 0.1, inputs={"u": u}, **options).q[-1, 0]
+
+        compiled = float(jax.jit(run)(1.0))
+        assert compiled == pytest.approx(float(run(1.0)), abs=1e-14)
+        return compiled
+
+    grid = np.linspace(0, 0.8, 9)
+    last = end(dt=0.1, steps=8)
+    assert end(times=grid) == pytest.approx(last, abs=1e-14)
+    assert end(times=jnp.asarray(grid)) == pytest.approx(last, abs=1e-14)
+    at = jnp.array([0.3, 0.8])
+    assert end(dt=jnp.float64(0.1), steps=8, save_at=at) == pytest.approx(last, abs=1e-14)
+    with pytest.raises(lagc.LagcError, match="LAG509"):
+        end(dt=0.0, steps=8)
+    with pytest.raises(lagc.LagcError, match="LAG509"):
+        end(dt=0.1, steps=8, save_at=at + 1)
