@@ -123,8 +123,8 @@ def _along(
         if kinds[i] == "signals":
             return into_blocks(x, pieces, size)
         beyond = 1 + jnp.arange(pieces * size - steps, dtype=x.dtype)
-        x = jnp.concatenate([x, x[-1] + beyond * (x[-1] - x[-2])])
-        return x[size * jnp.arange(pieces)[:, None] + jnp.arange(size + 1)]
+        x = jnp.concatenate([x, x[-1:] + beyond * (x[-1:] - x[-2:-1])])
+        return x[size * jnp.arange(pieces)[:, None] + jnp.arange(size + 1)[None]]
 
     lost = jnp.concatenate([path.lost, jnp.ones_like(path.lost[: pieces * size - steps])])
     paths = jax.tree_util.tree_map(lambda x: into_blocks(x, pieces, size), path)
