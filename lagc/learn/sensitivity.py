@@ -7,9 +7,10 @@ step, so what lies beyond the point where a trajectory is lost does not touch wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,87 +95,97 @@ class Predictor:
 
     def values(self, coefficients: np.ndarray, states: np.ndarray) -> np.ndarray:
         """q, v and p: (R, rows, 3, dof), NaN once a trajectory is lost."""
-        result = _values(
-            self.system, self.r, self.substeps, coefficients, states, *self._arguments()
-        )
-        return np.asarray(result)
+        return np.asarray(self._run(_values, coefficients, states)[0])
 
     def values_and_derivatives(
         self, coefficients: np.ndarray, states: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """`values`, and their derivatives (R, rows, 3, dof, n + 2 dof): by every coefficient, then
         by the initial position and velocity of the recording itself."""
-        values, by_coefficients, by_states = _derivatives(
-            self.system, self.r, self.substeps, coefficients, states, *self._arguments()
-        )
-        by_states = np.asarray(by_states)
-        flat = by_states.reshape(*by_states.shape[:-2], -1)
+        values, by_coefficients, by_states = self._run(_derivatives, coefficients, states)
+        flat = np.asarray(by_states).reshape(*by_states.shape[:-2], -1)
         return np.asarray(values), np.concatenate([np.asarray(by_coefficients), flat], axis=-1)
+
+    def _run(self, function: Callable[..., Any], *unknowns: np.ndarray) -> tuple[jax.Array, ...]:
+        """A program that does without the fallback, and so compiles in half the time, is enough for
+        nearly all fits."""
+        for whole in (False, True):
+            *results, solved = function(
+                self.system, self.r, self.substeps, whole, *unknowns, *self._arguments()
+            )
+            if bool(jnp.all(solved)):
+                break
+        return tuple(results)
 
 
 def _one(
     system: System,
     r: int,
     substeps: int,
+    whole: bool,
     coefficients: jax.Array,
     state: jax.Array,
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     names = [c.name for c in system.spec.coefficients]
-    trajectory = system.simulate(
-        state[0],
-        state[1],
-        coefficients={name: coefficients[k] for k, name in enumerate(names)},
-        inputs={name: Samples(times, values) for name, values in inputs.items()},
-        times=grid,
-        r=r,
-    )
+    options: dict[str, Any] = {
+        "coefficients": {name: coefficients[k] for k, name in enumerate(names)},
+        "inputs": {name: Samples(times, values) for name, values in inputs.items()},
+        "times": grid,
+        "r": r,
+    }
+    if whole:
+        trajectory, solved = system.simulate(*state, **options), jnp.array(True)
+    else:
+        trajectory, solved = system.attempt(*state, **options)
     every = jnp.stack([trajectory.q, trajectory.v, trajectory.p], axis=1)
-    return every[::substeps]
+    return every[::substeps], solved
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _values(
     system: System,
     r: int,
     substeps: int,
+    whole: bool,
     coefficients: jax.Array,
     states: jax.Array,
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
-) -> jax.Array:
-    one = partial(_one, system, r, substeps)
+) -> tuple[jax.Array, jax.Array]:
+    one = partial(_one, system, r, substeps, whole)
     return jax.vmap(one, in_axes=(None, 0, 0, 0, 0))(coefficients, states, grid, times, inputs)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _derivatives(
     system: System,
     r: int,
     substeps: int,
+    whole: bool,
     coefficients: jax.Array,
     states: jax.Array,
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     def one(
         coefficients: jax.Array,
         state: jax.Array,
         grid: jax.Array,
         times: jax.Array,
         inputs: dict[str, jax.Array],
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        def observed(c: jax.Array, s: jax.Array) -> tuple[jax.Array, jax.Array]:
-            values = _one(system, r, substeps, c, s, grid, times, inputs)
-            return values, values
+    ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+        def observed(c: jax.Array, s: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            values, solved = _one(system, r, substeps, whole, c, s, grid, times, inputs)
+            return values, (values, solved)
 
-        (by_c, by_s), values = jax.jacfwd(observed, argnums=(0, 1), has_aux=True)(
+        (by_c, by_s), (values, solved) = jax.jacfwd(observed, argnums=(0, 1), has_aux=True)(
             coefficients, state
         )
-        return values, by_c, by_s
+        return values, by_c, by_s, solved
 
     return jax.vmap(one, in_axes=(None, 0, 0, 0, 0))(coefficients, states, grid, times, inputs)

@@ -197,11 +197,17 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     and is enough for nearly all runs.
     """
     static, *rest = plan
-    if static.way != "robust" and not _has_tracer(rest):
-        result, solved = _simulate(system, static._replace(fallback=False), *rest)
+    if not _has_tracer(rest):
+        result, solved = attempt(system, plan)
         if not _has_tracer(solved) and bool(solved):  # traced where everything is constant
             return result
     return _simulate(system, static, *rest)[0]
+
+
+def attempt(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
+    """The trajectory without the fallback, and whether no step was left unsolved: ()."""
+    static, *rest = plan
+    return _simulate(system, static._replace(fallback=static.way == "robust"), *rest)
 
 
 def _has_tracer(tree: Any) -> bool:

@@ -113,6 +113,16 @@ class System:
         )
         return run.simulate(self, plan)
 
+    def attempt(self, q0: Any, v0: Any = None, **options: Any) -> tuple[Trajectory, jax.Array]:
+        """As `simulate`, without the damped Newton iteration for steps that the chosen strategy
+        does not solve, which is half of what a jitted run compiles: also whether it was not needed,
+        (). Where it was, statuses are no step numbers, and the run is to be made with `simulate`.
+        """
+        names = ("p0", "coefficients", "inputs", "neural", "dt", "steps", "times")
+        known = {name: options.pop(name, None) for name in names}
+        t0, r = options.pop("t0", 0.0), options.pop("r", 2)
+        return run.attempt(self, self._plan(q0, v0, **known, t0=t0, r=r, **options))
+
     def simulate_in_chunks(
         self, q0: Any, v0: Any = None, *, chunk: int, dt: Any, steps: int, **options: Any
     ) -> Iterator[Trajectory]:
