@@ -51,7 +51,8 @@ class StepMap(NamedTuple):
 @lru_cache(maxsize=64)
 def _constants(r: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Products of the tableau to twice the digits, each (rows of R, unknown or node): `force`
-    w_i delta_ik, `drag` w_i D_ik, `shift` w_k D_ki, `kinetic` sum_j w_j D_ji D_jk."""
+    w_i delta_ik, `drag` w_i D_ik, `shift` w_k D_ki, `kinetic` sum_j w_j D_ji D_jk; and (node,):
+    `weights` w_k, `slopes` sum_i w_i D_ik."""
     table = tableau(r)
     with localcontext() as context:
         context.prec = _DIGITS
@@ -68,6 +69,8 @@ def _constants(r: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             "drag": w[:, None] * d,
             "shift": (w[:, None] * d).T,
             "kinetic": d.T @ (w[:, None] * d),
+            "weights": w,
+            "slopes": (w[:, None] * d).sum(axis=0),
         }
 
         def split(x: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +125,7 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
         residual = add(right, negative(matrix_product(jacobian, solution)))
         solution = add(solution, exact(plain_product(inverted, residual.high)))
     # Impulse: (h/2) sum_i w_i a_i, with a = a_q (q + U) + a_v V.
-    moments = _impulse(equations, a_q, a_v, half, dtype, lanes)
-    moment_q, moment_u = moments
+    moment_q, moment_u = _impulse(equations, a_q, a_v, half, dtype, lanes)
     position = Doubled(*(x[s - 2 :: s - 1] for x in solution))
     momentum = matrix_product(moment_u, solution)
     momentum = add(momentum, _padded(moment_q, dof))
@@ -162,20 +164,10 @@ def _impulse(
 ) -> tuple[Doubled, Doubled]:
     """d(impulse)/dq: (dof, dof, *L), d(impulse)/dU: (dof, n, *L)."""
     s, dof = equations.method.s, a_q.shape[0]
-    constants = _constants(s - 2)
-    ones = (1,) * len(lanes)
-    high, low = constants["force"]
-    weights = _doubled(np.diag(high), np.diag(low), dtype, (1, 1, s, *ones))
+    constants, shape = _constants(s - 2), (1, 1, s) + (1,) * len(lanes)
+    weights = _doubled(*constants["weights"], dtype, shape)
     by_node = multiply(_behind(half, 3), multiply(weights, exact(a_q[:, :, None])))  # (a, b, k, *L)
-    with localcontext() as context:
-        context.prec = _DIGITS
-        drag = [
-            sum(Decimal(float(x)) + Decimal(float(y)) for x, y in zip(h, lo, strict=True))
-            for h, lo in zip(constants["drag"][0].T, constants["drag"][1].T, strict=True)
-        ]
-        drag_high = np.array([float(x) for x in drag])
-        drag_low = np.array([float(x - Decimal(float(x))) for x in drag])
-    slopes = _doubled(drag_high, drag_low, dtype, (1, 1, s, *ones))
+    slopes = _doubled(*constants["slopes"], dtype, shape)
     by_u = add(by_node, multiply(slopes, exact(a_v[:, :, None])))
     flat = Doubled(*(x[:, :, 1:].reshape((dof, dof * (s - 1), *x.shape[3:])) for x in by_u))
     # A shift of q moves every node: w adds up to 2.
