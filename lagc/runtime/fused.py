@@ -25,11 +25,7 @@ def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
     It must consist of elementwise operations, reductions, slices and loops, and close over no
     traced value.
     """
-    if jax.default_backend() != "cpu":
-        return function
-    try:
-        from jax.experimental.xla_metadata import set_xla_metadata
-    except ImportError:
+    if _attributes() is None:
         return function
 
     def called(*x: Any) -> Any:
@@ -38,20 +34,17 @@ def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
         full = [i for i, leaf in enumerate(leaves) if leaf.size]
 
         def plain(arrays: Any) -> Any:
-            with set_xla_metadata(inlineable=None, xla_cpu_small_call=None):
-                filled = [jnp.zeros(shape, dtype) for shape, dtype in shapes]
-                for i, array in zip(full, arrays, strict=True):
-                    filled[i] = array
-                return function(*jax.tree_util.tree_unflatten(tree, filled))
+            filled = [jnp.zeros(shape, dtype) for shape, dtype in shapes]
+            for i, array in zip(full, arrays, strict=True):
+                filled[i] = array
+            return function(*jax.tree_util.tree_unflatten(tree, filled))
 
         # XLA breaks down over an argument that the called function does not use. So there are two
         # calls, the inner one using every argument of the outer one, and no argument can be seen
         # through and left out: constants stand behind a barrier, empty arrays are made inside.
-        def shell(arrays: Any) -> Any:
-            return jax.jit(plain)(arrays)
-
-        with set_xla_metadata(inlineable="false", xla_cpu_small_call="true"):
-            return jax.jit(shell)(jax.lax.optimization_barrier([leaves[i] for i in full]))
+        inner = _in_a_call(plain, inlineable="false", xla_cpu_small_call="true")
+        outer = _in_a_call(inner, inlineable="false", xla_cpu_small_call="true")
+        return outer(jax.lax.optimization_barrier([leaves[i] for i in full]))
 
     guarded = jax.custom_batching.custom_vmap(called)
 
@@ -69,22 +62,35 @@ def separately(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of pytrees of arrays, its results computed once and kept; nothing else changes.
 
     XLA:CPU else merges it with what follows and computes it anew for every entry of that, which
-    costs twenty times as much where places in the polynomials of steps are looked up. (It drops
+    costs ten times as much where places in the polynomials of steps are looked up. (It drops
     optimization barriers before it merges.)
     """
+    return _in_a_call(function, inlineable="false")
+
+
+def _attributes() -> Any:
+    """What sets attributes of operations; None where there is no use for them or no way."""
     if jax.default_backend() != "cpu":
-        return function
+        return None
     try:
         from jax.experimental.xla_metadata import set_xla_metadata
     except ImportError:
+        return None
+    return set_xla_metadata
+
+
+def _in_a_call(function: Callable[..., Any], **attributes: str) -> Callable[..., Any]:
+    """`function` in a call with attributes, which hold for nothing inside of it."""
+    marked = _attributes()
+    if marked is None:
         return function
 
-    def plain(*x: Any) -> Any:
-        with set_xla_metadata(inlineable=None):
+    def inside(*x: Any) -> Any:
+        with marked(**dict.fromkeys(attributes)):
             return function(*x)
 
     def called(*x: Any) -> Any:
-        with set_xla_metadata(inlineable="false"):
-            return jax.jit(plain)(*x)
+        with marked(**attributes):
+            return jax.jit(inside)(*x)
 
     return called
