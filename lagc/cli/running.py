@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000
 _DEFAULT_ORDER = 6
+_MOST_LINES = 12  # of a summary: a lattice has many degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -370,12 +371,14 @@ def _print_summary(result: Result, seconds: dict[str, float], files: list[str]) 
     )
     spec = result.spec
     labels = zip(spec.labels, spec.velocity_labels, spec.momentum_labels, strict=True)
-    for (at, rate, momentum), q, v, p in zip(
-        labels, final["q"], final["v"], final["p"], strict=True
-    ):
+    rows = list(zip(labels, final["q"], final["v"], final["p"], strict=True))
+    shown = rows if len(rows) <= _MOST_LINES else rows[: _MOST_LINES - 1]
+    for (at, rate, momentum), q, v, p in shown:
         click.echo(
             f"  t = {final['t']:g}  {at} = {q:.15g}  {rate} = {v:.15g}  {momentum} = {p:.15g}"
         )
+    if len(shown) < len(rows):
+        click.echo(f"  and {len(rows) - len(shown)} more; --output keeps them all")
     click.echo(f"  energy {energy['initial']:.15g} -> {energy['final']:.15g}")
     click.echo(
         f"  compiled in {seconds['compile']:.2f} s, first call {seconds['first_call']:.2f} s,"

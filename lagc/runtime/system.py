@@ -6,6 +6,7 @@ What one trajectory does is in `integrator`; this file turns arguments into it, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -391,6 +392,10 @@ class System:
 
 
 def _missing(spec: ModelSpec, labels: list[str]) -> Exception:
+    if spec.lattice is not None and len(labels) > 3:  # by field, not by site
+        labels = list(
+            dict.fromkeys(re.sub(r"\[-?\d+\]", f"[{spec.lattice.index}]", x) for x in labels)
+        )
     listed = ", ".join(f"`{label}`" for label in labels)
     example = ", ".join(f"{label} = 0" for label in labels)
     return fail(
