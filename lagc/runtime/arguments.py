@@ -40,6 +40,8 @@ def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
     """A real array, or a diagnostic that names the argument."""
     if isinstance(value, str | bytes):
         raise fail(Code.LAG505, f"{what} is {value!r}, which is not a number")
+    if isinstance(value, np.ma.MaskedArray):
+        raise fail(Code.LAG505, f"{what} is masked; values that are missing cannot be used")
     if isinstance(value, jax.Array):
         array: Any = value
     else:
@@ -47,7 +49,7 @@ def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
             array = _host_array(value)
         except (TypeError, ValueError) as error:
             raise fail(Code.LAG505, f"{what} is not an array of numbers: {error}") from None
-    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+    if array.dtype.kind not in "fiu" and not jnp.issubdtype(array.dtype, jnp.floating):
         raise fail(Code.LAG505, f"{what} is of type {array.dtype}; real numbers are needed")
     dtype = _float_type(array) if dtype is None else dtype
     result: jax.Array = array if array.dtype == dtype else array.astype(dtype)
@@ -57,9 +59,12 @@ def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
 def _host_array(value: Any) -> Any:
     """A NumPy array where values are at hand: nothing is dispatched for it."""
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except jax.errors.TracerArrayConversionError:
         return jnp.asarray(value)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def _float_type(array: Any) -> Any:
@@ -90,11 +95,19 @@ def some_labels(spec: ModelSpec) -> str:
     return ", ".join(spec.labels)
 
 
+def _by_name(given: Any, what: str) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise fail(Code.LAG505, f"`{what}` is a dictionary of values by name, not {given!r:.60}")
+    return dict(given)
+
+
 def coefficient_values(
     spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
 ) -> dict[str, jax.Array]:
     """Defaults overridden by what is given; every name known, every value within its bounds."""
-    given = dict(given or {})
+    given = _by_name(given, "coefficients")
     known = {c.name: c for c in spec.coefficients}
     for name in given:
         if name not in known:
@@ -158,7 +171,7 @@ def signal_functions(
     spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
 ) -> tuple[dict[str, jax.Array], dict[str, Callable[[jax.Array], jax.Array]]]:
     """The inputs told apart: constants (arrays with batch axes) and callables of t."""
-    given = dict(given or {})
+    given = _by_name(given, "inputs")
     _exact_names(spec.inputs, given, "input", Code.LAG506, "a constant, a callable, or `Samples`")
     constants: dict[str, jax.Array] = {}
     callables: dict[str, Callable[[jax.Array], jax.Array]] = {}
@@ -211,7 +224,7 @@ def neural_functions(
     spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
 ) -> dict[str, Callable[[jax.Array], jax.Array]]:
     """The neural terms, each checked to map (n,) to a single number."""
-    given = dict(given or {})
+    given = _by_name(given, "neural")
     names = tuple(s.name for s in spec.neural)
     _exact_names(names, given, "neural term", Code.LAG507, "a callable of one vector")
     for slot in spec.neural:
@@ -252,19 +265,23 @@ def _exact_names(
 def check_steps(steps: Any, r: Any) -> tuple[int, int]:
     """Number of steps and of interior nodes as plain integers in range."""
     for value, what in ((steps, "steps"), (r, "r")):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        if not _is_integer(value):
             raise fail(Code.LAG509, f"{what} = {value!r} is not an integer")
-    if steps < 1:
-        raise fail(Code.LAG509, f"steps = {steps}: at least one step is needed")
+    if not 1 <= steps < 2**31:
+        raise fail(Code.LAG509, f"steps = {steps:.3g}: 1 to 2^31 - 1 steps are supported")
     if not 0 <= r <= MAX_R:
         raise fail(Code.LAG509, f"r = {r}: 0 to {MAX_R} interior nodes are supported")
     return int(steps), int(r)
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
 def check_saving(every: Any, checkpoint: Any, steps: int) -> tuple[int, int]:
     """`save_every` and `checkpoint` as plain integers in range."""
     for value, what, least in ((every, "save_every", 1), (checkpoint, "checkpoint", 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        if not _is_integer(value) or value < least:
             raise fail(Code.LAG509, f"{what} = {value!r} is not an integer of at least {least}")
     if steps % every:
         raise fail(
@@ -283,7 +300,8 @@ def run_ends(
         grid = arrays["times"][0]
         return grid[0], grid[-1]
     t0, dt = arrays["t0"][0], arrays["dt"][0]
-    t0, dt = (x.reshape(-1) if x.ndim else x for x in (t0, dt))
+    most = max(t0.ndim, dt.ndim)  # batch axes count from the left
+    t0, dt = (x.reshape(x.shape + (1,) * (most - x.ndim)) for x in (t0, dt))
     return t0, t0 + steps * dt
 
 
@@ -296,6 +314,8 @@ def save_times(times: Any, ends: tuple[jax.Array, jax.Array], dtype: Any) -> jax
         return array
     # Only NumPy looks at numbers while jax traces.
     begin, end, values = (np.asarray(x) for x in (*ends, array))
+    if not end.size:
+        return array
     low, high = np.minimum(begin, end), np.maximum(begin, end)
     slack = 16 * np.finfo(values.dtype).eps * np.maximum(np.abs(low), np.abs(high))
     outside = (np.min(values) < np.max(low - slack)) | (np.max(values) > np.min(high + slack))
@@ -312,6 +332,18 @@ def check_grid(times: jax.Array) -> None:
     """Raise LAG509 where two times of a grid are the same or not finite."""
     if is_known(times):
         check_dt(np.diff(np.asarray(times)))
+
+
+def check_onward(times: jax.Array) -> None:
+    """Raise LAG509 where a grid turns round: places in it would not be unique."""
+    if is_known(times) and len(set(np.sign(np.diff(np.asarray(times))))) > 1:
+        raise fail(Code.LAG509, "`save_at` needs `times` that only increase or only decrease")
+
+
+def check_start(t0: Any) -> None:
+    """Raise LAG509 for a time that is not finite."""
+    if is_known(t0) and not np.all(np.isfinite(np.asarray(t0))):
+        raise fail(Code.LAG509, "the time t0 must be finite")
 
 
 def check_dt(dt: Any) -> None:

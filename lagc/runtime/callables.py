@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -98,4 +98,7 @@ def _value(x: Any, depth: int) -> Any:
         return tuple((str(k), _value(v, depth)) for k, v in x.items())
     if callable(x):
         return (id(x), content(x, depth - 1))
+    attributes = getattr(x, "__dict__", None)
+    if depth and isinstance(attributes, dict) and not isinstance(x, type | ModuleType | jax.Array):
+        return (id(x), tuple((k, _value(v, depth - 1)) for k, v in sorted(attributes.items())))
     return id(x)

@@ -23,10 +23,12 @@ from lagc.runtime.tableau import tableau
 
 
 class Place(NamedTuple):
-    """Which step a time belongs to, and where in it: x in [-1, 1]; (m, *L), ones where shared."""
+    """Which step a time belongs to, where in it: x in [-1, 1], and whether it is in the run, which
+    must not turn round; (m, *L), ones where shared."""
 
     step: jax.Array
     x: jax.Array
+    inside: jax.Array
 
 
 @lru_cache(maxsize=64)
@@ -54,7 +56,10 @@ def locate(t: jax.Array, starts: jax.Array, lengths: jax.Array) -> Place:
         step = jax.vmap(count, in_axes=-1, out_axes=-1)(scaled, ahead)
     step = jnp.clip(step, 0, last)
     begin, length = gather(starts, step), gather(jnp.broadcast_to(lengths, starts.shape), step)
-    return Place(step, 2 * ((t - begin) / length) - 1)
+    x = 2 * ((t - begin) / length) - 1
+    slack = 64 * jnp.finfo(x.dtype).eps * (1 + (jnp.abs(t) + jnp.abs(begin)) / jnp.abs(length))
+    onward = jnp.all(lengths * sign > 0, axis=0)
+    return Place(step, x, (jnp.abs(x) <= 1 + slack) & onward[None])
 
 
 def gather(values: jax.Array, step: jax.Array) -> jax.Array:

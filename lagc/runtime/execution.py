@@ -253,7 +253,7 @@ def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
     world = world_of(run, begun.mass_inverse, 0, steps)
     first = jnp.asarray(0)
     state, path = march(run.machine, steps, True, begun.state, world, first)
-    x, u, good = known_steps(run.machine, world, begun.state[:2], path, first, steps)
+    x, u, _ = known_steps(run.machine, world, begun.state[:2], path, first, steps)
     t = run.lanes.arrays["save at"]
     t = t.reshape((-1,) + (1,) * rank)
     place = locate(t, x.t, x.h)
@@ -266,8 +266,9 @@ def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
         chosen = [gather(before[:, i], place.step) for i in range(q.shape[0])]
         winding = jnp.stack(chosen) + turns
     levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding)
-    lost = gather(~good, jnp.broadcast_to(place.step, q.shape[1:]))
-    lost = lost | ~found | ~jnp.isfinite(levels.energy)
+    state, _, gone = _checked(run, begun, state, path, 0, 1, level_times(run, 1, steps))
+    lost = gather(gone, jnp.broadcast_to(place.step, q.shape[1:]))
+    lost = lost | ~found | ~jnp.isfinite(levels.energy) | ~place.inside
     return as_trajectory(run, levels, lost, state.status), jnp.all(state.status != UNSOLVED)
 
 
@@ -322,6 +323,7 @@ def single_step(system: System, static: StaticPlan, arrays: Any, signals: Any, n
     world = world_of(run, begun.mass_inverse, 0, 1)
     end, path = march(run.machine, 1, True, start, world, jnp.asarray(0))
     assert path.u is not None
+    end, _, _ = _checked(run, begun, end, path, 0, 1, level_times(run, 1, 1))
     nodes = start.q[:, None] + jnp.concatenate(
         [jnp.zeros_like(path.u[0][:, :1]), path.u[0]], axis=1
     )

@@ -14,7 +14,7 @@ from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
 from lagc.runtime.run import Run, call_kernel, inputs_at, level_times
 from lagc.runtime.solvers import Start, accelerate
-from lagc.runtime.steps import State, wrap
+from lagc.runtime.steps import State, filled, wrap
 from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
 
@@ -131,6 +131,12 @@ def find_levels(
     inputs = inputs_at(run, t)
     full = (q.shape[1], *run.lanes.shape)
     found = jnp.ones(full, bool)
+    # Where a trajectory is lost, another level stands in, so that derivatives stay finite there.
+    known = (q, p) if v is None else (q, p, v)
+    good = jnp.all(jnp.isfinite(jnp.concatenate(known)), axis=0)
+    reached = (q, p)
+    q, p = filled(good, (q, p))
+    v = None if v is None else filled(good, v)
     if v is None and mass_inverse is not None:
         # The mass matrix depends on coefficients, so it is looked at anew where derivatives pass.
         v = accelerate(Start(p, jnp.zeros(run.lanes.shape), _exact_mass_inverse(run)), p)
@@ -142,8 +148,14 @@ def find_levels(
         periods = [0.0 if m is None else m for m in run.system.spec.moduli]
         shape = (-1,) + (1,) * (q.ndim - 1)
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
-    energy = call_kernel(run, run.system.kernels.energy, angle, v, t, inputs)
-    return Levels(t, q, v, p, energy, winding), found
+    kernel = run.system.kernels.energy
+    energy = call_kernel(run, kernel, angle, v, t, inputs)
+    if not holds(run.system.spec, "affine"):  # outside of the domain of L
+        good = good & jnp.isfinite(energy)
+        angle, inner_v = filled(good, (angle, v))
+        energy = call_kernel(run, kernel, angle, inner_v, t, inputs)
+    energy = jnp.where(good, energy, jnp.nan)
+    return Levels(t, reached[0], v, reached[1], energy, winding), found
 
 
 def _exact_mass_inverse(run: Run) -> jax.Array:

@@ -26,6 +26,7 @@ from lagc.runtime.steps import (
     State,
     World,
     choose,
+    filled,
     fit,
     from_blocks,
     into_blocks,
@@ -97,8 +98,9 @@ def _along(
 
     def along_piece(z: tuple[Array, Array], piece: _Piece) -> Any:
         acting = jax.tree_util.tree_unflatten(tree, piece.leaves)
-        known = known_steps(machine, acting, piece.start, piece.path, piece.first, size)
-        x, u, good = known
+        x, u, good = known_steps(machine, acting, piece.start, piece.path, piece.first, size)
+        q, p, u = filled(good, (x.q, x.p, u))
+        x = x._replace(q=q, p=p)
 
         def explicit(*values: Array) -> tuple[Array, Array]:
             filled = list(piece.leaves)
@@ -154,7 +156,7 @@ def _pieces(steps: int, lanes: int) -> tuple[int, int]:
     if steps <= BLOCK:
         return 1, steps
     blocks = -(-steps // BLOCK)
-    most = max(1, _ENTRIES // (BLOCK * lanes))
+    most = max(1, _ENTRIES // (BLOCK * max(1, lanes)))
     pieces = -(-blocks // most)
     return pieces, BLOCK * -(-blocks // pieces)
 

@@ -134,16 +134,18 @@ def _iterate(
     eps = jnp.finfo(guess.dtype).eps
     tiny = jnp.finfo(guess.dtype).tiny ** 0.45
     moved = jnp.max(jnp.abs(guess), axis=1) + tiny
-    coarse = jnp.max(jnp.abs(x.q) / moved, axis=0)
+    floor = eps * (_STALLED_FLOOR * moved + 4 * jnp.abs(x.q))
 
     def body(s: _State) -> _State:
         u, a = sweep(s.u)
-        size = jnp.max(jnp.max(jnp.abs(u - s.u), axis=1) / moved, axis=0)
+        change = jnp.max(jnp.abs(u - s.u), axis=1)
+        size = jnp.max(change / moved, axis=0)
         seen = size / s.size
         contraction = jnp.where(s.sweeps > 0, jnp.maximum(seen, 1e-4), s.contraction)
         settled = (size <= _FLOOR * eps) | (contraction * size <= _BIAS * eps)
         stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (seen > _SLOW))
-        ok = settled | (stalled & (size <= (_STALLED_FLOOR + 4 * coarse) * eps))
+        # Each unknown by itself: one at rest says nothing about the others.
+        ok = settled | (stalled & jnp.all(change <= floor, axis=0))
         return _State(
             jnp.where(s.done, s.u, u),
             jnp.where(s.done, s.a, a),

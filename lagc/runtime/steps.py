@@ -128,6 +128,21 @@ def choose(condition: Array, yes: Any, no: Any) -> Any:
     return jax.tree_util.tree_map(lambda a, b: jnp.where(fit(condition, a), a, b), yes, no)
 
 
+def filled(good: Array, tree: Any) -> Any:
+    """Leaves (..., *L), where not good: (*L), with those of a good place, so that slopes are finite
+    there: 0 times infinity, in the derivative with respect to what all places share, is NaN."""
+    last = good.size - 1
+    place = jnp.min(jnp.where(good.reshape(-1), jnp.arange(good.size), last), initial=last)
+    some = jnp.any(good)
+
+    def fill(x: Array) -> Array:
+        flat = x.reshape((*x.shape[: x.ndim - good.ndim], -1))
+        other = jnp.where(some, flat[..., place], 0).astype(x.dtype)
+        return jnp.where(fit(good, x), x, other.reshape(other.shape + (1,) * good.ndim))
+
+    return jax.tree_util.tree_map(fill, tree)
+
+
 def fit(condition: Array, like: Array) -> Array:
     return condition.reshape((1,) * (like.ndim - condition.ndim) + condition.shape)
 

@@ -318,6 +318,7 @@ class System:
             arrays["dt"] = (args.as_array(dt, "dt", dtype), 0)
             arrays["t0"] = (args.as_array(t0, "t0", dtype), 0)
             args.check_dt(arrays["dt"][0])
+            args.check_start(arrays["t0"][0])
         steps, r = args.check_steps(steps, r)
         own_axes = {c.name: 1 for c in spec.coefficients if c.site_dependent}
         for name, value in args.coefficient_values(spec, coefficients, dtype).items():
@@ -331,6 +332,8 @@ class System:
         if save_at is not None:
             if save_every != 1:
                 raise fail(Code.LAG509, "give either `save_at` or `save_every`")
+            if "times" in arrays:
+                args.check_onward(arrays["times"][0])
             ends = args.run_ends(arrays, steps)
             arrays["save at"] = (args.save_times(save_at, ends, dtype), 1)
         options = {"way": way, "save_every": save_every, "checkpoint": checkpoint}
