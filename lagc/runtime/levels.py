@@ -132,11 +132,13 @@ def find_levels(
     full = (q.shape[1], *run.lanes.shape)
     found = jnp.ones(full, bool)
     # Where a trajectory is lost, another level stands in, so that derivatives stay finite there.
-    known = (q, p) if v is None else (q, p, v)
-    good = jnp.all(jnp.isfinite(jnp.concatenate(known)), axis=0)
-    reached = (q, p)
-    q, p = filled(good, (q, p))
-    v = None if v is None else filled(good, v)
+    # (The slopes of an affine model are finite wherever its levels are.)
+    reached, shielded = (q, p), not holds(run.system.spec, "affine")
+    good = jnp.ones(full, bool)
+    if shielded:
+        good = jnp.all(jnp.isfinite(jnp.concatenate([q, p] if v is None else [q, p, v])), axis=0)
+        q, p = filled(good, (q, p))
+        v = None if v is None else filled(good, v)
     if v is None and mass_inverse is not None:
         # The mass matrix depends on coefficients, so it is looked at anew where derivatives pass.
         v = accelerate(Start(p, jnp.zeros(run.lanes.shape), _exact_mass_inverse(run)), p)
@@ -150,11 +152,10 @@ def find_levels(
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
     kernel = run.system.kernels.energy
     energy = call_kernel(run, kernel, angle, v, t, inputs)
-    if not holds(run.system.spec, "affine"):  # outside of the domain of L
+    if shielded:  # outside of the domain of L too
         good = good & jnp.isfinite(energy)
-        angle, inner_v = filled(good, (angle, v))
-        energy = call_kernel(run, kernel, angle, inner_v, t, inputs)
-    energy = jnp.where(good, energy, jnp.nan)
+        place, speed = filled(good, (angle, v))
+        energy = jnp.where(good, call_kernel(run, kernel, place, speed, t, inputs), jnp.nan)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
 
 

@@ -87,6 +87,9 @@ def _along(
     Piece by piece: what linearises a piece stays in the cache, and is made anew for the reverse
     mode, which so keeps nothing but the path.
     """
+    assert path.u is not None
+    if not path.lost.size:  # a batch without members
+        return path.q, path.p, path.u
     leaves, tree = jax.tree_util.tree_flatten(world)
     moved = jax.tree_util.tree_leaves(d_world, is_leaf=_is_zero)
     active = [

@@ -131,6 +131,8 @@ def choose(condition: Array, yes: Any, no: Any) -> Any:
 def filled(good: Array, tree: Any) -> Any:
     """Leaves (..., *L), where not good: (*L), with those of a good place, so that slopes are finite
     there: 0 times infinity, in the derivative with respect to what all places share, is NaN."""
+    if not good.size:
+        return tree
     last = good.size - 1
     place = jnp.min(jnp.where(good.reshape(-1), jnp.arange(good.size), last), initial=last)
     some = jnp.any(good)
