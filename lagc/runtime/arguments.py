@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -380,3 +381,18 @@ def align_batch(
             f"batch axes do not fit together ({listed})",
             help="batch axes lead, and count from the left",
         ) from None
+
+
+def missing_initial_values(spec: ModelSpec, labels: list[str]) -> Exception:
+    """LAG501 for a run that nothing says where to begin."""
+    if spec.lattice is not None and len(labels) > 3:  # by field, not by site
+        labels = list(
+            dict.fromkeys(re.sub(r"\[-?\d+\]", f"[{spec.lattice.index}]", x) for x in labels)
+        )
+    listed = ", ".join(f"`{label}`" for label in labels)
+    example = ", ".join(f"{label} = 0" for label in labels)
+    return fail(
+        Code.LAG501,
+        f"`{spec.name}` has no initial value for {listed}",
+        help=f"add `initial {example}` to the model, or give it with the run",
+    )

@@ -106,10 +106,10 @@ def _along(
         x = x._replace(q=q, p=p)
 
         def explicit(*values: Array) -> tuple[Array, Array]:
-            filled = list(piece.leaves)
+            moving = list(piece.leaves)
             for i, value in zip(active, values, strict=True):
-                filled[i] = value
-            here = jax.tree_util.tree_unflatten(tree, filled)
+                moving[i] = value
+            here = jax.tree_util.tree_unflatten(tree, moving)
             data = _shielded(_known_data(machine, here, x.q, x.p, piece.first, size), good)
             a, b = machine.equations.forces(u, data)
             return machine.equations.balance(a, b, data), machine.equations.impulse(a, data.h)
@@ -155,7 +155,8 @@ def _along(
 
 
 def _pieces(steps: int, lanes: int) -> tuple[int, int]:
-    """How many pieces of how many steps, whole blocks, so that arrays have some LARGEST entries."""
+    """How many pieces of how many steps, whole blocks, so that arrays over a piece have
+    some _ENTRIES entries."""
     if steps <= BLOCK:
         return 1, steps
     blocks = -(-steps // BLOCK)

@@ -6,7 +6,6 @@ What one trajectory does is in `integrator`; this file turns arguments into it, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -253,15 +252,15 @@ class System:
                 return None
             missing = [label for label in labels if label not in given]
             if missing:
-                raise _missing(self.spec, missing)
+                raise args.missing_initial_values(self.spec, missing)
             return np.array([given[label] for label in labels])
 
         q0 = vector(self.spec.labels)
         v0, p0 = vector(self.spec.velocity_labels), vector(self.spec.momentum_labels)
         if q0 is None:
-            raise _missing(self.spec, list(self.spec.labels))
+            raise args.missing_initial_values(self.spec, list(self.spec.labels))
         if v0 is None and p0 is None:
-            raise _missing(self.spec, list(self.spec.velocity_labels))
+            raise args.missing_initial_values(self.spec, list(self.spec.velocity_labels))
         return q0, v0, p0
 
     # --- inside -------------------------------------------------------------------------------
@@ -392,17 +391,3 @@ class System:
             return result
 
         return observable
-
-
-def _missing(spec: ModelSpec, labels: list[str]) -> Exception:
-    if spec.lattice is not None and len(labels) > 3:  # by field, not by site
-        labels = list(
-            dict.fromkeys(re.sub(r"\[-?\d+\]", f"[{spec.lattice.index}]", x) for x in labels)
-        )
-    listed = ", ".join(f"`{label}`" for label in labels)
-    example = ", ".join(f"{label} = 0" for label in labels)
-    return fail(
-        Code.LAG501,
-        f"`{spec.name}` has no initial value for {listed}",
-        help=f"add `initial {example}` to the model, or give it with the run",
-    )
