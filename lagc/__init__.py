@@ -1,8 +1,8 @@
 """lagc: nonconservative Lagrangians compiled to differentiable variational integrators in JAX.
 
 `lagc.load("model.lag")`, `lagc.loads(text)` and `lagc.compile(L=..., K=..., ...)` give a
-`lagc.runtime.System`; `lagc.Samples` is a recorded signal for an input. Everything is imported when
-it is first used.
+`lagc.runtime.System`; `lagc.Samples` is a recorded signal for an input; `lagc.same_bits()` makes
+batches equal to single runs in the last bit too. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lagc.runtime import Samples as Samples
     from lagc.runtime import System as System
     from lagc.runtime import Trajectory as Trajectory
+    from lagc.runtime import same_bits as same_bits
 
 _LAZY = {
     "load": "lagc.loader",
@@ -27,6 +28,7 @@ _LAZY = {
     "Samples": "lagc.runtime",
     "System": "lagc.runtime",
     "Trajectory": "lagc.runtime",
+    "same_bits": "lagc.runtime",
 }
 
 __all__ = ["LagcError", "__version__", *_LAZY]

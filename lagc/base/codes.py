@@ -234,6 +234,11 @@ class Code(Enum):
         "and between 2 and 258 (r = order/2 - 1 interior nodes, 0 to 128).",
     )
     LAG510 = ("command line value", "An option's value cannot be understood.")
+    LAG511 = (
+        "the same bits cannot be had",
+        "`lagc.same_bits()` sets jax up so that members of a batch have the bits they have alone; "
+        "it has to come before anything is computed.",
+    )
     LAG601 = (
         "data cannot be used",
         "A recording is a CSV file with a header: `t`, coordinates (`q`, `r[0]`), velocities "

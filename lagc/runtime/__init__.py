@@ -5,6 +5,7 @@ jax and numpy only; neither sympy nor lark is imported from here.
 
 from __future__ import annotations
 
+from lagc.runtime.bits import same_bits
 from lagc.runtime.nodes import (
     assemble,
     at_all_sites,
@@ -68,6 +69,7 @@ __all__ = [
     "lattice_bands",
     "lattice_vector",
     "neural_term",
+    "same_bits",
     "site_numbers",
     "step",
     "tableau",

@@ -63,6 +63,8 @@ def _host_array(value: Any) -> Any:
         array = np.asarray(value)
     except jax.errors.TracerArrayConversionError:
         return jnp.asarray(value)
+    if array.dtype.kind == "O":  # numbers, traced values or jax arrays among them
+        return jnp.asarray(array.tolist())
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from lagc.runtime.equations import Model, StepData
 from lagc.runtime.linear import inverse
 from lagc.runtime.method import along_nodes
 from lagc.runtime.plan import from_lanes
@@ -150,13 +152,35 @@ def find_levels(
         periods = [0.0 if m is None else m for m in run.system.spec.moduli]
         shape = (-1,) + (1,) * (q.ndim - 1)
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
-    kernel = run.system.kernels.energy
-    energy = call_kernel(run, kernel, angle, v, t, inputs)
-    if shielded:  # outside of the domain of L too
-        good = good & jnp.isfinite(energy)
-        place, speed = filled(good, (angle, v))
-        energy = jnp.where(good, call_kernel(run, kernel, place, speed, t, inputs), jnp.nan)
+    if shielded:
+        x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
+        energy = jnp.where(good, _energies(run.setting.model, x), jnp.nan)
+    else:
+        energy = call_kernel(run, run.system.kernels.energy, angle, v, t, inputs)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
+
+
+def _energies_inside(model: Model, x: StepData) -> jax.Array:
+    """Energies at q, v (in the place of pi): (d, k, *L), t: (k, *L) or ones."""
+    t = jnp.broadcast_to(x.t, x.q.shape[1:])
+    energies: jax.Array = model.call(model.kernels.energy, x.q, x.p, t, x, x.inputs)
+    return energies
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _energies(model: Model, x: StepData) -> jax.Array:
+    """As above, with derivatives zero outside of the domain of L."""
+    return _energies_inside(model, x)
+
+
+@_energies.defjvp
+def _slopes(model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    (x,) = primals
+    energies = _energies(model, x)
+    good = jnp.isfinite(energies)
+    q, v = filled(good, (x.q, x.p))
+    _, slopes = jax.jvp(partial(_energies_inside, model), (x._replace(q=q, p=v),), tangents)
+    return energies, jnp.where(good, slopes, 0)
 
 
 def _exact_mass_inverse(run: Run) -> jax.Array:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from lagc.runtime.fused import LARGEST
 from lagc.runtime.plan import Lanes, StaticPlan
 from lagc.runtime.spec import ModelSpec
+from lagc.runtime.steps import from_blocks, into_blocks
 
 USUAL = 64
 _VECTOR = 8  # portions of whole vectors of the processor
@@ -41,17 +42,13 @@ def in_portions(simulate: Callable[[Lanes], Any], lanes: Lanes, size: int) -> An
     pieces = -(-count // size)
 
     def cut(x: jax.Array) -> jax.Array:
-        missing = pieces * size - count
-        x = jnp.concatenate([x, jnp.repeat(x[..., -1:], missing, axis=-1)], axis=-1)
-        return jnp.moveaxis(x.reshape((*x.shape[:-1], pieces, size)), -2, 0)
+        return jnp.moveaxis(into_blocks(jnp.moveaxis(x, -1, 0), pieces, size), 1, -1)
 
     own = {name: cut(x) for name, x in lanes.arrays.items() if _varies(name, x, count)}
     shared = {name: x for name, x in lanes.arrays.items() if name not in own}
 
     result = jax.lax.map(lambda x: simulate(Lanes((size,), x | shared)), own)
-    return jax.tree_util.tree_map(
-        lambda x: x.reshape((pieces * size, *x.shape[2:]))[:count], result
-    )
+    return jax.tree_util.tree_map(lambda x: from_blocks(x, count), result)
 
 
 def _varies(name: str, x: jax.Array, count: int) -> bool:

@@ -345,6 +345,6 @@ def into_blocks(x: Array, blocks: int, size: int) -> Array:
     return x.reshape((blocks, size, *x.shape[1:]))
 
 
-def from_blocks(x: Array, steps: int) -> Array:
-    """(blocks, size, ...) to (steps, ...), without the repeated ones."""
-    return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))[:steps]
+def from_blocks(x: Array, count: int) -> Array:
+    """(blocks, size, ...) to (N, ...), without the repeated ones."""
+    return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))[:count]

@@ -1,5 +1,5 @@
-"""What `test_ensembles` runs in a process where the compiler does not fuse a*b + c: a trajectory in
-a batch is the one it would be alone, to the last bit.
+"""What `test_ensembles` runs in a process of its own, after `same_bits`: a trajectory in a batch is
+the one it would be alone, to the last bit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ import lagc
 from tests.conftest import EXAMPLES
 
 RELATIVISTIC = "-sqrt(1 - q'^2) - 1/2*k*q^2"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _same_bits() -> None:
+    lagc.same_bits()
 
 
 @cache

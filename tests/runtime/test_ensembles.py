@@ -1,8 +1,5 @@
-"""Batches: the same trajectories as one by one.
-
-Bitwise, as long as the compiler does not fuse a*b + c into one rounding, which XLA:CPU does here in
-one program and there in another; `ensembles` is therefore run without instructions that could.
-With them, members agree to round-off.
+"""Batches: the same trajectories as one by one, bitwise after `lagc.same_bits()`, which must come
+first of all and so has a process of its own (`ensembles`); to round-off without it.
 """
 
 from __future__ import annotations
@@ -13,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,13 +27,20 @@ def test_bitwise() -> None:
     done = subprocess.run(
         [*command, "tests/runtime/ensembles.py"],
         cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": "--xla_cpu_max_isa=AVX"},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "passed" in done.stdout and "skipped" not in done.stdout
+
+
+def test_bits_once_jax_has_started() -> None:
+    np.asarray(jnp.ones(3) + 1)
+    before = os.environ.get("XLA_FLAGS")
+    with pytest.raises(lagc.LagcError, match=r"LAG511.*already"):
+        lagc.same_bits()
+    assert os.environ.get("XLA_FLAGS", "") == (before or "")
 
 
 @pytest.mark.parametrize("run", [ensembles.dust, ensembles.pendula])
