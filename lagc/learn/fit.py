@@ -1,10 +1,10 @@
 """Recordings to coefficients: nonlinear least squares through the variational integrator.
 
-Stages: hold what the data can never see (`gauge`); follow the data over a growing horizon, so that
-a long oscillating record does not trap the search (`horizon`); estimate the noise of each channel
-from its residuals and refine, with steps short enough that discretisation does not show (`refine`);
-hold what the data turned out not to see; standard errors and Student-t intervals from the
-sensitivities.
+Stages: hold what the data can never see (`gauge`); start from a regression that integrates nothing
+(`regression`) or, where that misleads, follow the data over a growing horizon (`horizon`); estimate
+the noise of each channel from its residuals and refine, with steps short enough that discretisation
+does not show (`refine`); hold what the data turned out not to see; standard errors and Student-t
+intervals from the sensitivities.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from lagc.learn.gauge import (
     representatives,
     structural_null_space,
 )
-from lagc.learn.horizon import Grown, grow
+from lagc.learn.horizon import Grown, grow, whole
 from lagc.learn.intervals import estimate
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.noise import Noise
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.refine import Refined, discretisation_error, refine, with_enough_substeps
+from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
 from lagc.learn.sensitivity import gather
 from lagc.learn.starting import (
@@ -80,8 +81,7 @@ def fit(
             f"{setting.count} observed values cannot determine {setting.free.sum()} unknowns",
             help="give more rows, or hold coefficients (`--fix`)",
         )
-    progress(Progress("fit", 1, _STAGES, "growing horizon"))
-    grown = grow(setting, problem.start, problem.channels, progress)
+    grown = _near(problem, setting, progress)
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
     refined, follows = _refined(problem, grown)
     progress(Progress("fit", 3, _STAGES, "intervals"))
@@ -205,6 +205,18 @@ def _hold_structural(problem: _Problem) -> tuple[Setting, list[Held]]:
     if found is None or found.shape[1] == setting.free.sum():
         return setting, []  # no finite trajectory here: left to the checks at the solution
     return _hold(setting, found)
+
+
+def _near(problem: _Problem, setting: Setting, progress: Callback) -> Grown:
+    """Unknowns that follow the data: by regression, and where that misleads by following the data
+    over a growing horizon, so that a long oscillating record does not trap the search."""
+    progress(Progress("fit", 1, _STAGES, "regression"))
+    start = regress(setting, problem.start)
+    near = None if start is None else whole(setting, start, problem.channels)
+    if near is not None:
+        return near
+    progress(Progress("fit", 1, _STAGES, "growing horizon"))
+    return grow(setting, problem.start, problem.channels, progress)
 
 
 def _refined(problem: _Problem, grown: Grown) -> tuple[Refined, bool]:

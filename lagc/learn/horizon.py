@@ -33,12 +33,22 @@ class Grown:
     notes: tuple[str, ...]
 
 
+def whole(setting: Setting, x: np.ndarray, channels: Channels) -> Grown | None:
+    """All rows at once, from a start that is thought to be near; None if its end does not follow
+    the data."""
+    current = replace(setting, sigma=channels.sizes).rescaled(x)
+    found = search(current, x, rough=True)
+    if found is None or _misfit(current, found.x) >= _FOLLOWS:
+        return None
+    return Grown(current, found.x, True, ())
+
+
 def grow(setting: Setting, x: np.ndarray, channels: Channels, progress: Callback) -> Grown:
     """Fit the first rows, then more and more; LAG602 if not even the first rows can be computed."""
     best: tuple[float, Setting, np.ndarray] | None = None
     for factor in _SLOWER:
         reached, end = _climb(replace(setting, sigma=channels.sizes), x, factor, progress)
-        misfit = float(np.sqrt(np.mean(reached.whitened(end) ** 2)))
+        misfit = _misfit(reached, end)
         # A horizon that was not reached is worse than any misfit.
         misfit += (setting.horizon - reached.horizon) / setting.horizon * 1e3
         if best is None or misfit < best[0]:
@@ -81,6 +91,11 @@ def _climb(
         current, x, horizon, failures = candidate, found.x, longer, 0
         progress(Progress("horizon", horizon, total, f"{horizon} of {total} rows"))
     return current, x
+
+
+def _misfit(setting: Setting, x: np.ndarray) -> float:
+    """The rms residual over the horizon, as a part of the spread of the channels."""
+    return float(np.sqrt(np.mean(setting.whitened(x) ** 2)))
 
 
 def _first_horizon(setting: Setting) -> int:
