@@ -17,8 +17,11 @@ from lagc.cli import common
 if TYPE_CHECKING:
     from lagc.learn.fit_result import FitResult
     from lagc.learn.progress import Callback
+    from lagc.learn.selection import Selection
     from lagc.learn.train_options import TrainReport
     from lagc.runtime import System
+
+_SHOWN = 8  # models compared
 
 
 @click.command("fit")
@@ -35,6 +38,12 @@ if TYPE_CHECKING:
     "--guess", "guesses", multiple=True, metavar="NAME=VALUE", help="Where the search starts."
 )
 @click.option("--order", type=int, default=6, metavar="P", help="Order of accuracy (6).")
+@click.option(
+    "--select",
+    "selecting",
+    is_flag=True,
+    help="Leave out the terms that the data do not ask for, of those whose bounds admit zero.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def fit_command(
     model: str,
@@ -42,6 +51,7 @@ def fit_command(
     fixed: tuple[str, ...],
     guesses: tuple[str, ...],
     order: int,
+    selecting: bool,
     as_json: bool,
 ) -> int:
     """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
@@ -57,18 +67,25 @@ def fit_command(
     system = common.load_model(model)
     from lagc.learn.data import read_recordings
     from lagc.learn.fit import fit
+    from lagc.learn.selection import select
 
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
     held = _held(system, fixed)
     guess = common.assignments(guesses, "--guess")
+    options: dict[str, Any] = {"fixed": held, "guess": guess, "r": order // 2 - 1}
+    selection = None
     with _progress("fitting") as progress:
-        result = fit(
-            system, recordings, fixed=held, guess=guess, r=order // 2 - 1, progress=progress
-        )
+        if selecting:
+            selection = select(system, recordings, **options, progress=progress)
+            result = selection.result
+        else:
+            result = fit(system, recordings, **options, progress=progress)
     if as_json:
-        common.print_json(result.as_json())
-    else:
-        _print_fit(result)
+        common.print_json((selection or result).as_json())
+        return 0 if result.converged else common.EXIT_NUMERICAL
+    _print_fit(result)
+    if selection:
+        _print_candidates(selection)
     return 0 if result.converged else common.EXIT_NUMERICAL
 
 
@@ -112,12 +129,25 @@ def _print_fit(result: FitResult) -> None:
         [table],
         [
             f"{result.observations} observations, rms residuals: {residuals}",
+            f"AIC {result.aic:.6g}, BIC {result.bic:.6g}",
             f"order {result.order}, integration steps between two rows: {result.substeps}",
             *(f"gauge: {sentence}" for sentence in result.gauge),
             *(f"note: {sentence}" for sentence in result.notes),
             "converged" if result.converged else "NOT CONVERGED: do not trust the intervals",
         ],
     )
+
+
+def _print_candidates(selection: Selection) -> None:
+    from rich.table import Table
+
+    table = Table("left out", "BIC less the best", title="models compared")
+    best = selection.candidates[0].bic
+    for candidate in selection.candidates[:_SHOWN]:
+        behind = f"{candidate.bic - best:.3g}" if candidate.converged else "did not converge"
+        table.add_row(", ".join(sorted(candidate.without)) or "nothing", behind)
+    more = len(selection.candidates) - _SHOWN
+    _print_tables([table], [f"and {more} more"] if more > 0 else [])
 
 
 def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]:

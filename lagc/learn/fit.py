@@ -10,42 +10,29 @@ intervals from the sensitivities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.data import Recording, check_recording
+from lagc.learn.data import Recording
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
 from lagc.learn.gauge import (
     Gauge,
     Held,
     describe,
     null_space,
-    representatives,
     structural_null_space,
 )
 from lagc.learn.horizon import Grown, grow, whole
 from lagc.learn.intervals import estimate
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.noise import Noise
+from lagc.learn.problem import Problem, check, hold, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
-from lagc.learn.refine import Refined, discretisation_error, refine, with_enough_substeps
+from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
-from lagc.learn.sensitivity import gather
-from lagc.learn.starting import (
-    Channels,
-    coefficient_sizes,
-    observed_channels,
-    starting_coefficients,
-    starting_states,
-    state_sizes,
-)
-from lagc.runtime.arguments import check_steps
-from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
 _STAGES = 4
@@ -71,10 +58,10 @@ def fit(
     and a note; in the second case without intervals.
     """
     fixed, guess = dict(fixed or {}), dict(guess or {})
-    _check(system, recordings, r)
-    problem = _Problem.of(system, recordings, fixed, guess, r)
+    check(system, recordings, r)
+    problem = Problem.of(system, recordings, fixed, guess, r)
     progress(Progress("fit", 0, _STAGES, "gauge"))
-    setting, held = _hold_structural(problem)
+    setting, held = hold_structural(problem)
     if setting.count <= setting.free.sum():
         raise fail(
             Code.LAG601,
@@ -94,120 +81,7 @@ def fit(
     return result
 
 
-def _check(system: System, recordings: Sequence[Recording], r: int) -> None:
-    spec = system.spec
-    if jnp.asarray(0.0).dtype != np.float64:
-        raise fail(
-            Code.LAG602,
-            "a fit needs double precision, and jax is in 32-bit mode",
-            help='call jax.config.update("jax_enable_x64", True) before anything else',
-        )
-    if spec.neural:
-        raise fail(Code.LAG601, "models with neural terms are not supported by fit yet")
-    if not spec.coefficients:
-        raise fail(Code.LAG601, f"`{spec.name}` has no coefficients to fit")
-    if not recordings:
-        raise fail(Code.LAG601, "there is no recording to fit to")
-    check_steps(1, r)
-    for recording in recordings:
-        check_recording(recording, spec)
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Start and setting of a fit before anything is held but what the caller fixed."""
-
-    recordings: Sequence[Recording]
-    setting: Setting
-    start: np.ndarray
-    channels: Channels
-    fixed: tuple[str, ...]
-    labels: tuple[str, ...]
-
-    @classmethod
-    def of(
-        cls,
-        system: System,
-        recordings: Sequence[Recording],
-        fixed: Mapping[str, float],
-        guess: Mapping[str, float],
-        r: int,
-    ) -> _Problem:
-        """Gather the data, and start from the model's values and the first observations."""
-        spec = system.spec
-        observations = gather(recordings, spec)
-        channels = observed_channels(observations, spec)
-        values = starting_coefficients(spec, fixed, guess)
-        states = starting_states(system, observations, values)
-        names = [c.name for c in spec.coefficients]
-        of_states = state_sizes(observations, channels, states).reshape(-1)
-        sizes = np.concatenate([coefficient_sizes(spec, values), of_states])
-        unbounded = np.full(states.size, np.inf)
-        low = [-np.inf if c.lower is None else c.lower for c in spec.coefficients]
-        high = [np.inf if c.upper is None else c.upper for c in spec.coefficients]
-        setting = Setting(
-            system=system,
-            observations=observations,
-            r=r,
-            substeps=1,
-            first_sizes=sizes,
-            sizes=sizes,
-            lower=np.concatenate([low, -unbounded]),
-            upper=np.concatenate([high, unbounded]),
-            free=np.concatenate([[n not in fixed for n in names], np.ones(states.size, bool)]),
-            sigma=channels.sizes,
-            horizon=observations.rows,
-        )
-        start = np.concatenate([[values[n] for n in names], states.reshape(-1)])
-        return cls(recordings, setting, start, channels, tuple(fixed), _labels(spec, recordings))
-
-
-def _labels(spec: ModelSpec, recordings: Sequence[Recording]) -> tuple[str, ...]:
-    """A name for each unknown, initial values with their recording where there are several."""
-    names = [c.name for c in spec.coefficients]
-    for recording in recordings:
-        where = f" in {recording.name}" if len(recordings) > 1 else ""
-        names += [f"the initial {s}{where}" for s in (*spec.labels, *spec.velocity_labels)]
-    return tuple(names)
-
-
-def _hold(setting: Setting, null: np.ndarray) -> tuple[Setting, list[Held]]:
-    """Take one unknown out of the search for each null direction of the free ones."""
-    free = np.flatnonzero(setting.free)
-    chosen = []
-    for held in representatives(null, int(setting.free[: setting.coefficients].sum())):
-        direction = np.zeros(setting.free.size)
-        direction[free] = held.direction
-        chosen.append(Held(int(free[held.index]), direction))
-    remaining = setting.free.copy()
-    remaining[[h.index for h in chosen]] = False
-    return replace(setting, free=remaining), chosen
-
-
-def _hold_structural(problem: _Problem) -> tuple[Setting, list[Held]]:
-    """Hold what no data of these channels can fix: the null space at generic points.
-
-    The start itself may be special (a coefficient zero, a state at rest), so the least deficient of
-    several points scattered around it counts.
-    """
-    setting = with_enough_substeps(problem.setting, problem.start, problem.channels)
-    generator = np.random.default_rng(0)
-    found: np.ndarray | None = None
-    for _ in range(3):
-        x = problem.start.copy()
-        moved = x + setting.sizes * generator.uniform(0.05, 0.3, x.size)
-        x = np.where(setting.free & (moved < setting.upper), moved, x)
-        at_point = setting.rescaled(x)
-        _, matrix = at_point.whitened_and_sensitivity(x)
-        null = structural_null_space(matrix[:, setting.free])
-        if found is None or null.shape[1] < found.shape[1]:
-            found = null
-    if found is None or found.shape[1] == setting.free.sum():
-        return setting, []  # no finite trajectory here: left to the checks at the solution
-    return _hold(setting, found)
-
-
-def _near(problem: _Problem, setting: Setting, progress: Callback) -> Grown:
+def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     """Unknowns that follow the data: by regression, and where that misleads by following the data
     over a growing horizon, so that a long oscillating record does not trap the search."""
     progress(Progress("fit", 1, _STAGES, "regression"))
@@ -219,7 +93,7 @@ def _near(problem: _Problem, setting: Setting, progress: Callback) -> Grown:
     return grow(setting, problem.start, problem.channels, progress)
 
 
-def _refined(problem: _Problem, grown: Grown) -> tuple[Refined, bool]:
+def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:
     """The last stage of the search, and whether its end follows the data.
 
     Far from the data, neither the levels of noise nor the sensitivities mean anything, and looking
@@ -236,7 +110,7 @@ def _refined(problem: _Problem, grown: Grown) -> tuple[Refined, bool]:
     return refined, not Residuals.of(refined.setting, refined.x, channels).poor()
 
 
-def _hold_unseen(problem: _Problem, refined: Refined) -> tuple[Refined, list[Held]]:
+def _hold_unseen(problem: Problem, refined: Refined) -> tuple[Refined, list[Held]]:
     """Hold what these data turn out not to see, at its starting value, and refine again."""
     unseen: list[Held] = []
     for _ in range(refined.setting.coefficients):
@@ -248,7 +122,7 @@ def _hold_unseen(problem: _Problem, refined: Refined) -> tuple[Refined, list[Hel
             null = null_space(free, tolerance=_UNSEEN)
         if null.shape[1] == 0 or null.shape[1] == free.shape[1]:
             break
-        setting, chosen = _hold(setting, null)
+        setting, chosen = hold(setting, null)
         unseen += chosen
         x = refined.x
         for held in chosen:
@@ -273,7 +147,7 @@ def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> n
     return result
 
 
-def _why(problem: _Problem, setting: Setting, held: Sequence[Held]) -> dict[int, Gauge]:
+def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, Gauge]:
     """The reason for each unknown held, in words."""
     values = dict(zip(problem.labels, problem.start, strict=True))
     names = problem.labels[: setting.coefficients]
@@ -282,7 +156,7 @@ def _why(problem: _Problem, setting: Setting, held: Sequence[Held]) -> dict[int,
 
 
 def _result(
-    problem: _Problem, grown: Grown, refined: Refined, held: Sequence[Held], follows: bool
+    problem: Problem, grown: Grown, refined: Refined, held: Sequence[Held], follows: bool
 ) -> FitResult:
     setting, x = refined.setting, refined.x
     spec = setting.system.spec
@@ -293,6 +167,7 @@ def _result(
     if follows:
         notes += _bound_notes(setting, x, estimates, problem.labels)
     notes += residuals.notes()
+    aic, bic = residuals.criteria(int(setting.free.sum()))
     k, d = setting.coefficients, spec.dof
     state_labels = (*spec.labels, *spec.velocity_labels)
     states = []
@@ -305,6 +180,8 @@ def _result(
         converged=refined.converged and grown.complete and follows,
         observations=setting.count,
         residual_rms=residuals.rms(),
+        aic=aic,
+        bic=bic,
         gauge=tuple(why[index].sentence for index in sorted(why)),
         coefficients=dict(zip((c.name for c in spec.coefficients), estimates, strict=False)),
         initial_states=tuple(states),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,16 +50,19 @@ class InitialState:
 class FitResult:
     """The outcome of `fit`, in model units.
 
-    residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; gauge: what the data do not fix, in
-    words, one sentence for each value held; fixed: the names the caller held; substeps: integration
-    steps between two observations; discretisation_error: by channel, its rms as estimated by
-    halving the step.
+    residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; aic, bic: information criteria, to
+    compare models fitted to the same data (infinite where the model loses them); gauge: what the
+    data do not fix, in words, one sentence for each value held; fixed: the names the caller held;
+    substeps: integration steps between two observations; discretisation_error: by channel, its rms
+    as estimated by halving the step.
     """
 
     model: str
     converged: bool
     observations: int
     residual_rms: dict[str, float]
+    aic: float
+    bic: float
     gauge: tuple[str, ...]
     coefficients: dict[str, Estimate]
     initial_states: tuple[InitialState, ...]
@@ -80,6 +84,8 @@ class FitResult:
             "converged": self.converged,
             "observations": self.observations,
             "residual_rms": self.residual_rms,
+            "aic": self.aic if math.isfinite(self.aic) else None,
+            "bic": self.bic if math.isfinite(self.bic) else None,
             "gauge": list(self.gauge),
             "coefficients": {name: e.as_json() for name, e in self.coefficients.items()},
             "initial_states": [state.as_json() for state in self.initial_states],

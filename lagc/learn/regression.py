@@ -11,10 +11,10 @@ Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -50,23 +50,61 @@ class _Path:
 def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     """The unknowns (n,) with the free coefficients by regression and initial states from the
     smoothed paths; None where positions were not observed, or in too few rows."""
-    data, spec, k = setting.observations, setting.system.spec, setting.coefficients
-    paths = [_smoothed(data, index, spec) for index in range(len(data.times))]
-    free = np.flatnonzero(setting.free[:k])
-    if spec.lattice is not None or free.size == 0:
+    regression = _Regression.of(setting, start)
+    found = None if regression is None else regression.solved()
+    if regression is None or found is None:
         return None
-    recordings, states = [], []
-    for path in paths:
-        if path is None:
-            return None
-        slopes, bumps = _windows(path.t)
-        recordings.append((path.t, path.q, path.v, path.p, path.inputs, slopes, bumps))
-        states.append((path.q[0], path.v[0]))
-    values = _Regression(setting, recordings, free, start[:k]).solved()
-    if values is None:
-        return None
-    initial = np.where(setting.free[k:], np.array(states).reshape(-1), start[k:])
-    return np.concatenate([values, initial])
+    k = setting.coefficients
+    states = np.array([(q[0], v[0]) for _, q, v, *_ in regression.recordings]).reshape(-1)
+    initial = np.where(setting.free[k:], states, start[k:])
+    return np.concatenate([found.values, initial])
+
+
+def elimination_order(
+    setting: Setting, start: np.ndarray, candidates: Sequence[int]
+) -> tuple[int, ...]:
+    """The indices of the free coefficients among `candidates`, in the order in which they can best
+    be left out: each time the one that is smallest in units of its standard error. Shorter where
+    the regression finds no values."""
+    order: list[int] = []
+    regression = _Regression.of(setting, start)
+    while regression is not None:
+        found = regression.solved()
+        left = [i for i in regression.free.tolist() if i in candidates]
+        if found is None or not left:
+            break
+        ratio = dict(zip(regression.free.tolist(), found.ratios, strict=True))
+        weakest = min(left, key=lambda i: ratio[i])
+        order.append(weakest)
+        values = found.values.copy()
+        values[weakest] = 0.0
+        free = regression.free[regression.free != weakest]
+        regression = replace(regression, free=free, start=values) if free.size else None
+    return tuple(order)
+
+
+def exchanges(
+    setting: Setting, start: np.ndarray, kept: Sequence[int], left_out: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Pairs of a coefficient that is kept and one left out, those first whose exchange leaves the
+    smallest residual in the regression; start: (n,), with what is left out at zero."""
+    regression = _Regression.of(setting, start)
+    if regression is None:
+        return []
+    free = np.setdiff1d(regression.free, left_out)
+    reference = replace(regression, free=free).solved()
+    if reference is None:
+        return []
+    costs: dict[tuple[int, int], float] = {}
+    for out in kept:
+        for into in left_out:
+            values = start[: setting.coefficients].copy()
+            values[out] = 0.0
+            support = np.append(free[free != out], into)
+            found = replace(regression, free=support, start=values).solved(reference.scales)
+            if found is not None:
+                costs[out, into] = found.cost
+    return sorted(costs, key=lambda pair: costs[pair])
 
 
 def _smoothed(data: Observations, index: int, spec: ModelSpec) -> _Path | None:
@@ -173,6 +211,16 @@ _residuals = jax.jit(_equations, static_argnums=0)
 _slopes = jax.jit(jax.jacfwd(_equations, argnums=1), static_argnums=0)
 
 
+class _Found(NamedTuple):
+    """All coefficients (k,), how many standard errors each of the free ones is from zero, what the
+    groups of equations were divided by, and half the sum of squares."""
+
+    values: np.ndarray
+    ratios: np.ndarray
+    scales: list[float]
+    cost: float
+
+
 @dataclass(frozen=True, eq=False)
 class _Regression:
     """The equations of all recordings; `scales` of the groups say what their residuals weigh."""
@@ -181,6 +229,21 @@ class _Regression:
     recordings: list[Arrays]
     free: np.ndarray
     start: np.ndarray
+
+    @classmethod
+    def of(cls, setting: Setting, start: np.ndarray) -> _Regression | None:
+        """None where there is nothing to regress, or no smooth path to do it on."""
+        data, spec, k = setting.observations, setting.system.spec, setting.coefficients
+        free = np.flatnonzero(setting.free[:k])
+        if spec.lattice is not None or free.size == 0:
+            return None
+        recordings: list[Arrays] = []
+        for index in range(len(data.times)):
+            path = _smoothed(data, index, spec)
+            if path is None:
+                return None
+            recordings.append((path.t, path.q, path.v, path.p, path.inputs, *_windows(path.t)))
+        return cls(setting, recordings, free, start[:k])
 
     def full(self, u: np.ndarray) -> np.ndarray:
         """All coefficients (k,) from the free ones in units of their sizes."""
@@ -200,17 +263,19 @@ class _Regression:
         of_each = [_slopes(self.setting.system, values, r) for r in self.recordings]
         return [np.concatenate(parts)[:, self.free] * sizes for parts in zip(*of_each, strict=True)]
 
-    def solved(self) -> np.ndarray | None:
-        """All coefficients (k,) in the sense of least squares, or None where there are none.
+    def solved(self, scales: list[float] | None = None) -> _Found | None:
+        """The values in the sense of least squares, or None where there are none.
 
-        Equations of a kind weigh as much as their residuals turn out small.
+        Equations of a kind weigh as much as their residuals turn out small, unless `scales` says
+        how much.
         """
         free, setting = self.free, self.setting
         sizes = setting.sizes[free]
         bounds = setting.lower[free] / sizes, setting.upper[free] / sizes
         u = np.clip(self.start[free] / sizes, *bounds)
-        scales = [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
-        for _ in range(_REWEIGHTED):
+        given = scales is not None
+        scales = scales or [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
+        for _ in range(1 if given else _REWEIGHTED):
             value = partial(self._weighed, self.residuals, scales)
             slope = partial(self._weighed, self.slopes, scales)
             if not (np.isfinite(value(u)).all() and np.isfinite(slope(u)).all()):
@@ -219,11 +284,14 @@ class _Regression:
                 value, u, slope, bounds=bounds, x_scale="jac", max_nfev=100
             )
             u = found.x
+            if given:
+                break
             scales = [
                 max(float(np.sqrt(np.mean(group**2))), 1e-12 * scale)
                 for group, scale in zip(self.residuals(u), scales, strict=True)
             ]
-        return self.full(u)
+        matrix = self._weighed(self.slopes, scales, u)
+        return _Found(self.full(u), _ratios(u, matrix), scales, float(found.cost))
 
     @staticmethod
     def _weighed(
@@ -231,3 +299,11 @@ class _Regression:
     ) -> np.ndarray:
         parts = zip(function(u), scales, strict=True)
         return np.concatenate([group / scale for group, scale in parts])
+
+
+def _ratios(u: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """|u| over its standard error, for residuals of unit size: (free,)."""
+    _, singular, directions = np.linalg.svd(matrix, full_matrices=False)
+    floor = np.finfo(float).eps * max(float(singular.max()), np.finfo(float).tiny)
+    errors = np.linalg.norm(directions / np.maximum(singular, floor)[:, None], axis=0)
+    return np.asarray(np.abs(u) / errors)

@@ -14,6 +14,7 @@ _CORRELATED = 0.5
 _POOR = 0.2  # part of the spread of a channel
 _HOPELESS = 0.7  # no more than this can pass for noise
 _STRUCTURE = 0.3  # autocorrelation that residuals this large must not have
+_ROUND_OFF = 1e-10  # part of the spread below which residuals say nothing
 _MOST_LAGS = 20
 _FEWEST_PAIRS = 20
 
@@ -38,6 +39,19 @@ class Residuals:
         """By channel, and `overall`."""
         result = {name: _rms(self.values[:, :, mask]) for name, mask in self._groups()}
         return {**result, "overall": _rms(self.values)}
+
+    def criteria(self, unknowns: int) -> tuple[float, float]:
+        """Akaike's and Schwarz's criteria, AIC and BIC, of normal noise with a level of its own in
+        each channel, the levels counted among the unknowns; comparable for the same data only."""
+        deviance, observed, levels = 0.0, 0, 0
+        for _, mask in self._groups():
+            values = self.values[:, :, mask]
+            count = int((~np.isnan(values)).sum())
+            size = max(_rms(values), _ROUND_OFF * float(self.channels.sizes[mask][0]))
+            deviance += count * (np.log(2 * np.pi * size**2) + 1)
+            observed, levels = observed + count, levels + (count > 0)
+        parameters = unknowns + levels
+        return deviance + 2 * parameters, deviance + np.log(max(observed, 1)) * parameters
 
     def poor(self) -> dict[str, float]:
         """The channels that the model does not follow, with residual over spread.

@@ -1,0 +1,162 @@
+"""What a fit starts from: data, unknowns and their sizes, and what no data of this kind can see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.learn.data import Recording, check_recording
+from lagc.learn.gauge import Held, representatives, structural_null_space
+from lagc.learn.least_squares import Setting
+from lagc.learn.refine import with_enough_substeps
+from lagc.learn.sensitivity import gather
+from lagc.learn.starting import (
+    Channels,
+    coefficient_sizes,
+    observed_channels,
+    starting_coefficients,
+    starting_states,
+    state_sizes,
+)
+from lagc.learn.structure import acceleration_sensitivity
+from lagc.runtime.arguments import check_steps
+from lagc.runtime.spec import ModelSpec
+from lagc.runtime.system import System
+
+_GENERIC_POINTS = 3
+
+
+def check(system: System, recordings: Sequence[Recording], r: int) -> None:
+    spec = system.spec
+    if jnp.asarray(0.0).dtype != np.float64:
+        raise fail(
+            Code.LAG602,
+            "a fit needs double precision, and jax is in 32-bit mode",
+            help='call jax.config.update("jax_enable_x64", True) before anything else',
+        )
+    if spec.neural:
+        raise fail(Code.LAG601, "models with neural terms are not supported by fit yet")
+    if not spec.coefficients:
+        raise fail(Code.LAG601, f"`{spec.name}` has no coefficients to fit")
+    if not recordings:
+        raise fail(Code.LAG601, "there is no recording to fit to")
+    check_steps(1, r)
+    for recording in recordings:
+        check_recording(recording, spec)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Start and setting of a fit before anything is held but what the caller fixed."""
+
+    recordings: Sequence[Recording]
+    setting: Setting
+    start: np.ndarray
+    channels: Channels
+    fixed: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        system: System,
+        recordings: Sequence[Recording],
+        fixed: Mapping[str, float],
+        guess: Mapping[str, float],
+        r: int,
+    ) -> Problem:
+        """Gather the data, and start from the model's values and the first observations."""
+        spec = system.spec
+        observations = gather(recordings, spec)
+        channels = observed_channels(observations, spec)
+        values = starting_coefficients(spec, fixed, guess)
+        states = starting_states(system, observations, values)
+        names = [c.name for c in spec.coefficients]
+        of_states = state_sizes(observations, channels, states).reshape(-1)
+        sizes = np.concatenate([coefficient_sizes(spec, values), of_states])
+        unbounded = np.full(states.size, np.inf)
+        low = [-np.inf if c.lower is None else c.lower for c in spec.coefficients]
+        high = [np.inf if c.upper is None else c.upper for c in spec.coefficients]
+        setting = Setting(
+            system=system,
+            observations=observations,
+            r=r,
+            substeps=1,
+            first_sizes=sizes,
+            sizes=sizes,
+            lower=np.concatenate([low, -unbounded]),
+            upper=np.concatenate([high, unbounded]),
+            free=np.concatenate([[n not in fixed for n in names], np.ones(states.size, bool)]),
+            sigma=channels.sizes,
+            horizon=observations.rows,
+        )
+        start = np.concatenate([[values[n] for n in names], states.reshape(-1)])
+        return cls(recordings, setting, start, channels, tuple(fixed), _labels(spec, recordings))
+
+
+def _labels(spec: ModelSpec, recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """A name for each unknown, initial values with their recording where there are several."""
+    names = [c.name for c in spec.coefficients]
+    for recording in recordings:
+        where = f" in {recording.name}" if len(recordings) > 1 else ""
+        names += [f"the initial {s}{where}" for s in (*spec.labels, *spec.velocity_labels)]
+    return tuple(names)
+
+
+def hold(setting: Setting, null: np.ndarray) -> tuple[Setting, list[Held]]:
+    """Take one unknown out of the search for each null direction of the free ones."""
+    free = np.flatnonzero(setting.free)
+    chosen = []
+    for held in representatives(null, int(setting.free[: setting.coefficients].sum())):
+        direction = np.zeros(setting.free.size)
+        direction[free] = held.direction
+        chosen.append(Held(int(free[held.index]), direction))
+    remaining = setting.free.copy()
+    remaining[[h.index for h in chosen]] = False
+    return replace(setting, free=remaining), chosen
+
+
+def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
+    """Hold what no data of these channels can fix: the null space at generic points.
+
+    The start itself may be special (a coefficient zero, a state at rest), so the least deficient of
+    several points scattered around it counts. Where all positions are observed the equations of
+    motion say it; elsewhere, trajectories do.
+    """
+    setting = with_enough_substeps(problem.setting, problem.start, problem.channels)
+    generator = np.random.default_rng(0)
+    k = setting.coefficients
+    seen = setting.observations.seen[:, :, 0].any(axis=1).all()
+    found: np.ndarray | None = None
+    for _ in range(_GENERIC_POINTS):
+        x = problem.start.copy()
+        moved = x + setting.sizes * generator.uniform(0.05, 0.3, x.size)
+        x = np.where(setting.free & (moved < setting.upper), moved, x)
+        if seen and setting.system.spec.lattice is None:
+            null = _unseen_coefficients(setting, x[:k], generator)
+        else:
+            _, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
+            null = structural_null_space(matrix[:, setting.free])
+        if found is None or null.shape[1] < found.shape[1]:
+            found = null
+    if found is None or found.shape[1] == setting.free.sum():
+        return setting, []  # no finite trajectory here: left to the checks at the solution
+    return hold(setting, found)
+
+
+def _unseen_coefficients(
+    setting: Setting, values: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Null directions (free, n) that move coefficients alone, in relative coordinates."""
+    k = setting.coefficients
+    free = setting.free[:k]
+    sizes = np.maximum(np.abs(values), 1e-2 * setting.first_sizes[:k])
+    rows = acceleration_sensitivity(setting.system, setting.observations, values, generator)
+    null = structural_null_space((rows * sizes)[:, free])
+    states = np.zeros((int(setting.free[k:].sum()), null.shape[1]))
+    return np.concatenate([null, states])

@@ -1,0 +1,75 @@
+"""Which combinations of coefficients no recording can fix, whatever it shows.
+
+Where all positions are observed, a recording knows the acceleration as a function of (q, v, t, u),
+and with the momenta that of pi(q, v, t): what changes neither is a gauge. It is the null space of
+the Jacobian of both by the coefficients at many random points, exact to round-off, since nothing is
+integrated. Source: the equations of motion d/dt b = a.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lagc.learn.sensitivity import Observations
+from lagc.runtime.system import System
+
+_POINTS = 64  # and as many again as there are coefficients
+
+
+def acceleration_sensitivity(
+    system: System, data: Observations, coefficients: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Derivatives (m, k) of accelerations, and of momenta where observed, by the coefficients (k,)
+    at random states of the size of those observed; rows that are not finite are left out."""
+    spec = system.spec
+    count = _POINTS + len(spec.coefficients)
+    values = data.values.reshape(-1, 3, spec.dof)
+    middle, spread = np.zeros((2, spec.dof)), np.ones((2, spec.dof))
+    duration = float(np.ptp(data.times)) or 1.0
+    for d in range(spec.dof):
+        q, v = (x[np.isfinite(x)] for x in (values[:, 0, d], values[:, 1, d]))
+        middle[0, d], spread[0, d] = np.mean(q), np.std(q) or 1.0
+        spread[1, d] = np.std(v) if v.size else 6 * spread[0, d] / duration
+    state = middle[..., None] + spread[..., None] * generator.normal(size=(2, spec.dof, count))
+    t = generator.uniform(data.times.min(), data.times.max(), size=count)
+    inputs = {
+        name: np.mean(u) + (np.std(u) or 1.0) * generator.normal(size=count)
+        for name, u in data.inputs.items()
+    }
+    accelerations, momenta = _slopes(system, jnp.asarray(coefficients), *state, t, inputs)
+    parts = [np.asarray(accelerations).reshape(-1, coefficients.size)]
+    observed = data.seen[:, :, 2].any(axis=(0, 1))
+    parts += list(np.asarray(momenta)[observed])
+    rows = np.concatenate(parts)
+    return rows[np.isfinite(rows).all(axis=1)]
+
+
+@partial(jax.jit, static_argnums=0)
+def _slopes(
+    system: System,
+    coefficients: jax.Array,
+    q: jax.Array,
+    v: jax.Array,
+    t: jax.Array,
+    inputs: dict[str, jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    """By the coefficients, of q'' and pi: (dof, m, k) each."""
+    names = [c.name for c in system.spec.coefficients]
+
+    def motion(coefficients: jax.Array) -> tuple[jax.Array, jax.Array]:
+        c = {name: coefficients[i] for i, name in enumerate(names)}
+        kernels = system.kernels
+        a, b = kernels.forces(q, v, t, c, inputs, {})
+        *_, b_q, b_v = kernels.blocks(q, v, t, c, inputs, {})
+        _, b_t = jax.jvp(
+            lambda t: kernels.momentum(q, v, t, c, inputs, {}), (t,), (jnp.ones_like(t),)
+        )
+        force = a - jnp.sum(b_q * v[None], axis=1) - b_t
+        mass = jnp.moveaxis(b_v, -1, 0)
+        return jnp.linalg.solve(mass, force.T[..., None])[..., 0].T, b
+
+    return jax.jacfwd(motion)(coefficients)
