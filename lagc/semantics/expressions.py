@@ -174,6 +174,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG206,
                 f"`{node.base.span.text}` is a scalar and has no components",
                 node.span,
+                help=_unit_hint(node),
             )
         position = position.xreplace(
             {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
@@ -340,6 +341,13 @@ def _each(f: Callable[[Any], Any], value: Value) -> Value:
     if value is None:
         return None
     return tuple(f(x) for x in value) if isinstance(value, tuple) else f(value)
+
+
+def _unit_hint(node: ast.Index) -> str:
+    """Where a unit stands, for a number with brackets that are none."""
+    if not isinstance(node.base, ast.Number):
+        return ""
+    return "a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`"
 
 
 def _size(value: Value) -> int | None:

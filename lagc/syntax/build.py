@@ -20,6 +20,7 @@ from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
 from lagc.syntax.lines import DEEPEST
+from lagc.syntax.units import read_unit, split_unit
 
 MOST_DIGITS = 400
 LARGEST_EXPONENT = 400
@@ -48,11 +49,12 @@ class _Argument(NamedTuple):
 
 
 class _Clause(NamedTuple):
-    """A part of a statement that may be absent: its name and what it holds."""
+    """A part of a statement that may be absent: its name, what it holds and the unit behind it."""
 
     name: str
     value: Any
     span: Span
+    unit: ast.Unit | None = None
 
 
 class Builder(Transformer_NonRecursive[Token, Any]):
@@ -67,6 +69,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         self._source = source
         self._base = start
         self._whole = Span(source, start, end)
+        self._openings: dict[int, int] = {}  # where the bracket of an Index stands, by its id
 
     # --- statements ---------------------------------------------------------------------------
 
@@ -74,32 +77,36 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return ast.ModelName(self._identifier(c[1]), span=self._whole)
 
     def coordinate(self, c: list[Any]) -> ast.Statement:
-        given = {clause.name: clause.value for clause in c[2:]}
+        given, unit = self._clauses(c)
         return ast.Coordinate(
-            self._identifier(c[1]), given.get("size"), given.get("modulus"), span=self._whole
+            self._identifier(c[1]), given.get("size"), given.get("modulus"), unit, span=self._whole
         )
 
     def constant(self, c: list[Any]) -> ast.Statement:
-        index = c[2].value if isinstance(c[2], _Clause) else None
-        name, value = self._identifier(c[1]), self._expression(c[-1])
-        return ast.Constant(name, value, index, span=self._whole)
+        value, behind = self._valued(c[-1])
+        given, unit = self._clauses(c, behind)
+        return ast.Constant(
+            self._identifier(c[1]), value, given.get("size"), unit, span=self._whole
+        )
 
     def coefficient(self, c: list[Any]) -> ast.Statement:
-        given = {clause.name: clause.value for clause in c[2:]}
+        given, unit = self._clauses(c)
         return ast.Coefficient(
             self._identifier(c[1]),
             given.get("bounds", ()),
             given.get("default"),
             given.get("prior"),
             given.get("size"),
+            unit,
             span=self._whole,
         )
 
     def input(self, c: list[Any]) -> ast.Statement:
-        return ast.Input(self._identifier(c[1]), span=self._whole)
+        return ast.Input(self._identifier(c[1]), self._unit(c), span=self._whole)
 
     def neural(self, c: list[Any]) -> ast.Statement:
-        return ast.Neural(self._identifier(c[1]), c[3], self._expression(c[6]), span=self._whole)
+        network, unit = self._valued(c[6])
+        return ast.Neural(self._identifier(c[1]), c[3], network, unit, span=self._whole)
 
     def index(self, c: list[Any]) -> ast.Statement:
         return ast.LatticeIndex(
@@ -111,7 +118,8 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def let(self, c: list[Any]) -> ast.Statement:
-        return ast.Let(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+        name, value = self._identifier(c[1]), self._expression(c[-1])
+        return ast.Let(name, value, self._unit(c), span=self._whole)
 
     def contribution(self, c: list[Any]) -> ast.Statement:
         target, operator = c[0], c[1]
@@ -127,31 +135,36 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return ast.Force(c[1].node, self._expression(c[3]), span=self._whole)
 
     def observable(self, c: list[Any]) -> ast.Statement:
-        return ast.Observable(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+        name, value = self._identifier(c[1]), self._expression(c[-1])
+        return ast.Observable(name, value, self._unit(c), span=self._whole)
 
     def initial(self, c: list[Any]) -> ast.Statement:
         return ast.Initial(c[1], span=self._whole)
 
     def run(self, c: list[Any]) -> ast.Statement:
-        given: dict[str, ast.Expression] = {}
-        for clause in c[1:]:
-            if clause.name in given:
-                raise fail(
-                    Code.LAG102,
-                    f"`{clause.name}` is given twice",
-                    clause.span,
-                    help=f"keep one `{clause.name}`",
-                )
-            given[clause.name] = clause.value
-        return ast.Run(given.get("until"), given.get("step"), given.get("order"), span=self._whole)
+        given, _ = self._clauses(c, several=True)
+        units = {clause.name: clause.unit for clause in c[1:]}
+        order = units.get("order")
+        if order is not None:
+            raise fail(Code.LAG240, "the order is a whole number without a unit", order.span)
+        return ast.Run(
+            given.get("until"),
+            given.get("step"),
+            given.get("order"),
+            units.get("until"),
+            units.get("step"),
+            span=self._whole,
+        )
 
     def constraint(self, c: list[Any]) -> ast.Statement:
         return ast.Constraint(self._expression(c[1]), self._expression(c[3]), span=self._whole)
 
     # --- parts of statements ------------------------------------------------------------------
 
-    def size(self, c: list[Any]) -> _Clause:
-        return self._clause("size", c[0], c[1])
+    def bracket(self, c: list[Any]) -> _Clause:
+        content, span = self._expression(c[1]), self._span(c[0].start_pos, c[2].end_pos)
+        unit = read_unit(content, span)
+        return _Clause("size" if unit is None else "unit", content, span, unit)
 
     def modulus(self, c: list[Any]) -> _Clause:
         return self._clause("modulus", c[0], c[1])
@@ -173,16 +186,18 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         upper = ast.Bound(
             False, closing == ")", high.node, span=self._span(high.start, closing.end_pos)
         )
-        return _Clause("bounds", (lower, upper), self._token_span(opening))
+        unit = self._unit(c)
+        return _Clause("bounds", (lower, upper), self._token_span(opening), unit)
 
     def bounds(self, c: list[Any]) -> _Clause:
-        return _Clause("bounds", tuple(c), c[0].span)
+        return _Clause("bounds", tuple(part.value for part in c), c[0].span, self._unit(c))
 
-    def comparison(self, c: list[Any]) -> ast.Bound:
-        sign, value = c[0], self._part(c[1])
-        return ast.Bound(
-            sign[0] == ">", len(sign) == 1, value.node, span=self._span(sign.start_pos, value.end)
-        )
+    def comparison(self, c: list[Any]) -> _Clause:
+        sign, end = c[0], self._part(c[1]).end
+        value, unit = self._valued(c[1])
+        span = self._span(sign.start_pos, end)
+        bound = ast.Bound(sign[0] == ">", len(sign) == 1, value, span=span)
+        return _Clause("bound", bound, span, unit)
 
     def parameters(self, c: list[Any]) -> tuple[ast.Name, ...]:
         return tuple(c[::2])
@@ -194,8 +209,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return tuple(c[::2])
 
     def assignment(self, c: list[Any]) -> ast.Assignment:
-        target, value = c[0], self._part(c[2])
-        return ast.Assignment(target.node, value.node, span=self._span(target.start, value.end))
+        target, end = c[0], self._part(c[2]).end
+        value, unit = self._valued(c[2])
+        return ast.Assignment(target.node, value, unit, span=self._span(target.start, end))
 
     def target(self, c: list[Any]) -> _Part:
         return self._part(c[0]) if len(c) == 1 else self.item(c)
@@ -233,6 +249,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def item(self, c: list[Any]) -> _Part:
         base, index, end = self._part(c[0]), self._part(c[2]), c[3].end_pos
         node = ast.Index(base.node, index.node, span=self._span(base.start, end))
+        self._openings[id(node)] = self._base + c[1].start_pos
         return self._checked(_Part(node, base.start, end, 2 + max(base.depth, index.depth)))
 
     def group(self, c: list[Any]) -> _Part:
@@ -318,7 +335,50 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return _Argument(ast.Argument(part.node, span=self._span(part.start, part.end)), part.depth)
 
     def _clause(self, name: str, token: Any, child: Any) -> _Clause:
-        return _Clause(name, self._expression(child), self._token_span(token))
+        value, unit = self._valued(child)
+        return _Clause(name, value, self._token_span(token), unit)
+
+    def _valued(self, child: Any) -> tuple[ast.Expression, ast.Unit | None]:
+        """A value and the unit in brackets behind it."""
+        part = self._part(child)
+        return split_unit(part.node, self._base + part.end, self._openings, self._source)
+
+    def _unit(self, c: list[Any]) -> ast.Unit | None:
+        """The unit in the brackets of a statement in which no other ones can stand."""
+        given, unit = self._clauses(c)
+        if "size" in given:
+            raise fail(
+                Code.LAG102,
+                "nothing can be indexed here",
+                given["size"].span,
+                help="only a unit can stand here, in brackets after a blank: `u [N]`",
+            )
+        return unit
+
+    def _clauses(
+        self, c: list[Any], behind: ast.Unit | None = None, several: bool = False
+    ) -> tuple[dict[str, Any], ast.Unit | None]:
+        """The values of clauses by name, each given once, and the one unit that stands with them.
+
+        `behind` is a unit that was found elsewhere in the statement; `several` allows more.
+        """
+        given: dict[str, Any] = {}
+        unit = behind
+        for clause in c:
+            if not isinstance(clause, _Clause):
+                continue
+            if clause.name in given and clause.name != "bound":
+                raise fail(
+                    Code.LAG102,
+                    f"`{clause.name}` is given twice",
+                    clause.span,
+                    help=f"keep one `{clause.name}`",
+                )
+            if clause.unit is not None and unit is not None and not several:
+                raise fail(Code.LAG240, "a unit is given twice", clause.unit.span)
+            given[clause.name] = clause.value
+            unit = clause.unit or unit
+        return given, unit
 
     def _chain(self, kind: type[ast.Sum] | type[ast.Product], c: list[Any]) -> _Part:
         parts = [self._part(child) for child in c[::2]]
