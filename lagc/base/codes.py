@@ -157,9 +157,9 @@ class Code(Enum):
     )
     LAG240 = (
         "not a unit",
-        "A unit stands in brackets after a blank, behind a value (`= 9.8 [m/s^2]`) or behind a name "
-        "(`coordinate r[2] [AU]`), once in a declaration. It is a product of names to powers that "
-        "are numbers, `[kg*m^2/s^2]`; `[1]` is a pure number.",
+        "A unit stands in brackets after a blank, behind a value (`= 9.8 [m/s^2]`) or behind a "
+        "name (`coordinate r[2] [AU]`), once in a declaration. It is a product of names to powers "
+        "that are numbers, `[kg*m^2/s^2]`; `[1]` is a pure number.",
     )
     LAG241 = (
         "unknown unit",
@@ -176,9 +176,9 @@ class Code(Enum):
     )
     LAG243 = (
         "a pure number is needed",
-        "Arguments of functions such as `sin` and `exp` and exponents are pure numbers; angles are "
-        "in radians (`rad` is the pure number 1). What has a unit can only be raised to an exponent "
-        "that is a rational number.",
+        "Arguments of functions such as `sin` and `exp` and exponents are pure numbers; angles "
+        "are in radians (`rad` is the pure number 1). What has a unit can only be raised to an "
+        "exponent that is a rational number.",
     )
     LAG244 = (
         "another unit than declared",
@@ -194,8 +194,8 @@ class Code(Enum):
     LAG246 = (
         "unit of time does not fit",
         "The unit of `t` follows from the declared units because velocities are written `q'`, and "
-        "what follows is not one of the units of time in the model. Some unit is wrong, or the unit "
-        "of time must be given: `run until 10 [s]`.",
+        "what follows is not one of the units of time in the model. Some unit is wrong, or the "
+        "unit of time must be given: `run until 10 [s]`.",
     )
     LAG301 = (
         "K does not vanish in the physical limit",

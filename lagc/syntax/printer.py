@@ -84,7 +84,9 @@ def format_statement(statement: ast.Statement) -> str:
             return f"initial {format_assignments(assignments)}"
         case ast.Run(until, step, order, until_unit, step_unit):
             end, length = _clause(" until", until), _clause(" step", step)
-            return f"run{end}{_unit(until_unit)}{length}{_unit(step_unit)}{_clause(' order', order)}"
+            return (
+                f"run{end}{_unit(until_unit)}{length}{_unit(step_unit)}{_clause(' order', order)}"
+            )
         case ast.Constraint(left, right):
             return f"constraint {format_expression(left)} = {format_expression(right)}"
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
 from lagc.syntax.lines import CLAUSES, STATEMENTS
+from lagc.syntax.units import fields_told_from_units
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.lag"))
 NOWHERE = Span(Source("nowhere", ""), 0, 0)
@@ -139,11 +140,16 @@ statements = st.one_of(
     _statement(ast.Run, _maybe, _maybe, _maybe, _units, _units).map(without_idle_units),
     _statement(ast.Constraint, expressions, expressions),
 )
-files = st.lists(statements, max_size=4).map(lambda found: ast.File(tuple(found), span=NOWHERE))
+files = (
+    st.lists(statements, max_size=4)
+    .map(lambda found: ast.File(tuple(found), span=NOWHERE))
+    .filter(lambda file: tuple(fields_told_from_units(file.statements)) == file.statements)
+)
 
 _SCRAPS = [
     *STATEMENTS, *CLAUSES, "L =", "K +=", "q'", "q_-", "q'_+", "q_'", "_", "'", "**", "==", "..",
-    "2e", "1.2.3", " [m]", " [1/s]", "[m]", "(", ")", "[", "]", "+", "-", "^", ",", ":", "~", "\n", "\r\n", "\t", "#", "²",
+    "2e", "1.2.3", " [m]", " [1/s]", "[m]", "(", ")", "[", "]", "+", "-", "^", ",", ":", "~",
+    "\n", "\r\n", "\t", "#", "²",
     "−", "\N{COMBINING ACUTE ACCENT}", "\0", "\N{NO-BREAK SPACE}", "{", ";", "\r", "\ufeff",
     "9" * 401,
 ]  # fmt: skip
