@@ -22,8 +22,9 @@ from lagc.mechanics.lattice import LatticeSystem, derive_lattice
 from lagc.mechanics.nodesystem import NodeSystem, derive
 from lagc.semantics.elaborate import elaborate
 from lagc.semantics.model import Model
+from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.notation import to_text
-from lagc.semantics.units import ModelUnits, check_units
+from lagc.semantics.units import check_units
 from lagc.syntax import ast
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file

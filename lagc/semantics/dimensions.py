@@ -62,10 +62,11 @@ class UnitOf:
         return not self.dimension and same_size(self.log_size, 0.0)
 
     def __str__(self) -> str:
-        if self.is_number:
+        """`rad` and its like are left out of products in which they are not what is measured."""
+        shown = {k: v for k, v in self.names.items() if v == 1 or not UnitOf({k: v}).is_number}
+        if self.is_number and len(shown) > 1:
             return "1"
-        ordered = sorted(self.names.items(), key=lambda item: item[1] < 0)
-        return format_powers(ordered)
+        return format_powers(sorted(shown.items(), key=lambda item: item[1] < 0))
 
 
 NUMBER = UnitOf()

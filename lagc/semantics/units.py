@@ -7,43 +7,20 @@ What is declared without a unit is unknown, and is found from its use where that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
-from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, same_size
+from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text, same_size
 from lagc.semantics.model import Model
+from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.unit_reader import UnitReader, Units
 from lagc.semantics.unit_table import look_up
 from lagc.semantics.written_units import WITH_UNITS, key_of, read_unit, written_units
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
-
-_SAME_SIZE = 1e-9
-
-
-@dataclass(frozen=True)
-class ModelUnits:
-    """The units of a model by what they belong to: `t`, `r`, `r'`, `p[r]`, `energy`, `constant GM`,
-    `coefficient k`, `input u`, `neural V`, `observable h`; those not determined are left out.
-
-    `inferred` names those that follow from others, `undetermined` what has none.
-    """
-
-    table: Mapping[str, UnitOf]
-    inferred: tuple[str, ...]
-    undetermined: tuple[str, ...]
-
-    def text(self, key: str) -> str:
-        """A unit as text, `1` for a pure number; empty where it is not known."""
-        return str(self.table[key]) if key in self.table else ""
-
-    def texts(self) -> dict[str, str]:
-        """All units as text."""
-        return {key: str(unit) for key, unit in self.table.items()}
 
 
 def check_units(file: ast.File, model: Model, diagnostics: Diagnostics) -> ModelUnits | None:
@@ -239,9 +216,10 @@ class _Check:
             (kind,) = dimension
             if any(same_size(unit.log_size, size) for size in self._sizes(kind)):
                 return True
+        seconds = f", {ratio_text(unit, _SECOND)} s" if dimension == _SECOND.dimension else ""
         self.diagnostics.add(
             Code.LAG246,
-            f"by this the unit of `t` would be `{unit}`",
+            f"by this the unit of `t` would be `{unit}`{seconds}",
             place,
             label="with what stands before it",
             help="some unit is wrong or of another size; to say in which unit time is, give the "
@@ -364,6 +342,7 @@ class _Check:
         return ModelUnits(table, tuple(inferred), tuple(undetermined))
 
 
+_SECOND = UnitOf({"s": Fraction(1)})
 _KINDS: dict[type, str] = {
     ast.Coordinate: "",
     ast.Constant: "constant ",

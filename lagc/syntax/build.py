@@ -19,6 +19,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
+from lagc.syntax.clauses import Clause, gather, only_unit
 from lagc.syntax.lines import DEEPEST
 from lagc.syntax.units import read_unit, split_unit
 
@@ -48,15 +49,6 @@ class _Argument(NamedTuple):
     depth: int
 
 
-class _Clause(NamedTuple):
-    """A part of a statement that may be absent: its name, what it holds and the unit behind it."""
-
-    name: str
-    value: Any
-    span: Span
-    unit: ast.Unit | None = None
-
-
 class Builder(Transformer_NonRecursive[Token, Any]):
     """Builds the node of the statement that fills `start` to `end` of a source.
 
@@ -77,20 +69,20 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return ast.ModelName(self._identifier(c[1]), span=self._whole)
 
     def coordinate(self, c: list[Any]) -> ast.Statement:
-        given, unit = self._clauses(c)
+        given, unit = gather(c)
         return ast.Coordinate(
             self._identifier(c[1]), given.get("size"), given.get("modulus"), unit, span=self._whole
         )
 
     def constant(self, c: list[Any]) -> ast.Statement:
         value, behind = self._valued(c[-1])
-        given, unit = self._clauses(c, behind)
+        given, unit = gather(c, behind)
         return ast.Constant(
             self._identifier(c[1]), value, given.get("size"), unit, span=self._whole
         )
 
     def coefficient(self, c: list[Any]) -> ast.Statement:
-        given, unit = self._clauses(c)
+        given, unit = gather(c)
         return ast.Coefficient(
             self._identifier(c[1]),
             given.get("bounds", ()),
@@ -102,7 +94,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def input(self, c: list[Any]) -> ast.Statement:
-        return ast.Input(self._identifier(c[1]), self._unit(c), span=self._whole)
+        return ast.Input(self._identifier(c[1]), only_unit(c), span=self._whole)
 
     def neural(self, c: list[Any]) -> ast.Statement:
         network, unit = self._valued(c[6])
@@ -119,7 +111,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
 
     def let(self, c: list[Any]) -> ast.Statement:
         name, value = self._identifier(c[1]), self._expression(c[-1])
-        return ast.Let(name, value, self._unit(c), span=self._whole)
+        return ast.Let(name, value, only_unit(c), span=self._whole)
 
     def contribution(self, c: list[Any]) -> ast.Statement:
         target, operator = c[0], c[1]
@@ -136,13 +128,13 @@ class Builder(Transformer_NonRecursive[Token, Any]):
 
     def observable(self, c: list[Any]) -> ast.Statement:
         name, value = self._identifier(c[1]), self._expression(c[-1])
-        return ast.Observable(name, value, self._unit(c), span=self._whole)
+        return ast.Observable(name, value, only_unit(c), span=self._whole)
 
     def initial(self, c: list[Any]) -> ast.Statement:
         return ast.Initial(c[1], span=self._whole)
 
     def run(self, c: list[Any]) -> ast.Statement:
-        given, _ = self._clauses(c, several=True)
+        given, _ = gather(c, several=True)
         units = {clause.name: clause.unit for clause in c[1:]}
         order = units.get("order")
         if order is not None:
@@ -161,24 +153,24 @@ class Builder(Transformer_NonRecursive[Token, Any]):
 
     # --- parts of statements ------------------------------------------------------------------
 
-    def bracket(self, c: list[Any]) -> _Clause:
+    def bracket(self, c: list[Any]) -> Clause:
         content, span = self._expression(c[1]), self._span(c[0].start_pos, c[2].end_pos)
         unit = read_unit(content, span)
-        return _Clause("size" if unit is None else "unit", content, span, unit)
+        return Clause("size" if unit is None else "unit", content, span, unit)
 
-    def modulus(self, c: list[Any]) -> _Clause:
+    def modulus(self, c: list[Any]) -> Clause:
         return self._clause("modulus", c[0], c[1])
 
-    def default(self, c: list[Any]) -> _Clause:
+    def default(self, c: list[Any]) -> Clause:
         return self._clause("default", c[0], c[1])
 
-    def prior(self, c: list[Any]) -> _Clause:
+    def prior(self, c: list[Any]) -> Clause:
         return self._clause("prior", c[0], c[1])
 
-    def clause(self, c: list[Any]) -> _Clause:
+    def clause(self, c: list[Any]) -> Clause:
         return self._clause(str(c[0]), c[0], c[1])
 
-    def interval(self, c: list[Any]) -> _Clause:
+    def interval(self, c: list[Any]) -> Clause:
         opening, low, high, closing = c[1], self._part(c[2]), self._part(c[4]), c[5]
         lower = ast.Bound(
             True, opening == "(", low.node, span=self._span(opening.start_pos, low.end)
@@ -186,18 +178,18 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         upper = ast.Bound(
             False, closing == ")", high.node, span=self._span(high.start, closing.end_pos)
         )
-        unit = self._unit(c)
-        return _Clause("bounds", (lower, upper), self._token_span(opening), unit)
+        unit = only_unit(c)
+        return Clause("bounds", (lower, upper), self._token_span(opening), unit)
 
-    def bounds(self, c: list[Any]) -> _Clause:
-        return _Clause("bounds", tuple(part.value for part in c), c[0].span, self._unit(c))
+    def bounds(self, c: list[Any]) -> Clause:
+        return Clause("bounds", tuple(part.value for part in c), c[0].span, only_unit(c))
 
-    def comparison(self, c: list[Any]) -> _Clause:
+    def comparison(self, c: list[Any]) -> Clause:
         sign, end = c[0], self._part(c[1]).end
         value, unit = self._valued(c[1])
         span = self._span(sign.start_pos, end)
         bound = ast.Bound(sign[0] == ">", len(sign) == 1, value, span=span)
-        return _Clause("bound", bound, span, unit)
+        return Clause("bound", bound, span, unit)
 
     def parameters(self, c: list[Any]) -> tuple[ast.Name, ...]:
         return tuple(c[::2])
@@ -334,51 +326,14 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         part = self._part(child)
         return _Argument(ast.Argument(part.node, span=self._span(part.start, part.end)), part.depth)
 
-    def _clause(self, name: str, token: Any, child: Any) -> _Clause:
+    def _clause(self, name: str, token: Any, child: Any) -> Clause:
         value, unit = self._valued(child)
-        return _Clause(name, value, self._token_span(token), unit)
+        return Clause(name, value, self._token_span(token), unit)
 
     def _valued(self, child: Any) -> tuple[ast.Expression, ast.Unit | None]:
         """A value and the unit in brackets behind it."""
         part = self._part(child)
         return split_unit(part.node, self._base + part.end, self._openings, self._source)
-
-    def _unit(self, c: list[Any]) -> ast.Unit | None:
-        """The unit in the brackets of a statement in which no other ones can stand."""
-        given, unit = self._clauses(c)
-        if "size" in given:
-            raise fail(
-                Code.LAG102,
-                "nothing can be indexed here",
-                given["size"].span,
-                help="only a unit can stand here, in brackets after a blank: `u [N]`",
-            )
-        return unit
-
-    def _clauses(
-        self, c: list[Any], behind: ast.Unit | None = None, several: bool = False
-    ) -> tuple[dict[str, Any], ast.Unit | None]:
-        """The values of clauses by name, each given once, and the one unit that stands with them.
-
-        `behind` is a unit that was found elsewhere in the statement; `several` allows more.
-        """
-        given: dict[str, Any] = {}
-        unit = behind
-        for clause in c:
-            if not isinstance(clause, _Clause):
-                continue
-            if clause.name in given and clause.name != "bound":
-                raise fail(
-                    Code.LAG102,
-                    f"`{clause.name}` is given twice",
-                    clause.span,
-                    help=f"keep one `{clause.name}`",
-                )
-            if clause.unit is not None and unit is not None and not several:
-                raise fail(Code.LAG240, "a unit is given twice", clause.unit.span)
-            given[clause.name] = clause.value
-            unit = clause.unit or unit
-        return given, unit
 
     def _chain(self, kind: type[ast.Sum] | type[ast.Product], c: list[Any]) -> _Part:
         parts = [self._part(child) for child in c[::2]]
