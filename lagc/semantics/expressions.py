@@ -163,6 +163,13 @@ class ExpressionReader(SiteReader):
             return None
         if isinstance(node.base, ast.Name) and self.lives_on_sites(node.base.name):
             return self.at_site(node, node.base)
+        if isinstance(node.base, ast.Number):
+            return self._error(
+                Code.LAG206,
+                "a number has no components",
+                node.span,
+                help="a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`",
+            )
         base = self.read(node.base)
         position = ExpressionReader(
             self.scope, self.diagnostics, Context.CONSTANT, subject="an index"
@@ -174,7 +181,6 @@ class ExpressionReader(SiteReader):
                 Code.LAG206,
                 f"`{node.base.span.text}` is a scalar and has no components",
                 node.span,
-                help=_unit_hint(node),
             )
         position = position.xreplace(
             {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
@@ -341,13 +347,6 @@ def _each(f: Callable[[Any], Any], value: Value) -> Value:
     if value is None:
         return None
     return tuple(f(x) for x in value) if isinstance(value, tuple) else f(value)
-
-
-def _unit_hint(node: ast.Index) -> str:
-    """Where a unit stands, for a number with brackets that are none."""
-    if not isinstance(node.base, ast.Number):
-        return ""
-    return "a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`"
 
 
 def _size(value: Value) -> int | None:

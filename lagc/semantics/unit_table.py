@@ -53,11 +53,12 @@ _USUAL = (
 
 
 class UnitError(Exception):
-    """The name is not that of a unit that can be used; `hint` says what may have been meant."""
+    """The name is not that of a unit that can be used; `hint` and `help` say what to write."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", help: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.help = help
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,11 @@ def look_up(name: str) -> NamedUnit:
     return NamedUnit(made.dimension, made.log_size + math.log(size))
 
 
+@cache
 def singular(name: str) -> str:
     """The name without the `s` of a plural: `day` for `days`; others as they are."""
-    if name in _ASTRONOMERS or name in _OTHER_SPELLINGS:
-        return name
-    exact = any(not suffix for _, _, suffix in _readings(name))
-    return name if exact or not name.endswith("s") else name[:-1]
+    same = name.endswith("s") and set(_readings(name)) & set(_readings(name[:-1]))
+    return name[:-1] if same else name
 
 
 @cache
@@ -103,7 +103,9 @@ def _readings(name: str) -> tuple[tuple[str, str, str], ...]:
 def _canonical(name: str) -> str:
     readings = _readings(name)
     if not readings:
-        raise UnitError(f"`{name}` is not a unit", _meant(name))
+        hint = _meant(name)
+        help = "" if hint else "a size or an index has no blank before its bracket: `r[n]`"
+        raise UnitError(f"`{name}` is not a unit", hint, help)
     prefix, unit, _ = min(readings, key=lambda r: bool(r[0]))  # `au` itself before atto-u
     return prefix + unit
 
@@ -116,7 +118,8 @@ def _from_pint(canonical: str, name: str) -> NamedUnit:
     sizes = [registry.Quantity(x, unit).to_base_units().magnitude for x in (1.0, 2.0)]
     if not math.isclose(sizes[1], 2 * sizes[0], rel_tol=1e-12) or not sizes[0] > 0:
         raise UnitError(
-            f"`{name}` is not a multiple of other units: twice the number is not twice the quantity"
+            f"`{name}` is not proportional to other units and cannot stand in a product",
+            help="units with a zero of their own and logarithmic ones are left out",
         )
     dimension = registry.Quantity(1.0, unit).dimensionality
     exponents = sorted((str(k), Fraction(v).limit_denominator(64)) for k, v in dimension.items())
@@ -124,5 +127,10 @@ def _from_pint(canonical: str, name: str) -> NamedUnit:
 
 
 def _meant(name: str) -> str:
-    usual = did_you_mean(name, [*_ASTRONOMERS, *_USUAL])
-    return usual or did_you_mean(name, [*_OTHER_SPELLINGS, *dir(_registry())])
+    known = [*_ASTRONOMERS, *_USUAL]
+    case = [other for other in known if other.casefold() == name.casefold()]
+    if case:
+        return f"did you mean `{case[0]}`?"
+    close = did_you_mean(name, known) if len(name) > 2 else ""
+    units = (other for other in dir(_registry()) if _readings(other))
+    return close or did_you_mean(name, [*_OTHER_SPELLINGS, *units])

@@ -202,6 +202,7 @@ class _Check:
                     continue
                 unit = read_unit(written, self.diagnostics)
                 first = self.declared.setdefault("t", written.span)
+                self.reader.inferred.pop("t", None)
                 if unit is not None and not self.reader.equate(unit, self.time, written.span):
                     note = Note("the unit of time is given here", first)
                     self.reader.report(Code.LAG244, unit, self.time, written.span, [note])
@@ -216,7 +217,7 @@ class _Check:
             (kind,) = dimension
             if any(same_size(unit.log_size, size) for size in self._sizes(kind)):
                 return True
-        seconds = f", {ratio_text(unit, _SECOND)} s" if dimension == _SECOND.dimension else ""
+        seconds = f", {ratio_text(unit, _SECOND)} seconds" if dimension == _SECOND.dimension else ""
         self.diagnostics.add(
             Code.LAG246,
             f"by this the unit of `t` would be `{unit}`{seconds}",
@@ -299,7 +300,9 @@ class _Check:
             found = self.reader.read(force.value)
             if not self.reader.equate(found, wanted, force.value.span):
                 unit = self.unknowns.resolved(wanted)
-                note = Note(f"a force on it is in `{unit}`, L by its unit", force.target.span)
+                note = Note(
+                    f"a force on it is in `{unit}`, the unit of L by its own", force.target.span
+                )
                 self.reader.refuse(found, wanted, force.value, [note])
 
     def _observable(self, node: ast.Observable) -> None:

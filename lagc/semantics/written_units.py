@@ -35,16 +35,9 @@ def read_unit(written: ast.Unit, diagnostics: Diagnostics) -> UnitOf | None:
                 str(error),
                 factor.span,
                 label=error.hint,
-                help="" if error.hint else _hint(written),
+                help=error.help,
             )
     return total if sound else None
-
-
-def _hint(written: ast.Unit) -> str:
-    text = written.span.text
-    return (
-        f"a size or an index stands without a blank before its bracket: `{text}` is read as a unit"
-    )
 
 
 def written_units(file: ast.File) -> Iterator[ast.Unit]:
