@@ -61,12 +61,18 @@ class UnitOf:
         """Whether this is a pure number of size one, unknowns aside."""
         return not self.dimension and same_size(self.log_size, 0.0)
 
+    def measured(self) -> UnitOf:
+        """The same unit without `rad` and other names of the number one."""
+        names = {k: v for k, v in self.names.items() if not UnitOf({k: v}).is_number}
+        return UnitOf(names, self.unknowns)
+
     def __str__(self) -> str:
-        """`rad` and its like are left out of products in which they are not what is measured."""
-        shown = {k: v for k, v in self.names.items() if v == 1 or not UnitOf({k: v}).is_number}
-        if self.is_number and len(shown) > 1:
+        """As it is written in brackets, what has a mass first; `1` for products that cancel."""
+        if self.is_number and len(self.names) > 1:
             return "1"
-        return format_powers(sorted(shown.items(), key=lambda item: item[1] < 0))
+        first = [name for name in self.names if "[mass]" in dict(look_up(name).dimension)]
+        ordered = sorted(self.names.items(), key=lambda item: (item[1] < 0, item[0] not in first))
+        return format_powers(ordered)
 
 
 NUMBER = UnitOf()

@@ -297,7 +297,7 @@ def _shown(unit: UnitOf) -> str:
     """A unit as a message names it."""
     if unit.unknowns:
         return "an unknown unit" if unit.is_number else f"`{unit}` times an unknown unit"
-    return "a pure number" if unit.is_number else f"`{unit}`"
+    return "a pure number" if unit.is_number else f"`{unit.measured()}`"
 
 
 def _each(f: Callable[..., UnitOf], *values: Units) -> Units:

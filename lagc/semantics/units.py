@@ -73,6 +73,7 @@ class _Check:
         self.time = self._unknown("t")
         self.action = self.unknowns.new()
         self.action_from: Note | None = None
+        self.momenta: list[Note] = []  # where the unit of one is given, which L decides otherwise
 
     def run(self) -> ModelUnits:
         """Declarations first, then what must agree with them."""
@@ -220,7 +221,7 @@ class _Check:
         seconds = f", {ratio_text(unit, _SECOND)} seconds" if dimension == _SECOND.dimension else ""
         self.diagnostics.add(
             Code.LAG246,
-            f"by this the unit of `t` would be `{unit}`{seconds}",
+            f"by this the unit of `t` would be `{unit.measured()}`{seconds}",
             place,
             label="with what stands before it",
             help="some unit is wrong or of another size; to say in which unit time is, give the "
@@ -260,6 +261,8 @@ class _Check:
             given = None if written is None else read_unit(written, self.diagnostics)
             if written is None or given is None:
                 continue
+            if key_of(assignment.target, self.coordinates).startswith("p["):
+                self.momenta.append(Note("the unit of a momentum is given here", written.span))
             if not self.reader.equate(given, unit, written.span):
                 declared = self.declared.get(self._coordinate(assignment.target))
                 note = [] if declared is None else [Note("the unit is given here", declared)]
@@ -280,9 +283,10 @@ class _Check:
             if isinstance(statement.value, ast.Sum):
                 terms = [statement.value.first, *(term for _, term in statement.value.rest)]
             if self.action_from is None:
-                found = _scalar(self.reader.terms(terms))
-                self.reader.equate(found, whole, statement.value.span)
-                described = f"{target} is in `{self.unknowns.resolved(whole)}`"
+                found = self.reader.terms(terms)
+                if not self.reader.equate(found, whole, statement.value.span):
+                    self.reader.refuse(found, whole, statement.value, self.momenta)
+                described = f"{target} is in `{self.unknowns.resolved(whole).measured()}`"
                 self.action_from = Note(described, statement.value.span)
             else:
                 self.reader.terms(terms, whole, self._action_note(target))
@@ -290,7 +294,7 @@ class _Check:
     def _action_note(self, target: str) -> Note:
         assert self.action_from is not None
         unit = self.unknowns.resolved(self.action)
-        known = "" if unit.unknowns else f"L is in `{unit}`"
+        known = "" if unit.unknowns else f"L is in `{unit.measured()}`"
         rule = {"K": "K has the unit of L", "R": "R has that of L per unit of time"}.get(target, "")
         return Note(", ".join(part for part in (known, rule) if part), self.action_from.span)
 
@@ -322,14 +326,19 @@ class _Check:
         inferred: list[str] = []
         undetermined: list[str] = []
 
-        def enter(key: str, unit: UnitOf, declared: bool, reported: bool = True) -> None:
+        def enter(key: str, unit: UnitOf, as_written: bool = False) -> UnitOf:
             unit = self.unknowns.resolved(unit)
+            unit = unit if as_written else unit.measured()
             if not unit.unknowns:
                 table[key] = unit
-            if reported and not declared:
-                (undetermined if unit.unknowns else inferred).append(key)
+            return unit
 
-        enter("t", self.time, "t" in self.declared)
+        def enter_named(key: str, unit: UnitOf, declared: bool) -> None:
+            found = enter(key, unit, declared)
+            if not declared:
+                (undetermined if found.unknowns else inferred).append(key)
+
+        enter_named("t", self.time, "t" in self.declared)
         for s in self.file.statements:
             if not isinstance(s, WITH_UNITS) or isinstance(s, ast.Let):
                 continue
@@ -337,11 +346,14 @@ class _Check:
             if unit is None:
                 continue
             key = f"{_KINDS[type(s)]}{name}"
-            enter(key, _scalar(unit), name in self.declared, not isinstance(s, ast.Observable))
+            if isinstance(s, ast.Observable):
+                enter(key, _scalar(unit), s.unit is not None)
+                continue
+            enter_named(key, _scalar(unit), name in self.declared)
             if isinstance(s, ast.Coordinate):
                 enter(f"{name}'", _scalar(unit) / self.time, True)
-                enter(f"p[{name}]", self.action * self.time / _scalar(unit), True)
-        enter("energy", self.action, True)
+                enter(f"p[{name}]", self.action * self.time / _scalar(unit))
+        enter("energy", self.action)
         return ModelUnits(table, tuple(inferred), tuple(undetermined))
 
 
