@@ -15,13 +15,19 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text
-from lagc.semantics.functions import LATTICE_FUNCTIONS, SCALAR_FUNCTIONS
+from lagc.semantics.functions import LATTICE_FUNCTIONS
 from lagc.syntax import ast
 
 # One unit for a scalar or a vector, or one for each entry of a vector that was written out.
 Units: TypeAlias = UnitOf | tuple[UnitOf, ...]
 
-_SAME_AS_ARGUMENT = ("abs", "min", "max")
+# Functions whose value has the unit that their arguments share, and those of pure numbers.
+_SAME_AS_ARGUMENT = ("abs", "min", "max", "if", "smooth_abs", "smooth_min", "smooth_max")
+_OF_SHARED_UNIT = ("atan2", "sign", "smooth_sign")
+_OF_NUMBERS = (
+    *("sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"),
+    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+)
 _LARGEST_EXPONENT = 4096  # of a unit, and the largest power in an expression for one
 _LARGEST_POWER = 12
 
@@ -69,7 +75,7 @@ class UnitReader:
             case ast.Index():
                 return self._index(node)
             case ast.Tuple(items):
-                return tuple(_one(self.read(item)) for item in items)
+                return self._entries([self.read(item) for item in items])
             case ast.Call():
                 return self._call(node)
             case _:
@@ -132,6 +138,14 @@ class UnitReader:
 
     # --- operations ---------------------------------------------------------------------------
 
+    def _entries(self, items: list[Units]) -> Units:
+        """A vector entry by entry; a matrix only where all its entries have one unit."""
+        if not any(isinstance(item, tuple) for item in items):
+            return tuple(_one(item) for item in items)
+        flat = [x for item in items for x in (item if isinstance(item, tuple) else (item,))]
+        same = all(not x.unknowns and self._unknowns.agree(flat[0], x) for x in flat)
+        return flat[0] if same else self._unknowns.new()
+
     def _power(self, node: ast.Power) -> Units:
         base = self.read(node.base)
         exponent = self.number(node.exponent)
@@ -159,16 +173,14 @@ class UnitReader:
             return self.read(nodes[-1])
         if name in _SAME_AS_ARGUMENT:
             return self.terms(nodes)
-        if name == "atan2":
+        if name in _OF_SHARED_UNIT:
             self.terms(nodes)
             return NUMBER
-        if name in SCALAR_FUNCTIONS and name not in ("sqrt", "sign"):
+        if name in _OF_NUMBERS:
             for argument in nodes:
                 self._needs_number(argument, f"the argument of `{name}`")
             return NUMBER
         values = [self.read(argument) for argument in nodes]
-        if name == "sign":
-            return NUMBER
         if name == "sqrt":
             return _each(lambda x: x ** Fraction(1, 2), values[0])
         if name == "norm":

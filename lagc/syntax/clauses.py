@@ -32,19 +32,19 @@ def gather(
     for clause in children:
         if not isinstance(clause, Clause):
             continue
-        if clause.name in given and clause.name != "bound":
-            raise fail(
-                Code.LAG102,
-                f"`{clause.name}` is given twice",
-                clause.span,
-                help=f"keep one `{clause.name}`",
-            )
         if clause.unit is not None and unit is not None and not several:
             raise fail(
                 Code.LAG240,
                 "a unit is given twice",
                 clause.unit.span,
                 help="one unit holds for all numbers of a declaration",
+            )
+        if clause.name in given and clause.name != "bound":
+            raise fail(
+                Code.LAG102,
+                f"`{clause.name}` is given twice",
+                clause.span,
+                help=f"keep one `{clause.name}`",
             )
         given[clause.name] = clause.value
         unit = clause.unit or unit
@@ -57,8 +57,8 @@ def only_unit(children: Iterable[Any]) -> ast.Unit | None:
     if "size" in given:
         raise fail(
             Code.LAG102,
-            "this has no size and no sites",
+            "nothing here has a size or sites",
             given["size"].span,
-            help="only a unit can stand here, in brackets after a blank: `u [N]`",
+            help="for a unit write a blank before the bracket",
         )
     return unit
