@@ -19,6 +19,7 @@ from lagc.syntax.printer import format_powers
 
 # Sizes of units are known to some ten digits; no two units of one kind are closer than this.
 _SAME_SIZE = 1e-9
+_LARGEST = 10**12  # no power that anyone means
 K = TypeVar("K", str, int)
 
 
@@ -30,6 +31,8 @@ class UnitOf:
     unknowns: Mapping[int, Fraction] = field(default_factory=dict)
 
     def __mul__(self, other: UnitOf) -> UnitOf:
+        if not other.names and not other.unknowns:
+            return self
         return UnitOf(_added(self.names, other.names), _added(self.unknowns, other.unknowns))
 
     def __truediv__(self, other: UnitOf) -> UnitOf:
@@ -54,7 +57,11 @@ class UnitOf:
     @property
     def log_size(self) -> float:
         """The logarithm of the named units in SI units."""
-        return sum(look_up(name).log_size * float(power) for name, power in self.names.items())
+        total = 0.0
+        for name, power in self.names.items():
+            moderate = power if abs(power) < _LARGEST else _LARGEST * (1 if power > 0 else -1)
+            total += look_up(name).log_size * float(moderate)
+        return total
 
     @property
     def is_number(self) -> bool:

@@ -28,8 +28,8 @@ _OF_NUMBERS = (
     *("sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"),
     *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
 )
-_LARGEST_EXPONENT = 4096  # of a unit, and the largest power in an expression for one
-_LARGEST_POWER = 12
+_LARGEST_EXPONENT = 10**9  # or its denominator
+_LARGEST_POWER = 12  # in an expression for an exponent
 
 
 class UnitReader:
@@ -241,7 +241,15 @@ class UnitReader:
         )
 
     def number(self, node: ast.Expression) -> Fraction | None:
-        """The value of an expression of rational numbers, None for others."""
+        """The value of an expression of rational numbers that can be an exponent; else None."""
+        value = self._value(node)
+        if value is None:
+            return None
+        if abs(value) > _LARGEST_EXPONENT or value.denominator > _LARGEST_EXPONENT:
+            return None
+        return value
+
+    def _value(self, node: ast.Expression) -> Fraction | None:
         match node:
             case ast.Number(value=written):
                 return written
@@ -257,7 +265,7 @@ class UnitReader:
                     if total is None or value is None or (sign == "/" and not value):
                         return None
                     total = _OPERATIONS[sign](total, value)
-                return None if total is None or abs(total) > _LARGEST_EXPONENT else total
+                return total
             case ast.Power(base, exponent):
                 x, n = self.number(base), self.number(exponent)
                 small = n is not None and n.denominator == 1 and abs(n) <= _LARGEST_POWER

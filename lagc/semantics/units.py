@@ -16,6 +16,7 @@ from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text, same_size
 from lagc.semantics.model import Model
 from lagc.semantics.model_units import ModelUnits
+from lagc.semantics.named_units import NamedUnits, scalar
 from lagc.semantics.unit_reader import UnitReader, Units
 from lagc.semantics.unit_table import look_up
 from lagc.semantics.written_units import WITH_UNITS, key_of, read_unit, written_units
@@ -55,22 +56,11 @@ def check_given(
             reader.report(Code.LAG244, unit, known, assignment.unit.span, [])
 
 
-class _Check:
+class _Check(NamedUnits):
     """The state of the check of one file."""
 
     def __init__(self, file: ast.File, model: Model, diagnostics: Diagnostics) -> None:
-        self.file = file
-        self.diagnostics = diagnostics
-        self.unknowns = Unknowns()
-        self.units: dict[str, Units] = {}  # of everything that has a name
-        self.pending: dict[str, ast.Constant | ast.Coefficient | ast.Let] = {}
-        self.declared: dict[str, Span] = {}  # where the unit of a name is written
-        self.coordinates = [c.name for c in model.coordinates]
-        self.indices = [index.name.name for index in of_kind(file, ast.LatticeIndex)]
-        self.constants = {c.name: c.value for c in model.constants if not c.varies}
-        self.lets = {let.name.name: let.value for let in of_kind(file, ast.Let)}
-        self.reader = UnitReader(self._lookup, self._number, self.unknowns, diagnostics)
-        self.time = self._unknown("t")
+        super().__init__(file, model, diagnostics)
         self.action = self.unknowns.new()
         self.action_from: Note | None = None
         self.momenta: list[Note] = []  # where the unit of one is given, which L decides otherwise
@@ -81,7 +71,7 @@ class _Check:
             return self._result()  # what follows would be complaints about what is not known
         for statement in self.file.statements:
             if isinstance(statement, WITH_UNITS) and not isinstance(statement, ast.Observable):
-                self._declare(statement)
+                self.declare(statement)
         self._run_line()
         self._initial_units()
         if self.diagnostics.errors or not self._time_fits():
@@ -90,7 +80,7 @@ class _Check:
             if isinstance(statement, ast.Constant | ast.Coefficient | ast.Coordinate):
                 self._check_values(statement)
         for let in of_kind(self.file, ast.Let):
-            self._agrees(self._named(let.name.name), let.unit, let.value)
+            self._agrees(self.named(let.name.name), let.unit, let.value)
         for target in "LKR":
             self._contributions(target)
             if not self._time_fits():
@@ -102,65 +92,11 @@ class _Check:
         self._initial_values()
         return self._result()
 
-    # --- declarations -------------------------------------------------------------------------
-
-    def _declare(self, statement: ast.Statement) -> None:
-        assert isinstance(statement, WITH_UNITS)
-        name, written = statement.name.name, statement.unit
-        if written is not None:
-            self.declared[name] = written.span
-            unit = read_unit(written, self.diagnostics)
-            self.units[name] = self._unknown(name) if unit is None else unit
-        elif isinstance(statement, ast.Constant | ast.Coefficient | ast.Let):
-            self.pending[name] = statement
-        elif isinstance(statement, ast.Coordinate) and _is_angle(statement.modulus):
-            self.units[name] = NUMBER
-        else:
-            self.units[name] = self._unknown(name)
-        if isinstance(statement, ast.Neural):
-            output = self.units[name]
-            assert isinstance(output, UnitOf)
-            arguments = tuple(self.unknowns.new() for _ in statement.parameters)
-            self.reader.neural[name] = (arguments, output)
-
-    def _unknown(self, name: str) -> UnitOf:
-        made = self.unknowns.new(name)
-        self.reader.inferred[name] = made
-        return made
-
-    def _named(self, name: str) -> Units:
-        """The unit of a name, read from its definition when it is first needed."""
-        node = self.pending.pop(name, None)
-        if isinstance(node, ast.Let):
-            self.units[name] = self.reader.read(node.value)
-        elif node is not None:
-            value = node.value if isinstance(node, ast.Constant) else node.default
-            found = self.unknowns.resolved(_scalar(self.reader.read(value))) if value else NUMBER
-            # Numbers alone say nothing of the unit they are in.
-            plain = bool(found.unknowns) or found.is_number
-            self.units[name] = self._unknown(name) if plain else found
-        return self.units[name] if name in self.units else self.unknowns.new()
-
-    def _lookup(self, node: ast.Name) -> Units:
-        if node.name == "t":
-            return self.time
-        if node.name == "pi" or node.name in self.indices:
-            return NUMBER
-        unit = self._named(node.name)
-        return unit / self.time if node.primes and isinstance(unit, UnitOf) else unit
-
-    def _number(self, name: str) -> Fraction | None:
-        """The value of a constant or of a `let` that is a rational number."""
-        if name in self.lets:
-            return self.reader.number(self.lets[name])
-        value = self.constants.get(name)
-        if value is None or not value.is_Rational:
-            return None
-        return Fraction(int(value.p), int(value.q))
+    # --- values -------------------------------------------------------------------------------
 
     def _check_values(self, statement: ast.Constant | ast.Coefficient | ast.Coordinate) -> None:
         """Numbers in a declaration are in its unit; what has a unit of its own must agree."""
-        unit = self._named(statement.name.name)
+        unit = self.named(statement.name.name)
         match statement:
             case ast.Constant():
                 values = [statement.value]
@@ -179,10 +115,10 @@ class _Check:
             self.unknowns.resolved(x) for x in (found if isinstance(found, tuple) else (found,))
         )
         for x in whole:
-            if x.unknowns or x.is_number or self.unknowns.agree(x, _scalar(unit)):
+            if x.unknowns or not x.names or self.unknowns.agree(x, scalar(unit)):
                 continue
             note = [] if declared is None else [Note("the unit is given here", declared)]
-            self.reader.report(Code.LAG244, x, _scalar(unit), value.span, note)
+            self.reader.report(Code.LAG244, x, scalar(unit), value.span, note)
             return
 
     def _agrees(self, declared: Units, written: ast.Unit | None, value: ast.Expression) -> None:
@@ -192,7 +128,7 @@ class _Check:
         found = self.reader.read(value)
         if not self.reader.equate(found, declared, value.span):
             note = Note("the unit is given here", written.span)
-            self.reader.report(Code.LAG244, _scalar(found), _scalar(declared), value.span, [note])
+            self.reader.report(Code.LAG244, scalar(found), scalar(declared), value.span, [note])
 
     # --- time and initial values --------------------------------------------------------------
 
@@ -247,7 +183,7 @@ class _Check:
     def _of_target(self, target: ast.Expression) -> UnitOf:
         """The unit of `q`, `r'[0]` or `p[r[0]]`."""
         key = key_of(target, self.coordinates)
-        unit = _scalar(self._named(self._coordinate(target)))
+        unit = scalar(self.named(self._coordinate(target)))
         if key.startswith("p["):
             return self.action * self.time / unit
         return unit / self.time if key.endswith("'") else unit
@@ -304,10 +240,8 @@ class _Check:
             found = self.reader.read(force.value)
             if not self.reader.equate(found, wanted, force.value.span):
                 unit = self.unknowns.resolved(wanted)
-                note = Note(
-                    f"a force on it is in `{unit}`, the unit of L by its own", force.target.span
-                )
-                self.reader.refuse(found, wanted, force.value, [note])
+                rule = f"a force on it is in `{unit.measured()}`, the unit of L by its own"
+                self.reader.refuse(found, wanted, force.value, [Note(rule, force.target.span)])
 
     def _observable(self, node: ast.Observable) -> None:
         name = node.name.name
@@ -347,12 +281,12 @@ class _Check:
                 continue
             key = f"{_KINDS[type(s)]}{name}"
             if isinstance(s, ast.Observable):
-                enter(key, _scalar(unit), s.unit is not None)
+                enter(key, scalar(unit), s.unit is not None)
                 continue
-            enter_named(key, _scalar(unit), name in self.declared)
+            enter_named(key, scalar(unit), name in self.declared)
             if isinstance(s, ast.Coordinate):
-                enter(f"{name}'", _scalar(unit) / self.time, True)
-                enter(f"p[{name}]", self.action * self.time / _scalar(unit))
+                enter(f"{name}'", scalar(unit) / self.time, True)
+                enter(f"p[{name}]", self.action * self.time / scalar(unit))
         enter("energy", self.action)
         return ModelUnits(table, tuple(inferred), tuple(undetermined))
 
@@ -368,20 +302,6 @@ _KINDS: dict[type, str] = {
 }
 
 
-def _is_angle(modulus: ast.Expression | None) -> bool:
-    """Whether a period is a multiple of pi, so that the coordinate is a pure number."""
-    match modulus:
-        case ast.Name(name="pi"):
-            return True
-        case ast.Product(first, rest):
-            parts = [
-                part for part in (first, *(f for _, f in rest)) if not isinstance(part, ast.Number)
-            ]
-            return len(parts) == 1 and _is_angle(parts[0])
-        case _:
-            return False
-
-
 def _infinite(value: ast.Expression) -> bool:
     inner = value.operand if isinstance(value, ast.Negate) else value
     return isinstance(inner, ast.Name) and inner.name == "inf"
@@ -392,7 +312,3 @@ def _parameters(law: ast.Expression) -> list[ast.Expression]:
     if not isinstance(law, ast.Call):
         return [law]
     return [part for argument in law.arguments for part in _parameters(argument.value)]
-
-
-def _scalar(value: Units) -> UnitOf:
-    return value[0] if isinstance(value, tuple) else value

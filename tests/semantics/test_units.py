@@ -182,6 +182,7 @@ def test_sound_models_are_accepted(body: str) -> None:
         ("coordinate x [m] mod 2*pi\nconstant w = 1 [s]\nL = x'^2 + cos(x/w)", "LAG243"),
         ("coordinate x [m]\ncoefficient k > 0 = 1 [s] ~ uniform(a, 2)\nconstant a = 1 [kg]\n"
          "L = x'^2", "LAG244"),
+        ("coordinate x [m]\nconstant a = 1 [rad]\ncoefficient k = a [deg]\nL = k*x'^2", "LAG245"),
         ("coordinate x [m]\nL = x'^2\ninitial p[x] = 1 [kg*m/s]\nrun until 1 [s]", "LAG242"),
         ("coordinate x [m]\nL = x'^2\nrun until 1 [s]\nobservable p = x^(t/2)", "LAG243"),
         ("coordinate r[2] [m]\nL = dot(r', r')\nforce r = (r[0], 0)\nrun until 1 [s]", "LAG242"),
