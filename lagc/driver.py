@@ -22,7 +22,9 @@ from lagc.mechanics.lattice import LatticeSystem, derive_lattice
 from lagc.mechanics.nodesystem import NodeSystem, derive
 from lagc.semantics.elaborate import elaborate
 from lagc.semantics.model import Model
+from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.notation import to_text
+from lagc.semantics.units import check_units
 from lagc.syntax import ast
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
@@ -42,6 +44,7 @@ class Compilation:
     programs: ModelPrograms
     text: str
     warnings: tuple[Diagnostic, ...]
+    units: ModelUnits | None = None
 
     @property
     def strategy(self) -> str:
@@ -77,13 +80,23 @@ def compile_source(source: Source) -> Compilation:
     """All passes; raises `LagcError` with everything that could be found wrong."""
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
-    model = elaborate(file, source, diagnostics)
+    model, units = understand(file, source, diagnostics)
     nodes = derive_nodes(model, diagnostics)
     facts = analyse(nodes)
     programs = lower_nodes(nodes)
-    text = emit_module(nodes, facts, programs, __version__)
+    text = emit_module(nodes, facts, programs, __version__, units.texts() if units else {})
     warnings = tuple(diagnostics.warnings)
-    return Compilation(source, file, model, nodes, facts, programs, text, warnings)
+    return Compilation(source, file, model, nodes, facts, programs, text, warnings, units)
+
+
+def understand(
+    file: ast.File, source: Source, diagnostics: Diagnostics
+) -> tuple[Model, ModelUnits | None]:
+    """The model, and its units if it has any; raises `LagcError`."""
+    model = elaborate(file, source, diagnostics)
+    units = check_units(file, model, diagnostics)
+    diagnostics.raise_if_errors()
+    return model, units
 
 
 def derive_nodes(model: Model, diagnostics: Diagnostics) -> NodeSystem | LatticeSystem:
@@ -112,7 +125,7 @@ def dump(source: Source, stage: str) -> str:
     if stage == "ast":
         diagnostics.raise_if_errors()
         return format_file(file)
-    model = elaborate(file, source, diagnostics)
+    model, _ = understand(file, source, diagnostics)
     if stage == "model":
         return _as_text(model)
     nodes = derive_nodes(model, diagnostics)

@@ -34,24 +34,30 @@ def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: st
         series = thin[label]
         if modulus is not None:
             series = series + modulus * thin[f"winding[{label}]"]
-        upper.plot(thin["t"], series, label=label, linewidth=1)
+        upper.plot(thin["t"], series, label=_labelled(spec, label), linewidth=1)
     upper.legend(loc="upper right")
     upper.set_title(spec.name)
     lower = figure.add_subplot(grid[1, 0], sharex=upper)
     lower.plot(thin["t"], thin["energy"], color="black", linewidth=1)
-    lower.set_xlabel("t")
-    lower.set_ylabel("energy")
+    lower.set_xlabel(_labelled(spec, "t"))
+    lower.set_ylabel(_labelled(spec, "energy"))
     if planar:
         orbit = figure.add_subplot(grid[:, 1])
         orbit.plot(thin[spec.labels[0]], thin[spec.labels[1]], linewidth=0.8)
-        orbit.set_xlabel(spec.labels[0])
-        orbit.set_ylabel(spec.labels[1])
+        orbit.set_xlabel(_labelled(spec, spec.labels[0]))
+        orbit.set_ylabel(_labelled(spec, spec.labels[1]))
         orbit.set_aspect("equal", adjustable="datalim")
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise fail(Code.LAG002, f"{path}: {reason}") from None
+
+
+def _labelled(spec: ModelSpec, column: str) -> str:
+    """The name of a series and its unit, where the model has one."""
+    unit = spec.unit_of(column)
+    return f"{column} [{unit}]" if unit else column
 
 
 def check_plot(path: str) -> None:

@@ -155,6 +155,48 @@ class Code(Enum):
         "L, K and R of a lattice model are sums over sites of densities that couple a site to "
         "others nearby, so that the equations of motion are banded.",
     )
+    LAG240 = (
+        "not a unit",
+        "A unit stands in brackets after a blank, behind a value (`= 9.8 [m/s^2]`) or behind a "
+        "name (`coordinate r[2] [AU]`), once in a declaration. It is a product of names to powers "
+        "that are numbers, `[kg*m^2/s^2]`; `[1]` is a pure number.",
+    )
+    LAG241 = (
+        "unknown unit",
+        "Units are those of the SI with their prefixes and what physicists and astronomers use "
+        "beside them: AU, pc, ly, yr, day, M_sun, R_sun, L_sun, M_earth, eV, erg, rad, deg and "
+        "many more. Units with a zero of their own (degC) and logarithmic ones (dB) cannot be used "
+        "in products and are refused.",
+    )
+    LAG242 = (
+        "units do not agree",
+        "The terms of a sum, all terms of L and K, the operands of min, max and atan2 and the "
+        "calls of a neural term have one unit; R has the unit of L per unit of time, a force on q "
+        "that of L per unit of q. Numbers without a name are pure numbers, and zero fits any unit.",
+    )
+    LAG243 = (
+        "a pure number is needed",
+        "Arguments of functions such as `sin` and `exp` and exponents are pure numbers; angles "
+        "are in radians (`rad` is the pure number 1). What has a unit can only be raised to an "
+        "exponent that is a rational number.",
+    )
+    LAG244 = (
+        "another unit than declared",
+        "A value does not have the unit that its declaration gives, that its coordinate has or "
+        "that time has.",
+    )
+    LAG245 = (
+        "units of different size",
+        "The units measure the same but one is a multiple of the other, such as km and m or deg "
+        "and rad. Numbers are used as they are written and nothing is converted, so one unit has "
+        "to be chosen.",
+    )
+    LAG246 = (
+        "unit of time does not fit",
+        "The unit of `t` follows from the declared units because velocities are written `q'`, and "
+        "what follows is not one of the units of time in the model. Some unit is wrong, or the "
+        "unit of time must be given: `run until 10 [s]`.",
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "

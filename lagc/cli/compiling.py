@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,9 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, did_you_mean, fail
 from lagc.base.render import as_json
 from lagc.cli import common
+
+if TYPE_CHECKING:
+    from lagc.semantics.model_units import ModelUnits
 
 _STAGES = ("ast", "model", "nodes", "facts", "program")
 
@@ -79,12 +83,24 @@ def check_command(model: str, as_json_object: bool) -> int:
                 "diagnostics": [as_json(d) for d in compilation.warnings],
                 "facts": {f.name: f.holds for f in compilation.facts.items},
                 "strategy": compilation.strategy,
+                **_units_object(compilation.units),
             }
         )
         return 0
     common.print_diagnostics(compilation.warnings)
     click.echo(f"{compilation.model.name}: no errors; strategy {compilation.strategy}")
+    if compilation.units is not None:
+        click.echo(compilation.units.summary())
     return 0
+
+
+def _units_object(units: ModelUnits | None) -> dict[str, Any]:
+    """What `check --json` says of the units of a model that has any."""
+    if units is None:
+        return {}
+    undetermined = list(units.undetermined)
+    found = {"of": units.texts(), "inferred": list(units.inferred), "undetermined": undetermined}
+    return {"units": found}
 
 
 @click.command("show")

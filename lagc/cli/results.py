@@ -151,6 +151,7 @@ def write_result(result: Result, path: str) -> None:
 def _csv(result: Result) -> bytes:
     columns = result.columns()
     lines = [f"# {k}: {v}" for k, v in result.attributes().items()]
+    lines += [f"# unit {k}: {v}" for k, v in result.spec.units.items()]
     lines.append(",".join(columns))
     table = [column.tolist() for column in columns.values()]
     lines += [",".join(map(repr, row)) for row in zip(*table, strict=True)]
@@ -166,13 +167,14 @@ def _npz(result: Result) -> bytes:
     arrays |= {f"observable {k}": v for k, v in result.observables.items()}
     arrays["labels"] = np.array(result.spec.labels)
     arrays |= {f"attribute {k}": np.array(v) for k, v in result.attributes().items()}
+    arrays |= {f"unit {k}": np.array(v) for k, v in result.spec.units.items()}
     np.savez(stream, **arrays)
     return stream.getvalue()
 
 
 def _netcdf(result: Result) -> bytes:
     xarray = _xarray()
-    trajectory = result.trajectory
+    trajectory, spec = result.trajectory, result.spec
     variables: dict[str, Any] = {
         name: (("t", "dof"), getattr(trajectory, name)) for name in ("q", "v", "p", "winding")
     }
@@ -181,9 +183,17 @@ def _netcdf(result: Result) -> bytes:
     variables |= {k: (("t",), v) for k, v in _distinct(result.observables, names).items()}
     dataset = xarray.Dataset(
         variables,
-        coords={"t": trajectory.t, "dof": list(result.spec.labels)},
+        coords={"t": trajectory.t, "dof": list(spec.labels)},
         attrs=result.attributes(),
     )
+    labels = {"q": spec.labels, "v": spec.velocity_labels, "p": spec.momentum_labels}
+    for name in variables.keys() - {"winding"} | {"t"}:
+        units = [spec.unit_of(label) for label in labels.get(name, (name,))]
+        if len(set(units)) == 1 and units[0]:
+            dataset[name].attrs["units"] = units[0]
+        elif any(units):  # one for each degree of freedom
+            dataset = dataset.assign_coords({f"{name}_units": ("dof", units)})
+    dataset.attrs |= {f"unit_{k.replace(' ', '_')}": v for k, v in spec.units.items() if " " in k}
     stream = io.BytesIO()
     dataset.to_netcdf(stream, engine="h5netcdf")
     return stream.getvalue()

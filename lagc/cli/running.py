@@ -187,10 +187,12 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
         from lagc.semantics.constants import ConstantReader
         from lagc.semantics.lines import read_assignments
         from lagc.semantics.names import Scope
+        from lagc.semantics.units import check_given
         from lagc.syntax.parser import parse_assignments
 
         diagnostics = Diagnostics()
         given = parse_assignments(Source("<--initial>", text), diagnostics)
+        check_given(given, compilation.model, compilation.units, diagnostics)
         if diagnostics.errors:
             raise common.OptionError(diagnostics.in_source_order())
         constants = {c.name: c.value for c in compilation.model.constants}

@@ -31,29 +31,43 @@ def _lines(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
     for coordinate in model.coordinates:
         size = along if coordinate.size is None else f"[{coordinate.size}]"
         period = "" if coordinate.modulus is None else f" mod {to_text(coordinate.modulus)}"
-        yield f"coordinate   {coordinate.name}{size}{period}"
+        yield f"coordinate   {coordinate.name}{size}{_unit(c, coordinate.name)}{period}"
     for constant in model.constants:
         name = constant.name + (along if constant.varies else "")
-        yield f"constant     {name} = {number_text(constant.value)}"
+        unit = _unit(c, f"constant {constant.name}")
+        yield f"constant     {name} = {number_text(constant.value)}{unit}"
     for coefficient in model.coefficients:
         name = coefficient.name + (along if coefficient.varies else "")
-        yield f"coefficient  {name} in {_range(coefficient)}{_default(coefficient)}"
+        unit = _unit(c, f"coefficient {coefficient.name}")
+        yield f"coefficient  {name} in {_range(coefficient)}{_default(coefficient)}{unit}"
     for signal in model.inputs:
-        yield f"input        {signal.name}(t)"
+        yield f"input        {signal.name}(t){_unit(c, f'input {signal.name}')}"
     for slot in model.neural:
-        yield f"neural       {slot.name}: {slot.inputs} number(s) to one"
+        unit = _unit(c, f"neural {slot.name}")
+        yield f"neural       {slot.name}: {slot.inputs} number(s) to one{unit}"
+    if c.units is not None:
+        yield f"time         t{_unit(c, 't')}"
     yield ""
-    yield f"L = {write(model.lagrangian)}"
-    yield f"K = {write(model.coupling)}"
+    yield f"L{_unit(c, 'energy')} = {write(model.lagrangian)}"
+    yield f"K{_unit(c, 'energy')} = {write(model.coupling)}"
     yield ""
     yield from _at_a_site(nodes, write) if isinstance(nodes, LatticeSystem) else _in_full(c, write)
     for observable in model.observables:
-        yield f"observable  {observable.name} = {write(observable.value)}"
+        unit = _unit(c, f"observable {observable.name}")
+        yield f"observable  {observable.name}{unit} = {write(observable.value)}"
     yield ""
     yield "structure"
     for fact in c.facts.items:
         yield f"  {'yes' if fact.holds else 'no ':<4} {fact.name} ({fact.evidence})"
     yield f"strategy: {c.strategy}"
+    if c.units is not None:
+        yield c.units.summary()
+
+
+def _unit(c: Compilation, key: str) -> str:
+    """A unit in brackets, declared or inferred; nothing where there is none."""
+    text = c.units.text(key) if c.units is not None else ""
+    return f" [{text}]" if text else ""
 
 
 def _in_full(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
@@ -71,8 +85,9 @@ def _in_full(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
         yield f"  [{label}]  {write(left)} = {write(rate)}"
     yield ""
     yield "momenta (with the part of K)"
-    for label, momentum in zip(model.labels, nodes.b, strict=True):
-        yield f"  p[{label}] = {write(momentum)}"
+    for dof, (label, momentum) in enumerate(zip(model.labels, nodes.b, strict=True)):
+        unit = _unit(c, f"p[{model.coordinate_of(dof).name}]")
+        yield f"  p[{label}]{unit} = {write(momentum)}"
     yield ""
     yield f"energy      E = {write(collected(nodes.energy))}"
     yield f"its rate    dE/dt = {write(collected(nodes.energy_rate))}"

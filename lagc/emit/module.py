@@ -58,15 +58,16 @@ def emit_module(
     facts: Facts,
     programs: ModelPrograms,
     version: str,
+    units: Mapping[str, str],
 ) -> str:
-    """The module text of a model."""
+    """The module text of a model; `units` by what they belong to, empty for none."""
     model = system.model
     docstrings = _DOCSTRINGS | ({"blocks": _bands(system)} if _on_lattice(system) else {})
     parts = [
         _header(system, version),
         "import jax.numpy as jnp  # noqa: F401\n\nfrom lagc import runtime as _rt",
         *_site_functions(programs),
-        _spec(system, facts, programs, version),
+        _spec(system, facts, programs, version, units),
         *(
             emit_function(f"_{p.name}", p, docstrings[p.name] + _cost(p))
             for p in programs.all()[: len(_DOCSTRINGS)]
@@ -206,6 +207,7 @@ def _spec(
     facts: Facts,
     programs: ModelPrograms,
     version: str,
+    units: Mapping[str, str],
 ) -> str:
     model = system.model
     functions = {p.name: f"_initial_{i}" for i, p in enumerate(programs.initial)}
@@ -238,9 +240,17 @@ def _spec(
             (f"_rt.FactSpec({f.name!r}, {f.holds!r}, {f.evidence!r})" for f in facts.items),
         ),
         *(_lattice_fields(system, functions) if _on_lattice(system) else ()),
+        *_units(units),
         ")",
     ]
     return "\n".join(lines)
+
+
+def _units(units: Mapping[str, str]) -> Iterator[str]:
+    if units:
+        yield "    units={"
+        yield from (f"        {name!r}: {unit!r}," for name, unit in units.items())
+        yield "    },"
 
 
 def _lattice_fields(system: LatticeSystem, functions: Mapping[str, str]) -> Iterator[str]:

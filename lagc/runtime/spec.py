@@ -6,6 +6,7 @@ learning code. Model units throughout.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,6 +129,8 @@ class LatticeSpec:
 class ModelSpec:
     """Everything a generated module says about its model.
 
+    units: as text, for those models that have units and where they are known: of `t`, `r`, `r'`,
+    `p[r]` (without the component), `energy`, `coefficient k`, `input u`, `observable h` and so on.
     initial: numbers by label. initial_fields: functions by the name of a field (`phi`, `phi'`,
     `p[phi]`), which take an array (...) for the type and the axes and return (N, ...); a number for
     a single site (`phi[0]` in `initial`) takes precedence.
@@ -146,6 +149,12 @@ class ModelSpec:
     facts: tuple[FactSpec, ...] = ()
     lattice: LatticeSpec | None = None
     initial_fields: Mapping[str, Callable[[jax.Array], jax.Array]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def unit_of(self, column: str) -> str:
+        """The unit of a series by the name it has in results; empty where it is not known."""
+        unit = self.units.get(re.sub(r"\[-?\d+\]", "", column))
+        return unit or self.units.get(f"observable {column.removeprefix('observable ')}", "")
 
     @property
     def dof(self) -> int:

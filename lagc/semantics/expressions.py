@@ -163,6 +163,13 @@ class ExpressionReader(SiteReader):
             return None
         if isinstance(node.base, ast.Name) and self.lives_on_sites(node.base.name):
             return self.at_site(node, node.base)
+        if isinstance(node.base, ast.Number):
+            return self._error(
+                Code.LAG206,
+                "a number has no components",
+                node.span,
+                help="a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`",
+            )
         base = self.read(node.base)
         position = ExpressionReader(
             self.scope, self.diagnostics, Context.CONSTANT, subject="an index"

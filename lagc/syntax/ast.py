@@ -116,6 +116,21 @@ Expression = Number | Name | Call | Index | Tuple | Negate | Power | Product | S
 
 
 @dataclass(frozen=True)
+class UnitFactor(Node):
+    """A unit by name, to a power: `yr^-2`."""
+
+    name: str
+    exponent: Fraction
+
+
+@dataclass(frozen=True)
+class Unit(Node):
+    """`[kg*m^2/s^2]`, the unit of a value or of a name; the pure number `[1]` has no factors."""
+
+    factors: tuple[UnitFactor, ...]
+
+
+@dataclass(frozen=True)
 class Identifier(Node):
     """The name that a declaration introduces, with its own span."""
 
@@ -131,20 +146,22 @@ class ModelName(Node):
 
 @dataclass(frozen=True)
 class Coordinate(Node):
-    """`coordinate theta[2] mod 2*pi`; `size` may name a lattice index (`phi[i]`)."""
+    """`coordinate theta[2] [rad] mod 2*pi`; `size` may name a lattice index (`phi[i]`)."""
 
     name: Identifier
     size: Expression | None
     modulus: Expression | None
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
 class Constant(Node):
-    """`constant g = 9.8`, or `constant m[i] = 1 + i` along a lattice."""
+    """`constant g = 9.8 [m/s^2]`, or `constant m[i] = 1 + i` along a lattice."""
 
     name: Identifier
     value: Expression
     index: Expression | None = None
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -168,22 +185,28 @@ class Coefficient(Node):
     default: Expression | None
     prior: Expression | None
     index: Expression | None = None
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
 class Input(Node):
-    """`input u`"""
+    """`input u [N]`"""
 
     name: Identifier
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
 class Neural(Node):
-    """`neural D(q, q') = mlp(32, 32, activation = softplus)`; `network` is a Call."""
+    """`neural D(q, q') = mlp(32, 32, activation = softplus)`; `network` is a Call.
+
+    `unit` is that of the output.
+    """
 
     name: Identifier
     parameters: tuple[Name, ...]
     network: Expression
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -198,10 +221,11 @@ class LatticeIndex(Node):
 
 @dataclass(frozen=True)
 class Let(Node):
-    """`let s = norm(r_+)`"""
+    """`let s [AU] = norm(r_+)`"""
 
     name: Identifier
     value: Expression
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -224,10 +248,11 @@ class Force(Node):
 
 @dataclass(frozen=True)
 class Observable(Node):
-    """`observable height = ...`"""
+    """`observable height [m] = ...`"""
 
     name: Identifier
     value: Expression
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +261,7 @@ class Assignment(Node):
 
     target: Expression
     value: Expression
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -252,6 +278,8 @@ class Run(Node):
     until: Expression | None
     step: Expression | None
     order: Expression | None
+    until_unit: Unit | None = None
+    step_unit: Unit | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
+from lagc.syntax.clauses import Clause, gather, only_unit
 from lagc.syntax.lines import DEEPEST
+from lagc.syntax.units import read_unit, split_unit
 
 MOST_DIGITS = 400
 LARGEST_EXPONENT = 400
@@ -47,14 +49,6 @@ class _Argument(NamedTuple):
     depth: int
 
 
-class _Clause(NamedTuple):
-    """A part of a statement that may be absent: its name and what it holds."""
-
-    name: str
-    value: Any
-    span: Span
-
-
 class Builder(Transformer_NonRecursive[Token, Any]):
     """Builds the node of the statement that fills `start` to `end` of a source.
 
@@ -67,6 +61,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         self._source = source
         self._base = start
         self._whole = Span(source, start, end)
+        self._openings: dict[int, int] = {}  # where the bracket of an Index stands, by its id
 
     # --- statements ---------------------------------------------------------------------------
 
@@ -74,32 +69,36 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return ast.ModelName(self._identifier(c[1]), span=self._whole)
 
     def coordinate(self, c: list[Any]) -> ast.Statement:
-        given = {clause.name: clause.value for clause in c[2:]}
+        given, unit = gather(c)
         return ast.Coordinate(
-            self._identifier(c[1]), given.get("size"), given.get("modulus"), span=self._whole
+            self._identifier(c[1]), given.get("size"), given.get("modulus"), unit, span=self._whole
         )
 
     def constant(self, c: list[Any]) -> ast.Statement:
-        index = c[2].value if isinstance(c[2], _Clause) else None
-        name, value = self._identifier(c[1]), self._expression(c[-1])
-        return ast.Constant(name, value, index, span=self._whole)
+        value, behind = self._valued(c[-1])
+        given, unit = gather(c, behind)
+        return ast.Constant(
+            self._identifier(c[1]), value, given.get("size"), unit, span=self._whole
+        )
 
     def coefficient(self, c: list[Any]) -> ast.Statement:
-        given = {clause.name: clause.value for clause in c[2:]}
+        given, unit = gather(c)
         return ast.Coefficient(
             self._identifier(c[1]),
             given.get("bounds", ()),
             given.get("default"),
             given.get("prior"),
             given.get("size"),
+            unit,
             span=self._whole,
         )
 
     def input(self, c: list[Any]) -> ast.Statement:
-        return ast.Input(self._identifier(c[1]), span=self._whole)
+        return ast.Input(self._identifier(c[1]), only_unit(c), span=self._whole)
 
     def neural(self, c: list[Any]) -> ast.Statement:
-        return ast.Neural(self._identifier(c[1]), c[3], self._expression(c[6]), span=self._whole)
+        network, unit = self._valued(c[6])
+        return ast.Neural(self._identifier(c[1]), c[3], network, unit, span=self._whole)
 
     def index(self, c: list[Any]) -> ast.Statement:
         return ast.LatticeIndex(
@@ -111,7 +110,8 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def let(self, c: list[Any]) -> ast.Statement:
-        return ast.Let(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+        name, value = self._identifier(c[1]), self._expression(c[-1])
+        return ast.Let(name, value, only_unit(c), span=self._whole)
 
     def contribution(self, c: list[Any]) -> ast.Statement:
         target, operator = c[0], c[1]
@@ -127,45 +127,50 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return ast.Force(c[1].node, self._expression(c[3]), span=self._whole)
 
     def observable(self, c: list[Any]) -> ast.Statement:
-        return ast.Observable(self._identifier(c[1]), self._expression(c[3]), span=self._whole)
+        name, value = self._identifier(c[1]), self._expression(c[-1])
+        return ast.Observable(name, value, only_unit(c), span=self._whole)
 
     def initial(self, c: list[Any]) -> ast.Statement:
         return ast.Initial(c[1], span=self._whole)
 
     def run(self, c: list[Any]) -> ast.Statement:
-        given: dict[str, ast.Expression] = {}
-        for clause in c[1:]:
-            if clause.name in given:
-                raise fail(
-                    Code.LAG102,
-                    f"`{clause.name}` is given twice",
-                    clause.span,
-                    help=f"keep one `{clause.name}`",
-                )
-            given[clause.name] = clause.value
-        return ast.Run(given.get("until"), given.get("step"), given.get("order"), span=self._whole)
+        given, _ = gather(c, several=True)
+        units = {clause.name: clause.unit for clause in c[1:]}
+        order = units.get("order")
+        if order is not None:
+            raise fail(Code.LAG240, "the order is a whole number without a unit", order.span)
+        return ast.Run(
+            given.get("until"),
+            given.get("step"),
+            given.get("order"),
+            units.get("until"),
+            units.get("step"),
+            span=self._whole,
+        )
 
     def constraint(self, c: list[Any]) -> ast.Statement:
         return ast.Constraint(self._expression(c[1]), self._expression(c[3]), span=self._whole)
 
     # --- parts of statements ------------------------------------------------------------------
 
-    def size(self, c: list[Any]) -> _Clause:
-        return self._clause("size", c[0], c[1])
+    def bracket(self, c: list[Any]) -> Clause:
+        content, span = self._expression(c[1]), self._span(c[0].start_pos, c[2].end_pos)
+        unit = read_unit(content, span)
+        return Clause("size" if unit is None else "unit", content, span, unit)
 
-    def modulus(self, c: list[Any]) -> _Clause:
+    def modulus(self, c: list[Any]) -> Clause:
         return self._clause("modulus", c[0], c[1])
 
-    def default(self, c: list[Any]) -> _Clause:
+    def default(self, c: list[Any]) -> Clause:
         return self._clause("default", c[0], c[1])
 
-    def prior(self, c: list[Any]) -> _Clause:
+    def prior(self, c: list[Any]) -> Clause:
         return self._clause("prior", c[0], c[1])
 
-    def clause(self, c: list[Any]) -> _Clause:
+    def clause(self, c: list[Any]) -> Clause:
         return self._clause(str(c[0]), c[0], c[1])
 
-    def interval(self, c: list[Any]) -> _Clause:
+    def interval(self, c: list[Any]) -> Clause:
         opening, low, high, closing = c[1], self._part(c[2]), self._part(c[4]), c[5]
         lower = ast.Bound(
             True, opening == "(", low.node, span=self._span(opening.start_pos, low.end)
@@ -173,16 +178,18 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         upper = ast.Bound(
             False, closing == ")", high.node, span=self._span(high.start, closing.end_pos)
         )
-        return _Clause("bounds", (lower, upper), self._token_span(opening))
+        unit = only_unit(c)
+        return Clause("bounds", (lower, upper), self._token_span(opening), unit)
 
-    def bounds(self, c: list[Any]) -> _Clause:
-        return _Clause("bounds", tuple(c), c[0].span)
+    def bounds(self, c: list[Any]) -> Clause:
+        return Clause("bounds", tuple(part.value for part in c), c[0].span, only_unit(c))
 
-    def comparison(self, c: list[Any]) -> ast.Bound:
-        sign, value = c[0], self._part(c[1])
-        return ast.Bound(
-            sign[0] == ">", len(sign) == 1, value.node, span=self._span(sign.start_pos, value.end)
-        )
+    def comparison(self, c: list[Any]) -> Clause:
+        sign, end = c[0], self._part(c[1]).end
+        value, unit = self._valued(c[1])
+        span = self._span(sign.start_pos, end)
+        bound = ast.Bound(sign[0] == ">", len(sign) == 1, value, span=span)
+        return Clause("bound", bound, span, unit)
 
     def parameters(self, c: list[Any]) -> tuple[ast.Name, ...]:
         return tuple(c[::2])
@@ -194,8 +201,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return tuple(c[::2])
 
     def assignment(self, c: list[Any]) -> ast.Assignment:
-        target, value = c[0], self._part(c[2])
-        return ast.Assignment(target.node, value.node, span=self._span(target.start, value.end))
+        target, end = c[0], self._part(c[2]).end
+        value, unit = self._valued(c[2])
+        return ast.Assignment(target.node, value, unit, span=self._span(target.start, end))
 
     def target(self, c: list[Any]) -> _Part:
         return self._part(c[0]) if len(c) == 1 else self.item(c)
@@ -233,6 +241,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def item(self, c: list[Any]) -> _Part:
         base, index, end = self._part(c[0]), self._part(c[2]), c[3].end_pos
         node = ast.Index(base.node, index.node, span=self._span(base.start, end))
+        self._openings[id(node)] = self._base + c[1].start_pos
         return self._checked(_Part(node, base.start, end, 2 + max(base.depth, index.depth)))
 
     def group(self, c: list[Any]) -> _Part:
@@ -317,8 +326,14 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         part = self._part(child)
         return _Argument(ast.Argument(part.node, span=self._span(part.start, part.end)), part.depth)
 
-    def _clause(self, name: str, token: Any, child: Any) -> _Clause:
-        return _Clause(name, self._expression(child), self._token_span(token))
+    def _clause(self, name: str, token: Any, child: Any) -> Clause:
+        value, unit = self._valued(child)
+        return Clause(name, value, self._token_span(token), unit)
+
+    def _valued(self, child: Any) -> tuple[ast.Expression, ast.Unit | None]:
+        """A value and the unit in brackets behind it."""
+        part = self._part(child)
+        return split_unit(part.node, self._base + part.end, self._openings, self._source)
 
     def _chain(self, kind: type[ast.Sum] | type[ast.Product], c: list[Any]) -> _Part:
         parts = [self._part(child) for child in c[::2]]

@@ -51,6 +51,8 @@ _SIGNS = {
 }
 # Statements whose example says nothing about a mistake inside their expression.
 _EXPRESSIONS = ("L", "K", "R", "let", "constant", "observable", "force", "constraint")
+# Statements in which a number can have a unit behind it.
+_WITH_UNITS = ("constant", "coefficient", "initial", "run")
 _OTHER_WORDS = {
     **dict.fromkeys(("param", "parameter", "const", "real", "number", "scalar"), "constant"),
     **dict.fromkeys(("var", "variable", "vector", "dof", "state"), "coordinate"),
@@ -297,12 +299,14 @@ def _missing_operator(place: Place) -> LagcError | None:
             help=f"the difference is written `{stem} {before.side} {word.text}`",
         )
     quotable = len(product) <= 30 and "(" not in product and ")" not in product
+    measured = before.kind == "number" and place.words[0].text in _WITH_UNITS
+    units = f", units in brackets: `{before.text} [m/s]`" if measured else ""
     return fail(
         Code.LAG105,
         f"an operator is missing between {before.shown} and {word.shown}",
         span,
         label=f"write `{product}`" if quotable else "",
-        help="products are always written with `*`",
+        help=f"products are always written with `*`{units}",
     )
 
 
@@ -345,8 +349,8 @@ def _wanted(expected: frozenset[str]) -> str:
         return "an expression"
     if "NAME" in expected:
         return "a name"
-    if "EQUAL" in expected:
-        expected -= {"LSQB"}  # a component of a vector is possible but seldom what is missing
+    if "EQUAL" in expected or expected <= {"LSQB", "$END"}:
+        expected -= {"LSQB"}  # a component or a unit is possible but seldom what is missing
     signs = [sign for terminal, sign in _SIGNS.items() if terminal in expected]
     if not signs and expected <= {"$END"}:
         return ""

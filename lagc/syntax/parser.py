@@ -19,6 +19,7 @@ from lagc.syntax.characters import check_characters
 from lagc.syntax.errors import explain
 from lagc.syntax.grammar import lark_parser
 from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
+from lagc.syntax.units import fields_told_from_units
 
 LARGEST_FILE = 1_000_000
 LONGEST_STATEMENT = 200_000
@@ -56,7 +57,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
             bad += 1
         else:
             statements.append(statement)
-    return ast.File(tuple(statements), span=whole)
+    return ast.File(tuple(fields_told_from_units(statements)), span=whole)
 
 
 def parse_assignments(source: Source, diagnostics: Diagnostics) -> tuple[ast.Assignment, ...]:

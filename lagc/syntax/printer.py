@@ -6,7 +6,9 @@ statement stands on a line, and numbers keep their literals; comments are not pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
+from fractions import Fraction
 
 from lagc.syntax import ast
 
@@ -55,33 +57,36 @@ def format_statement(statement: ast.Statement) -> str:
     match statement:
         case ast.ModelName(name):
             return f"model {name.name}"
-        case ast.Coordinate(name, size, modulus):
-            return f"coordinate {name.name}{_site(size)}{_clause(' mod', modulus)}"
-        case ast.Constant(name, value, index):
-            return f"constant {name.name}{_site(index)} = {format_expression(value)}"
-        case ast.Coefficient(name, bounds, default, prior, index):
-            tail = f"{_bounds(bounds)}{_clause(' =', default)}{_clause(' ~', prior)}"
+        case ast.Coordinate(name, size, modulus, unit):
+            return f"coordinate {name.name}{_site(size)}{_unit(unit)}{_clause(' mod', modulus)}"
+        case ast.Constant(name, value, index, unit):
+            return f"constant {name.name}{_site(index)} = {format_expression(value)}{_unit(unit)}"
+        case ast.Coefficient(name, bounds, default, prior, index, unit):
+            tail = f"{_bounds(bounds)}{_clause(' =', default)}{_unit(unit)}{_clause(' ~', prior)}"
             return f"coefficient {name.name}{_site(index)}{tail}"
-        case ast.Input(name):
-            return f"input {name.name}"
-        case ast.Neural(name, parameters, network):
+        case ast.Input(name, unit):
+            return f"input {name.name}{_unit(unit)}"
+        case ast.Neural(name, parameters, network, unit):
             variables = ", ".join(format_expression(parameter) for parameter in parameters)
-            return f"neural {name.name}({variables}) = {format_expression(network)}"
+            made = f"{format_expression(network)}{_unit(unit)}"
+            return f"neural {name.name}({variables}) = {made}"
         case ast.LatticeIndex(name, first, last, ends):
             return f"index {name.name} in {_range(first, last)} {ends}".rstrip()
-        case ast.Let(name, value):
-            return f"let {name.name} = {format_expression(value)}"
+        case ast.Let(name, value, unit):
+            return f"let {name.name}{_unit(unit)} = {format_expression(value)}"
         case ast.Contribution(target, operator, value):
             return f"{target} {operator} {format_expression(value)}"
         case ast.Force(target, value):
             return f"force {format_expression(target)} = {format_expression(value)}"
-        case ast.Observable(name, value):
-            return f"observable {name.name} = {format_expression(value)}"
+        case ast.Observable(name, value, unit):
+            return f"observable {name.name}{_unit(unit)} = {format_expression(value)}"
         case ast.Initial(assignments):
             return f"initial {format_assignments(assignments)}"
-        case ast.Run(until, step, order):
-            clauses = (_clause(" until", until), _clause(" step", step), _clause(" order", order))
-            return f"run{''.join(clauses)}"
+        case ast.Run(until, step, order, until_unit, step_unit):
+            end, length = _clause(" until", until), _clause(" step", step)
+            return (
+                f"run{end}{_unit(until_unit)}{length}{_unit(step_unit)}{_clause(' order', order)}"
+            )
         case ast.Constraint(left, right):
             return f"constraint {format_expression(left)} = {format_expression(right)}"
 
@@ -89,8 +94,20 @@ def format_statement(statement: ast.Statement) -> str:
 def format_assignments(assignments: tuple[ast.Assignment, ...]) -> str:
     """`q = 1, q' = 0`, as after `initial` and on a command line."""
     return ", ".join(
-        f"{format_expression(a.target)} = {format_expression(a.value)}" for a in assignments
+        f"{format_expression(a.target)} = {format_expression(a.value)}{_unit(a.unit)}"
+        for a in assignments
     )
+
+
+def format_powers(factors: Iterable[tuple[str, Fraction]]) -> str:
+    """`kg*m^2/s^2` for the names and exponents of a unit, `1` for none."""
+    text = ""
+    for name, exponent in factors:
+        power = abs(exponent)
+        shown = f"^{power}" if power.denominator == 1 else f"^({power})"
+        sign = "/" if exponent < 0 else "*" if text else ""
+        text += f"{'' if text or exponent > 0 else '1'}{sign}{name}{'' if power == 1 else shown}"
+    return text or "1"
 
 
 def _binding(expression: ast.Expression) -> _Binding:
@@ -124,6 +141,13 @@ def _argument(argument: ast.Argument) -> str:
 
 def _clause(word: str, expression: ast.Expression | None) -> str:
     return "" if expression is None else f"{word} {format_expression(expression)}"
+
+
+def _unit(unit: ast.Unit | None) -> str:
+    """With the blank that tells a unit from an index."""
+    if unit is None:
+        return ""
+    return f" [{format_powers((factor.name, factor.exponent) for factor in unit.factors)}]"
 
 
 def _site(index: ast.Expression | None) -> str:

@@ -270,6 +270,11 @@ def test_an_error_prints_as_on_the_command_line(capsys: pytest.CaptureFixture[st
         ("import lagc.runtime", ("sympy", "lark", "lagc.driver")),
         ("import lagc.driver", ("jax", "equinox", "lagc.runtime")),
         ("import lagc.cli.main", ("jax", "sympy")),
+        (
+            "from lagc.driver import compile_source, read_source\n"
+            "compile_source(read_source('examples/dho.lag'))",
+            ("jax", "pint"),
+        ),
     ],
 )
 def test_imports_stay_light(statement: str, absent: tuple[str, ...]) -> None:

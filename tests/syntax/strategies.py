@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
 from lagc.syntax.lines import CLAUSES, STATEMENTS
+from lagc.syntax.units import fields_told_from_units
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.lag"))
 NOWHERE = Span(Source("nowhere", ""), 0, 0)
@@ -77,9 +79,27 @@ _bounds = st.lists(
     max_size=2,
 ).map(tuple)
 _maybe = st.none() | expressions
+_factors = st.builds(
+    ast.UnitFactor,
+    plain_names,
+    st.fractions(-4, 4, max_denominator=6).filter(bool),
+    span=st.just(NOWHERE),
+)
+_units = st.none() | st.builds(
+    ast.Unit, st.lists(_factors, max_size=3).map(tuple), span=st.just(NOWHERE)
+)
 _assignments = st.lists(
-    st.builds(ast.Assignment, _targets, expressions, span=st.just(NOWHERE)), min_size=1, max_size=3
+    st.builds(ast.Assignment, _targets, expressions, _units, span=st.just(NOWHERE)),
+    min_size=1,
+    max_size=3,
 ).map(tuple)
+
+
+def without_idle_units(run: ast.Run) -> ast.Run:
+    """A `run` line has no unit for what it does not say."""
+    until = run.until_unit if run.until is not None else None
+    step = run.step_unit if run.step is not None else None
+    return replace(run, until_unit=until, step_unit=step)
 
 
 def _statement(kind: type, *fields: st.SearchStrategy) -> st.SearchStrategy:
@@ -88,12 +108,16 @@ def _statement(kind: type, *fields: st.SearchStrategy) -> st.SearchStrategy:
 
 statements = st.one_of(
     _statement(ast.ModelName, identifiers),
-    _statement(ast.Coordinate, identifiers, _maybe, _maybe),
-    _statement(ast.Constant, identifiers, expressions, _maybe),
-    _statement(ast.Coefficient, identifiers, _bounds, _maybe, _maybe, _maybe),
-    _statement(ast.Input, identifiers),
+    _statement(ast.Coordinate, identifiers, _maybe, _maybe, _units),
+    _statement(ast.Constant, identifiers, expressions, _maybe, _units),
+    _statement(ast.Coefficient, identifiers, _bounds, _maybe, _maybe, _maybe, _units),
+    _statement(ast.Input, identifiers, _units),
     _statement(
-        ast.Neural, identifiers, st.lists(names, min_size=1, max_size=3).map(tuple), expressions
+        ast.Neural,
+        identifiers,
+        st.lists(names, min_size=1, max_size=3).map(tuple),
+        expressions,
+        _units,
     ),
     _statement(
         ast.LatticeIndex,
@@ -102,7 +126,7 @@ statements = st.one_of(
         expressions,
         st.sampled_from(["", "free", "periodic"]),
     ),
-    _statement(ast.Let, identifiers, expressions),
+    _statement(ast.Let, identifiers, expressions, _units),
     _statement(
         ast.Contribution,
         st.sampled_from("LKR"),
@@ -111,16 +135,21 @@ statements = st.one_of(
         st.just(NOWHERE),
     ),
     _statement(ast.Force, _targets, expressions),
-    _statement(ast.Observable, identifiers, expressions),
+    _statement(ast.Observable, identifiers, expressions, _units),
     _statement(ast.Initial, _assignments),
-    _statement(ast.Run, _maybe, _maybe, _maybe),
+    _statement(ast.Run, _maybe, _maybe, _maybe, _units, _units).map(without_idle_units),
     _statement(ast.Constraint, expressions, expressions),
 )
-files = st.lists(statements, max_size=4).map(lambda found: ast.File(tuple(found), span=NOWHERE))
+files = (
+    st.lists(statements, max_size=4)
+    .map(lambda found: ast.File(tuple(found), span=NOWHERE))
+    .filter(lambda file: tuple(fields_told_from_units(file.statements)) == file.statements)
+)
 
 _SCRAPS = [
     *STATEMENTS, *CLAUSES, "L =", "K +=", "q'", "q_-", "q'_+", "q_'", "_", "'", "**", "==", "..",
-    "2e", "1.2.3", "(", ")", "[", "]", "+", "-", "^", ",", ":", "~", "\n", "\r\n", "\t", "#", "²",
+    "2e", "1.2.3", " [m]", " [1/s]", "[m]", "(", ")", "[", "]", "+", "-", "^", ",", ":", "~",
+    "\n", "\r\n", "\t", "#", "²",
     "−", "\N{COMBINING ACUTE ACCENT}", "\0", "\N{NO-BREAK SPACE}", "{", ";", "\r", "\ufeff",
     "9" * 401,
 ]  # fmt: skip

@@ -113,7 +113,7 @@ def test_a_default_may_follow_a_comparison() -> None:
 
 
 def test_coordinates_have_sizes_and_periods() -> None:
-    assert one("coordinate phi[i]") == one("coordinate phi [ i ]")
+    assert one("coordinate phi[i]") == one("coordinate phi[ i ]")
     statement = one("coordinate theta[2] mod 2*pi")
     assert isinstance(statement, ast.Coordinate)
     assert (statement.size, statement.modulus) == (value("2"), value("2*pi"))
