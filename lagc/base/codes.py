@@ -69,6 +69,20 @@ class Code(Enum):
         "index, let, force, observable, initial, run; or it is `L =`, `K =` or `R =` (or `+=`).",
     )
     LAG108 = ("limit exceeded", "The text is larger or more deeply nested than lagc accepts.")
+    LAG110 = (
+        "two statements on a line",
+        "Every statement begins on a line of its own, without a sign between them.",
+    )
+    LAG111 = (
+        "comment of another language",
+        "A comment begins with `#` and goes on to the end of its line.",
+    )
+    LAG112 = (
+        "equations in place of a Lagrangian",
+        "A model is given by `L = ...`, a function of coordinates and velocities, with `K`, `R` and "
+        "`force` for what no Lagrangian describes. The equations of motion, the momenta and the "
+        "energy follow from them; `lagc show` prints them.",
+    )
     LAG201 = (
         "name is taken",
         "`t`, `pi`, `inf` and the functions of the language cannot be declared. Every other name "
@@ -154,6 +168,18 @@ class Code(Enum):
         "coupling is not local",
         "L, K and R of a lattice model are sums over sites of densities that couple a site to "
         "others nearby, so that the equations of motion are banded.",
+    )
+    LAG250 = (
+        "divisor that may be zero",
+        "The bounds of the coefficient include 0, and the model divides by it: with that value it "
+        "has no equations of motion. Exclude 0, for instance with `coefficient m > 0`.",
+        Severity.WARNING,
+    )
+    LAG251 = (
+        "force in place of K",
+        "K couples the two histories: each of its terms has a factor such as `q_-`. A force is "
+        "written `force q = ...`, Rayleigh's dissipation function `R = ...`; both become part of "
+        "K.",
     )
     LAG301 = (
         "K does not vanish in the physical limit",

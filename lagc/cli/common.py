@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lagc.base.codes import Code, Severity
-from lagc.base.diagnostics import Diagnostic, LagcError, fail
+from lagc.base.diagnostics import Diagnostic, LagcError, fail, folded
 from lagc.base.render import render_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def exit_code(error: LagcError) -> int:
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """On stderr, in colour on a terminal, a blank line between two."""
-    for i, diagnostic in enumerate(diagnostics):
+    for i, diagnostic in enumerate(folded(diagnostics)):
         text = render_text(diagnostic)
         head, _, rest = text.partition("\n")
         colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"

@@ -14,6 +14,7 @@ from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.forces import is_written_as_force
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
@@ -62,6 +63,8 @@ class ContributionReader:
                 continue
             if node.operator == "=":
                 first = node.target_span
+            if target == "K" and is_written_as_force(node, self.scope, self.diagnostics):
+                continue
             terms += self._terms(node.value, target, context)
         return terms
 

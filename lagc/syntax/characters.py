@@ -1,4 +1,4 @@
-"""The characters of a statement, before the lexer sees it: LAG101 for the first foreign one.
+"""The characters of a statement, before the lexer sees it: an error for the first foreign one.
 
 What passes is ASCII of the language, letters of any script and the combining marks on them, so
 the grammar may count everything beyond ASCII as a letter.
@@ -12,6 +12,8 @@ import unicodedata
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
+from lagc.syntax.habits import habit_at
+from lagc.syntax.notations import HABITS
 
 _SUSPECT = re.compile(
     r"#[^\n]*|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
@@ -33,6 +35,12 @@ _WRITE = {
     "：": ":",
     "≤": "<=",
     "≥": ">=",
+    "≈": "=",
+    "≔": "=",
+    "∈": "in",
+    "₊": "_+",
+    "₋": "_-",
+    "⁺": "_+",
     "…": "..",
     "∞": "inf",
     "∼": "~",
@@ -52,6 +60,11 @@ _ADVICE = {
     "|": "the magnitude is `abs(x)`, that of a vector `norm(x)`",
     "@": "the scalar product is `dot(a, b)`",
     "√": "write `sqrt(x)`",
+    **dict.fromkeys("∂∇", "a velocity is written with a prime: `q'`; other derivatives are taken by "
+    "lagc"),
+    **dict.fromkeys("∑∫∏", "a sum over the sites of a lattice is written `sum(i, ...)`"),
+    **dict.fromkeys("→⇒←⟶", "a definition is written with `=`"),
+    "±": "write one model for each sign",
     "%": "write the remainder with `mod` where a coordinate is declared; comments begin with `#`",
     "!": "comments begin with `#`; the language has no conditions",
     "\\": "a statement goes on inside brackets or after an operator, without a sign for it; Greek "
@@ -59,15 +72,20 @@ _ADVICE = {
 }
 
 
-def check_characters(source: Source, start: int, end: int) -> None:
-    """Raise LAG101 at the first character between `start` and `end` that is not the language's."""
+def check_characters(source: Source, start: int, end: int, kind: str) -> None:
+    """Raise what is wrong at the first character from `start` to `end` that is not the language's.
+
+    That is a notation of another language where one is known, otherwise LAG101. `kind` is the word
+    with which such a statement begins.
+    """
     text = source.text
     for found in _SUSPECT.finditer(text, start, end):
         ch = found[0]
         if ch[0] == "#":
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
-            raise _foreign(Span(source, found.start(), found.end()))
+            span = Span(source, found.start(), found.end())
+            raise habit_at(HABITS, source, start, end, span.start, kind) or _foreign(span)
 
 
 def _belongs_to_name(text: str, at: int) -> bool:
@@ -85,9 +103,21 @@ def _foreign(span: Span) -> LagcError:
         Code.LAG101,
         f"{_described(ch)} is not part of the language",
         span,
-        label=f"write `{_WRITE[ch]}`" if ch in _WRITE else "",
         help=_ADVICE.get(ch, "") or ("" if ch in _WRITE else _general_advice(ch)),
+        fix=_written(ch),
     )
+
+
+def _written(ch: str) -> str | None:
+    """What to write for a character, where one thing only can be meant."""
+    if ch in _WRITE:
+        return _WRITE[ch]
+    if ch.isspace():
+        return " "
+    plain = unicodedata.normalize("NFKC", ch)
+    if plain.isascii() and _SUSPECT.match(plain) is None:
+        return plain
+    return None if ch.isprintable() else ""
 
 
 def _described(ch: str) -> str:

@@ -1,0 +1,55 @@
+"""K without any doubled variable: a force, or Rayleigh's function, that was written as K."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics
+from lagc.semantics.foreign import instead
+from lagc.semantics.names import Scope
+from lagc.semantics.unused import names_in
+from lagc.syntax import ast
+
+
+def is_written_as_force(
+    node: ast.Contribution, scope: Scope, diagnostics: Diagnostics
+) -> bool:
+    """Whether K holds coordinates and not one doubled variable; if so, LAG251 says what to write.
+
+    A `let` may hold doubled variables, so that an expression with one is left to be read.
+    """
+    names = names_in(node.value)
+    used = [n.name for n in names if n.name in scope.coordinates]
+    if not used or any(n.side for n in names) or any(n.name in scope.let_names for n in names):
+        return False
+    if scope.lattice is not None:
+        return False
+    text = " ".join(node.value.span.text.split())
+    quadratic = re.search(r"'(\[\w+\])?\s*\^\s*2|dot\(\s*(\w+'),\s*\2\s*\)", text) is not None
+    if quadratic:
+        label = "this looks like Rayleigh's dissipation function"
+        help_ = instead(f"R = {text}") or "write it as `R = ...`"
+    else:
+        label = "this is a force"
+        help_ = _as_force(text, isinstance(node.value, ast.Sum), list(scope.coordinates))
+    diagnostics.add(
+        Code.LAG251,
+        "K holds no doubled variable, so it couples no histories",
+        node.value.span,
+        label=label,
+        help=help_,
+    )
+    return True
+
+
+def _as_force(text: str, is_sum: bool, coordinates: Collection[str]) -> str:
+    if len(coordinates) > 1:
+        listed = ", ".join(f"`force {name} = ...`" for name in coordinates)
+        return f"a force is written for each coordinate that it acts on: {listed}"
+    (name,) = coordinates
+    doubled = re.sub(rf"(?<![\w'])({re.escape(name)}'*)(?![\w'])", r"\1_+", text)
+    coupling = f"({doubled})*{name}_-" if is_sum else f"{doubled}*{name}_-"
+    force = instead(f"force {name} = {text}")
+    return f"{force}, or `K = {coupling}`" if force else f"write it as `force {name} = ...`"
