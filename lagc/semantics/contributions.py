@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, Note
+from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
@@ -141,6 +141,9 @@ class ContributionReader:
                     Code.LAG203,
                     "a force acts on a coordinate or on one of its components",
                     node.target.span,
+                    label=did_you_mean(target.name, self.scope.coordinates)
+                    if isinstance(target, ast.Name) and not known
+                    else "",
                     help="write `force x = ...` or `force r[0] = ...`",
                 )
                 continue

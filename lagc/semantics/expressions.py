@@ -5,7 +5,7 @@ Nothing is parsed by SymPy: each node becomes one operation on values that are k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import sympy as sp
@@ -210,7 +210,8 @@ class ExpressionReader(SiteReader):
             return self._error(
                 Code.LAG206,
                 f"`{node.base.span.text}` is a scalar and has no components",
-                node.span,
+                node.base.span,
+                help=_declare_vector(node.base, self.scope.coordinates),
             )
         position = position.xreplace(
             {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
@@ -253,6 +254,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG205,
                 f"`{name}` takes {_count(arity, 'argument')}, not {len(node.arguments)}",
                 node.span,
+                label=_with_arity(name, [a.span.text for a in node.arguments]),
             )
         if name in VECTOR_FUNCTIONS:
             return self._vector_call(node)
@@ -367,6 +369,18 @@ class ExpressionReader(SiteReader):
         constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
         only_constants = constants and value.free_symbols <= constants.keys()
         return value.xreplace(constants) if only_constants else value
+
+
+def _declare_vector(node: ast.Expression, coordinates: Collection[str]) -> str:
+    name = node.name if isinstance(node, ast.Name) else ""
+    return f"two components are declared with `coordinate {name}[2]`" * (name in coordinates)
+
+
+def _with_arity(name: str, texts: list[str]) -> str:
+    """What to write for a call with the wrong number of arguments, where that is clear."""
+    if name in ("min", "max") and len(texts) == 3:
+        return instead(f"{name}({texts[0]}, {name}({texts[1]}, {texts[2]}))")
+    return instead(f"dot({texts[0]}, {texts[0]})") if name == "dot" and len(texts) == 1 else ""
 
 
 def _dot(a: ast.Expression, b: ast.Expression) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from lagc.base.diagnostics import did_you_mean
 from lagc.semantics.functions import FUNCTION_NAMES, LATER_FUNCTIONS
+from lagc.semantics.model import Coordinate
 from lagc.syntax import ast
-from lagc.syntax.aliases import CALLS, DERIVATIVES, NAMES
+from lagc.syntax.aliases import CALLS, DERIVATIVES, NAMES, STEPS
 
 _LONGEST = 60
 _OPERAND = re.compile(r"[^\W\d]\w*'*(?:_[+-])?(?:\[\w+\])?|\d+(?:\.\d*)?|\([^()]*\)")
@@ -57,6 +58,8 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
             instead(name if timed else f"{name}*({', '.join(texts)})"),
             f"a coordinate is written without its time: `{name}`, velocity `{name}'`",
         )
+    if folded in STEPS and name not in known:
+        return Advice(help="a smooth step is `(1 + tanh(x/eps))/2` with a small eps")
     if name in known:
         return Advice(instead(f"{name}*({', '.join(texts)})"), "products are written with `*`")
     return Advice()
@@ -68,6 +71,8 @@ def _derivative(inner: ast.Expression, texts: list[str], coordinates: Collection
         return Advice(help="L and K hold no accelerations; the equations of motion follow from L")
     if isinstance(inner, ast.Name) and inner.name in coordinates:
         return Advice(instead(f"{inner.name}'"), "a velocity is written with a prime")
+    if texts[1:] and texts[1] != "t":
+        return Advice(help="derivatives cannot be written; lagc takes those that it needs")
     return Advice(help="a velocity is written with a prime: `q'`")
 
 
@@ -85,11 +90,13 @@ def _filled(template: str, texts: list[str]) -> str:
     return filled
 
 
-def on_name(name: str, coordinates: Collection[str], known: Iterable[str]) -> Advice:
+def on_name(name: str, coordinates: Mapping[str, Coordinate], known: Iterable[str]) -> Advice:
     """What to write for a name that is not defined; an empty label if nothing is close."""
-    stem, ending = decorated(name, coordinates)
+    stem, ending = _component(name, coordinates) or decorated(name, coordinates)
     if stem and ending == "''":
         return Advice(help="L and K hold no accelerations; the equations of motion follow from L")
+    if stem and ending[0] == "[":
+        return Advice(f"did you mean `{stem}{ending}`?", "components stand in square brackets")
     if stem:
         what = "a velocity is written with a prime" if ending == "'" else (
             "the doubled variables are written `q_+` and `q_-`"
@@ -97,7 +104,7 @@ def on_name(name: str, coordinates: Collection[str], known: Iterable[str]) -> Ad
         return Advice(f"did you mean `{stem}{ending}`?", what)
     if name in NAMES:
         return Advice(f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else "")
-    if name in ("e", "E"):
+    if name == "e":
         return Advice(help="Euler's number is `exp(1)`, its powers are `exp(x)`")
     if name in _ENERGIES:
         return Advice(help=f"an expression is named with `let {name} = ...`")
@@ -106,6 +113,18 @@ def on_name(name: str, coordinates: Collection[str], known: Iterable[str]) -> Ad
         if alike != name and _sounds(alike) == _sounds(name):
             return Advice(f"did you mean `{alike}`?", _strange_letter(name))
     return Advice(did_you_mean(name, known))
+
+
+def _component(name: str, coordinates: Mapping[str, Coordinate]) -> tuple[str, str] | None:
+    """`r_x` as `r[0]`, `phi_i` as `phi[i]`; None if it is no component of a coordinate."""
+    stem, _, place = name.rpartition("_")
+    coordinate = coordinates.get(stem)
+    if coordinate is None:
+        return None
+    if coordinate.index and place == coordinate.index:
+        return stem, f"[{place}]"
+    number = "xyz".find(place) if len(place) == 1 else -1
+    return (stem, f"[{number}]") if 0 <= number < (coordinate.size or 0) else None
 
 
 def decorated(name: str, coordinates: Collection[str]) -> tuple[str, str]:

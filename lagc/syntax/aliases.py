@@ -13,11 +13,12 @@ CALLS = {
     "power": "[0]^[1]",
     "pow": "[0]^[1]",
     "square": "[0]^2",
-    "sqr": "[0]^2",
-    "sq": "[0]^2",
     "cbrt": "[0]^(1/3)",
     "root": "sqrt({0})",
     "hypot": "sqrt([0]^2 + [1]^2)",
+    **dict.fromkeys(("sinus", "sine"), "sin({0})"),
+    **dict.fromkeys(("cosinus", "cosine"), "cos({0})"),
+    **dict.fromkeys(("tangens", "tangent", "tg"), "tan({0})"),
     "arcsin": "asin({0})",
     "arccos": "acos({0})",
     "arctan": "atan({0})",
@@ -48,6 +49,7 @@ CALLS = {
     "vec": "({all})",
 }
 
+STEPS = frozenset(("heaviside", "unitstep", "step", "theta", "piecewise", "where"))
 # Derivatives with respect to time, by any name.
 DERIVATIVES = frozenset(("diff", "derivative", "der", "d", "dt", "ddt", "deriv", "dot"))
 

@@ -41,7 +41,6 @@ _OTHER_WORDS = {
     **dict.fromkeys(("system", "name", "title", "module"), "model"),
     **dict.fromkeys(("init", "ic", "start", "given"), "initial"),
 }
-_LONGEST_VALUE = 40
 _ACTIONS = {"lagrangian": "L", "rayleigh": "R"}
 _OTHER_CLAUSES = {
     **dict.fromkeys(("to", "till", "for", "end", "tmax", "tend", "t_end", "T", "time"), "until"),
@@ -104,10 +103,10 @@ def unknown_statement(place: Place) -> LagcError | None:
 
 def one_by_one(kind: str, words: Sequence[Word]) -> str:
     """How `coordinate x, y` is written: a statement for each name."""
-    names = [word.text for word in words]
-    if set(names[1::2]) != {","} or not len(names) % 2 or len(names) > 7:
+    names = [word for word in words if word.text != ","]
+    if not 2 <= len(names) <= 4 or any(name.kind != "name" for name in names):
         return ""
-    listed = [f"`{kind} {name}`" for name in names[::2]]
+    listed = [f"`{kind} {name.text}`" for name in names]
     return f"write a line for each: {', '.join(listed[:-1])} and {listed[-1]}"
 
 
@@ -134,10 +133,6 @@ def _named(place: Place, word: Word, equals: Word) -> LagcError:
         for w in place.words[place.at + 2 :]
     )
     message = f"{word.shown} begins no statement"
-    value = place.words[place.at + 2].span.to(place.words[-1].span).text if len(
-        place.words
-    ) > place.at + 2 else "..."
-    value = value if len(value) <= _LONGEST_VALUE and "\n" not in value else "..."
     if "'" in word.text or word.side:
         return fail(
             Code.LAG107,
@@ -159,8 +154,8 @@ def _named(place: Place, word: Word, equals: Word) -> LagcError:
             Code.LAG107,
             message,
             word.span,
-            label=f"write `constant {word.text} = {value}`",
-            help=f"or `coefficient {word.text} = {value}` for a number that a run may change",
+            label=f"write `constant {word.text} = ...`",
+            help=f"or `coefficient {word.text} = ...` for a number that a run may change",
             fix=f"constant {word.text}",
         )
     if known in ("l", "k", "r"):
@@ -177,7 +172,7 @@ def _named(place: Place, word: Word, equals: Word) -> LagcError:
         Code.LAG107,
         message,
         word.span,
-        label=f"write `let {word.text} = {value}`",
+        label=f"write `let {word.text} = ...`",
         help="an expression is named with `let`",
         fix=f"let {word.text}",
     )

@@ -51,6 +51,12 @@ _WRITE = {
     "⁻": "^-1",
     "ⁿ": "^n",
 }
+_CONTROLS = {
+    "\r": "a carriage return alone",
+    "\f": "a form feed",
+    "\v": "a vertical tab",
+    "\0": "a null character",
+}
 _ADVICE = {
     **dict.fromkeys('"“”„«»', "no construct of the language uses quotation marks: leave them out"),
     **dict.fromkeys("{}", "brackets are `(` and `)`; vectors are `(a, b)`, components `q[0]`"),
@@ -58,6 +64,9 @@ _ADVICE = {
     ";": "write one statement a line",
     "&": "every condition is a statement of its own",
     "|": "the magnitude is `abs(x)`, that of a vector `norm(x)`",
+    "\r": "save the file with the line ends of this system: a line feed, or both",
+    "?": "the parts of a formula hold for all values: it has no conditions of this kind",
+    "`": "names are written without quotation marks",
     "@": "the scalar product is `dot(a, b)`",
     "√": "write `sqrt(x)`",
     **dict.fromkeys("∂∇", "a velocity is written with a prime: `q'`; other derivatives are taken by "
@@ -103,7 +112,7 @@ def _foreign(span: Span) -> LagcError:
         Code.LAG101,
         f"{_described(ch)} is not part of the language",
         span,
-        help=_ADVICE.get(ch, "") or ("" if ch in _WRITE else _general_advice(ch)),
+        help=_ADVICE.get(ch, "") or ("" if _written(ch) is not None else _general_advice(ch)),
         fix=_written(ch),
     )
 
@@ -113,7 +122,7 @@ def _written(ch: str) -> str | None:
     if ch in _WRITE:
         return _WRITE[ch]
     if ch.isspace():
-        return " "
+        return None if ch == "\r" else " "
     plain = unicodedata.normalize("NFKC", ch)
     if plain.isascii() and _SUSPECT.match(plain) is None:
         return plain
@@ -123,16 +132,12 @@ def _written(ch: str) -> str | None:
 def _described(ch: str) -> str:
     if ch.isascii() and ch.isprintable():
         return f"`{ch}`"
-    name = unicodedata.name(ch, "a control character").lower()
+    name = _CONTROLS.get(ch) or unicodedata.name(ch, "a control character").lower()
     shown = f"`{ch}` ({name}, " if ch.isprintable() else f"{name} ("
     return f"{shown}U+{ord(ch):04X})"
 
 
 def _general_advice(ch: str) -> str:
-    if ch.isspace():
-        return "write a plain space"
     if unicodedata.category(ch) == "Nd":
         return "digits are written 0 to 9"
-    if not ch.isprintable():
-        return "remove this character, which most editors do not show"
     return "names are made of letters, digits and underscores; operators are `+ - * / ^`"

@@ -35,6 +35,7 @@ _SIGNS = {
     "FREE": "`free`",
 }
 _EXPONENT_LESS = re.compile(r"[eE][+-]?\Z")
+_LISTS = ("coordinate", "constant", "coefficient", "input", "force", "index", "model")
 _OPENING = {")": "(", "]": "["}
 
 
@@ -282,15 +283,22 @@ def _unexpected(place: Place) -> LagcError:
         message = f"nothing stands between {before.shown} and {word.shown}"
     elif before is not None and before.text == "," and word.text == ")":
         help_ = "leave the last `,` out; a vector has at least two entries"
+    elif word.text == "=" and any(w.text in ("=", "+=") for w in place.words[: place.at]):
+        message = "a statement has one equals sign"
+        help_ = "an equation is no expression: what stands on the left is defined by the right"
     elif word.text in ("<", "<=", ">", ">=") and place.at:
         help_ = "only the bounds of a coefficient are written with `<` and `>`"
     elif word.text == "+" and "NUMBER" in place.expected:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"
-    elif word.text == "," and place.at == 2 and place.words[0].text in STATEMENTS:
+    elif place.at == 2 and place.words[0].text in _LISTS and (
+        word.text == "," or word.kind == "name"
+    ):
         kind = place.words[0].text
         message = f"`{kind}` declares one name"
-        help_ = one_by_one(kind, place.words[1:]) or "write a statement for each name"
+        if kind == "force":
+            message = "a force acts on one coordinate"
+        help_ = one_by_one(kind, place.words[1:]) or "write a statement for each"
     return fail(Code.LAG102, message, word.span, help=help_)
 
 

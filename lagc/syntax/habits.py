@@ -15,8 +15,10 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
 
-# How far around the place a pattern may look; the time to look is bounded by it.
+# How far around the place a pattern may look, and how long a statement may be for a pattern of the
+# whole of it; the time to look is bounded by them.
 _AROUND = 160
+_LONGEST = 320
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Habit:
     def at(self, text: str, place: int) -> re.Match[str] | None:
         """The match that covers the place, or ends where the text does if the place is there."""
         compiled = re.compile(self.pattern)
-        low, high = max(0, place - _AROUND), min(len(text), place + _AROUND)
         if self.pattern.startswith(r"\A"):
-            low = 0
+            found = compiled.match(text) if len(text) <= _LONGEST else None
+            return found if found and (place < found.end() or place == len(text)) else None
+        low, high = max(0, place - _AROUND), min(len(text), place + _AROUND)
         for found in compiled.finditer(text, low, high):
             if found.start() <= place < found.end() or place == found.end() == len(text):
                 return found

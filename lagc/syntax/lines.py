@@ -32,11 +32,9 @@ _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")
 # `_-` and `_+` end a doubled variable, not a line that goes on.
 # A backslash goes on in other languages; taken for that, its statement is refused as a whole.
 _GOES_ON = re.compile(r"(?:[*/^=,~:<>\\]|(?<!_)[+-]|\.\.)\Z")
-# `in ]0, 1]` is how some write an open end; it is refused where its statement is read.
-_BRACKETS = re.compile(
-    r"(?P<reversed>(?<![\w'])in[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[))"
-    r"|(?<![\w'])in[ \t]*[(\[]|[()\[\]]"
-)
+_BRACKETS = re.compile(r"(?<![\w'])in[ \t]*[(\[]|[()\[\]]")
+# `coefficient c in ]0, 1[` is how some write open ends; it is refused where its statement is read.
+_REVERSED = re.compile(r"(?<=\bin)[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[)")
 _CLOSING = {"(": ")", "[": "]"}
 # Comments of other languages that can be longer than a line.
 _COMMENTS = {'"""': '"""', "'''": "'''", "/*": "*/", "(*": "*)", "%{": "%}", "<!--": "-->"}
@@ -139,9 +137,9 @@ class _OpenLine:
     def read(self, code: str, offset: int) -> None:
         """Take in the code of one physical line."""
         self.last, self.end = code[-2:], offset + len(code)
+        if self.source.text.startswith("coefficient", self.start):
+            code = _REVERSED.sub(lambda interval: " " * len(interval[0]), code)
         for found in _BRACKETS.finditer(code):
-            if found["reversed"]:
-                continue
             kind = found[0][-1]
             at = offset + found.end() - 1
             if kind in _CLOSING:

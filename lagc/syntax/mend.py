@@ -1,4 +1,4 @@
-"""A statement with several mistakes of notation, written as the language has it.
+"""A statement with mistakes of notation, written as the language has it.
 
 Each mistake whose diagnostic knows a fix is mended where the reading stopped, until the statement
 can be read. The result is shown to the user and never compiled.
@@ -21,7 +21,10 @@ Attempt = Callable[[Source], LagcError | None]
 
 
 def with_whole_statement(error: LagcError, start: int, end: int, attempt: Attempt) -> LagcError:
-    """The error, its help the whole statement where more than one thing in it is to be mended."""
+    """The error, with the whole statement where more than one thing in it is to be mended.
+
+    A label that leaves something open, such as "write `let V = ...`", is completed.
+    """
     first = error.diagnostics[0]
     if first.span is None or end - start > 2 * _LONGEST:
         return error
@@ -38,10 +41,12 @@ def with_whole_statement(error: LagcError, start: int, end: int, attempt: Attemp
             return error
         source, offset, fixes = Source("", mended), 0, fixes + 1
         found = attempt(source)
-    if fixes < 2:
-        return error
     whole = re.sub(r"\s+", " ", re.sub(r"#[^\n]*", "", source.text)).strip()
     whole = whole.replace("( ", "(").replace(" )", ")").replace(" ,", ",")
     if len(whole) > _LONGEST:
         return error
-    return LagcError([replace(first, help=f"the whole statement: `{whole}`")])
+    if fixes > 1:
+        return LagcError([replace(first, help=f"the whole statement: `{whole}`")])
+    if first.label.startswith("write") and "..." in first.label:
+        return LagcError([replace(first, label=f"write `{whole}`")])
+    return error

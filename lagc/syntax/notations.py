@@ -103,6 +103,10 @@ def _uniform(found: re.Match[str]) -> str:
     return f"uniform({found['low'].strip()}, {found['high'].strip()})"
 
 
+def _bracketed_sum(text: str) -> str:
+    return f"({text.strip()})" if re.search(r"[-+]", text.strip()) else text.strip()
+
+
 _NO_COMMENT = "comments begin with `#`"
 _NO_LATEX = "formulas are not written in LaTeX"
 _NOTHING_TO_IMPORT = (
@@ -117,6 +121,12 @@ _STATEMENTS = (
     Habit(
         _p(r"\Adef\s+(?P<name>NAME)\s*ROUND\s*:?\s*(?:return\b)?\s*(?P<value>EXPR)END"),
         "`def` begins no statement: an expression is named with `let`",
+        "let {name} = {value}",
+        code=Code.LAG107,
+    ),
+    Habit(
+        _p(r"\A(?P<name>NAME)\s*=\s*lambda\b[^:\n]*:\s*(?P<value>EXPR)END"),
+        "an expression is named with `let`",
         "let {name} = {value}",
         code=Code.LAG107,
     ),
@@ -226,9 +236,9 @@ _STATEMENTS = (
         "{name}",
     ),
     Habit(
-        _p(r"\A(?P<name>[LKR])(?P<at>\s*(?::=|:|->|→|<-|⇒|≡|≔))\s*"),
+        _p(r"\A(?P<name>[LKR])\s*(?P<at>:=|:|->|→|<-|⇒|≡|≔)"),
         "what `{name}` is stands after `=`",
-        " =",
+        "=",
     ),
     Habit(
         _p(r"\Acoefficient\s+(?P<low>-?EXPR)\s*(?P<below><=?)\s*(?P<name>NAME)\s*(?P<above><=?)\s*"
@@ -248,6 +258,39 @@ _STATEMENTS = (
         "the law of a coefficient stands after its default",
         _bounds_first,
     ),
+    Habit(
+        _p(r"\A(?P<name>[LKR])\s*-=\s*(?P<value>EXPR)END"),
+        "contributions are added with `+=`; there is no other such operator",
+        lambda found: f"{found['name']} += -{_bracketed_sum(found['value'])}",
+    ),
+    Habit(
+        _p(r"\A(?P<name>(?![lkr]\b)NAME)\s*(?P<at>[-+*/]=)"),
+        "nothing but `L`, `K` and `R` is added to",
+        help="write the whole expression in one statement: `let {name} = ...`",
+    ),
+    Habit(
+        _p(r"\Ainput\s+(?P<name>NAME)(?P<at>\s*=\s*(?P<value>[^\n;]*[^\s;]))"),
+        "an input has no value in the model",
+        label="remove this",
+        help="it is given for a run: `--input {name}={value}`",
+    ),
+    Habit(
+        _p(r"\Ainput\s+NAME(?P<at>\s*\(\s*t\s*\))"),
+        "an input is declared without its time",
+        "",
+    ),
+    Habit(_p(r"\A(?P<at>force\s*\(\s*(?P<name>NAME)\s*\))"), "the coordinate stands without brackets", "force {name}"),
+    Habit(
+        _p(r"\Aobservable\s+(?P<at>(?P<name>NAME)'(?:\[\d+\])?)END"),
+        "an observable has a name and a value",
+        help="write for instance `observable speed = {name}'`",
+    ),
+    Habit(
+        _p(r"\Aneural\s+(?P<at>(?P<name>NAME))\s*="),
+        "a neural term is declared with what it depends on",
+        help="write for instance `neural {name}(q) = ...`",
+    ),
+    Habit(_p(r"\Aindex\s+NAME\s*(?P<at>=)"), "the range of an index stands after `in`", " in"),
     Habit(
         _p(r"\Acoefficient\s+NAME\s+(?P<at>positive)\b"),
         "bounds are written with signs",
@@ -295,7 +338,7 @@ _STATEMENTS = (
     ),
     Habit(r"\Arun\s+(?P<at>from\s+0(?:\.0*)?\s+(?:to|until))\b", "a run begins at 0", "until"),
     Habit(
-        _p(r"\A(?:model|coordinate|constant|coefficient|input|let|observable)\s+"
+        _p(r"\A(?:model|constant|coefficient|let|observable)\s+"
         r"(?P<at>(?P<first>NAME)[ \t]+(?!(?:in|mod)\b|[LKR]\s*\+?=)(?P<second>NAME))\s*(?:=|\Z)"),
         "a name is one word",
         "{first}_{second}",
@@ -388,6 +431,11 @@ _LATEX = (
         "{inner}",
     ),
     Habit(r"\\(?P<name>GREEK)(?![A-Za-z])(?P<after>(?=[A-Za-z\d])|)".replace("GREEK", _PIECES["GREEK"]), _NO_LATEX, _greek),
+    Habit(
+        r"\\(?:sum|int|prod)(?![A-Za-z])(?:\s*[_^]\s*(?:\{[^{}]*\}|\w))*",
+        _NO_LATEX,
+        help="a sum over the sites of a lattice is written `sum(i, ...)`",
+    ),
     Habit(r"\\begin\b|\\end\b|\\label\b", _NO_LATEX, label="remove this"),
     Habit(r"\\\\\s*\Z", _NO_LATEX, ""),
     Habit(
@@ -400,6 +448,7 @@ _LATEX = (
     Habit(r"_\s*\{\s*(?P<side>[+-])\s*\}", _NO_LATEX, "_{side}"),
     Habit(r"_\s*\{\s*(?P<index>\w+)\s*\}", _NO_LATEX, "_{index}"),
     Habit(_p(r"\^\s*\{(?P<power>CURLY)\}"), "an exponent needs no braces", _exponent),
+    Habit(r"\\[A-Za-z]+", _NO_LATEX),
 )
 
 _EXPRESSIONS = (
@@ -417,6 +466,44 @@ _EXPRESSIONS = (
         _p(r"(?<![\w.])(?P<name>NAME)\.(?:dot\b(?!\()|diff\(\s*t?\s*\)|dt\b|vel\b|d\b)"),
         "a velocity is written with a prime",
         "{name}'",
+    ),
+    Habit(
+        _p(r"(?<![\w.])NAME'?(?P<at>\.(?P<axis>[xyz]))(?![\w(])"),
+        "a component is written with its number",
+        lambda found: f"[{'xyz'.index(found['axis'])}]",
+    ),
+    Habit(
+        _p(r"(?<![\w.])(?P<a>OPERAND)\s*@\s*(?P<b>OPERAND)"),
+        "a scalar product is written `dot(a, b)`",
+        "dot({a}, {b})",
+        code=Code.LAG101,
+    ),
+    Habit(
+        _p(r"(?<![\w'])(?P<name>NAME)\^(?P<power>\d+)(?P<prime>'+)"),
+        "a prime follows the name of a coordinate directly",
+        "{name}{prime}^{power}",
+    ),
+    Habit(
+        _p(r"(?<![\w'])(?P<name>NAME)(?P<index>\[[^\[\]]*\])(?P<prime>'+)"),
+        "a prime follows the name of a coordinate directly",
+        "{name}{prime}{index}",
+    ),
+    Habit(
+        _p(r"(?<![\w'])(?P<name>NAME)[ \t]+(?P<prime>'+)(?=[\s*+\-^/)]|\Z)"),
+        "a prime follows the name of a coordinate directly",
+        "{name}{prime}",
+    ),
+    Habit(
+        _p(r"(?<![\w'\"])(?P<name>NAME)\"(?!\w)"),
+        "two primes are written `''`",
+        "{name}''",
+        code=Code.LAG101,
+    ),
+    Habit(
+        r"(?<=\s)(?P<word>where|for|when|otherwise|unless|else|if|and|or|with)\b(?!\s*\()",
+        "formulas have no words such as `{word}`",
+        help="a part of a formula is named with a `let` of its own",
+        within=("L", "K", "R", "let", "force", "observable", "constant"),
     ),
     Habit(
         _p(r"(?<![\w.])(?P<a>NAME'*)\.dot\(\s*(?P<b>[^()]*)\s*\)"),
@@ -505,6 +592,7 @@ _EXPRESSIONS = (
         _p(r"(?<![\w'])(?P<name>NAME'?)_\s+(?P<side>[+-])"),
         "a doubled variable is one word, without a blank",
         "{name}_{side}",
+        within=("K", "let"),
     ),
     Habit(
         _p(r"(?<![\w.,'])(?P<whole>\d+),(?P<rest>\d+)(?![\w.,'])"),
@@ -583,12 +671,13 @@ _EXPRESSIONS = (
         code=Code.LAG101,
     ),
     Habit(
-        _p(r"(?<![\w'\])])(?:[frbu]?(?P<quote>[\"'])|[“„«‘])(?P<name>NAME)(?:(?P=quote)|[”“»’])"
-        .replace("(?P=quote)", "[\"']")),
+        _p(r"(?<![\w'\])])(?:[frbu]?(?P<quote>[\"'`])|[“„«‘])(?P<name>NAME)(?:(?P=quote)|[”“»’])"
+        .replace("(?P=quote)", "[\"'`]")),
         "names are written without quotation marks",
         "{name}",
         code=Code.LAG101,
     ),
+    Habit(r"\blambda\b[^:\n]*:\s*", "an expression is written as it is, without `lambda`", ""),
     Habit(r"//", "division is written `/`", "/", help="a comment begins with `#`"),
     Habit(
         r"==|:=",
@@ -660,7 +749,13 @@ _CLAUSES = (
         within=("index", "L", "K", "R"),
     ),
     Habit(
-        _p(r"\bin\s+(?P<at>range\(\s*(?P<high>\w+)\s*\))"),
+        r"\bmlp\(\s*(?P<at>\[(?P<items>[^\[\]]*)\])",
+        "the widths of a network are listed without brackets",
+        "{items}",
+        within=("neural",),
+    ),
+    Habit(
+        _p(r"\bin\s+(?P<at>range\(\s*(?P<high>\w+)\s*\))\s*(?:\w+|,|\Z)"),
         "a range is written with two points, and its end belongs to it",
         lambda found: f"0..{int(found['high']) - 1}" if found["high"].isdigit() else f"0..{found['high']}-1",
         within=("index", "L", "K", "R"),
@@ -676,7 +771,7 @@ _LAST = (
         code=Code.LAG110,
     ),
     Habit(r";", "the parts of an expression are separated by commas", ",", code=Code.LAG101),
-    Habit(r"\s*:\s*\Z", "a statement ends with its line, without `:`", ""),
+    Habit(r"[ \t]*:\s*\Z", "a statement ends with its line, without `:`", ""),
     Habit(r"\.\.\.", "a statement goes on after an operator or inside brackets, without a sign for it", ""),
 )
 

@@ -45,13 +45,6 @@ def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
             help="a `.lag` file holds a model and no data",
         )
         return ast.File((), span=whole)
-    if "\r" in source.text.rstrip("\r") and "\n" not in source.text:
-        diagnostics.add(
-            Code.LAG101,
-            "the lines of the file end with a carriage return alone",
-            help="save the file with the line ends of this system: a line feed, or both",
-        )
-        return ast.File((), span=whole)
     bad = 0
     for line in logical_lines(source, diagnostics):
         if bad == MOST_ERRORS:
