@@ -181,6 +181,12 @@ class Code(Enum):
         "written `force q = ...`, Rayleigh's dissipation function `R = ...`; both become part of "
         "K.",
     )
+    LAG252 = (
+        "no velocity in K",
+        "A part of K of the form f(q_+) q_- gives the same equations of motion as a potential in L, "
+        "and conserves the energy. Friction depends on a velocity, as in `K = -c*q'_+*q_-`.",
+        Severity.WARNING,
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "

@@ -156,8 +156,19 @@ def number(text: str, what: str) -> float:
     except (ValueError, ZeroDivisionError, OverflowError):
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise fail(Code.LAG510, f"{what}: `{text.strip()}` is not a finite number")
+        said = f"`{text.strip()}` is not a finite number" if text.strip() else "no number is given"
+        raise fail(Code.LAG510, f"{what}: {said}", help=_as_number(text.strip()))
     return value
+
+
+def _as_number(text: str) -> str:
+    """How a number is written that was written otherwise."""
+    pointed = text.replace(",", ".")
+    try:
+        float(pointed)
+    except ValueError:
+        return "numbers are written such as 2, 0.5, 1/2 or 1e-3"
+    return f"write {pointed}" if pointed != text else ""
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:

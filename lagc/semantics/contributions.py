@@ -14,7 +14,7 @@ from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
-from lagc.semantics.forces import is_written_as_force
+from lagc.semantics.forces import is_written_as_force, warn_without_velocity
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
@@ -44,6 +44,7 @@ class ContributionReader:
     def coupling(self) -> list[m.Term]:
         """The summands of K, with what R and the forces contribute."""
         terms = self._contributions("K", Context.DOUBLED)
+        warn_without_velocity(terms, self.scope, self.diagnostics)
         return terms + self._rayleigh(self._contributions("R", Context.PLAIN)) + self._forces()
 
     def _contributions(self, target: str, context: Context) -> list[m.Term]:

@@ -120,7 +120,9 @@ class ExpressionReader(SiteReader):
                     Code.LAG206,
                     "the product of two vectors is not defined",
                     item.span,
-                    label=instead(_dot(node.first, item) if item is node.rest[0][1] else "dot(a, b)"),
+                    label=instead(
+                        _dot(node.first, item) if item is node.rest[0][1] else "dot(a, b)"
+                    ),
                 )
             elif isinstance(factor, tuple):
                 value = tuple(value * x for x in factor)

@@ -1,21 +1,20 @@
-"""K without any doubled variable: a force, or Rayleigh's function, that was written as K."""
+"""K that holds something else: a force, Rayleigh's function, or what belongs in L."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.semantics.foreign import instead
+from lagc.semantics.model import Term
 from lagc.semantics.names import Scope
 from lagc.semantics.unused import names_in
 from lagc.syntax import ast
 
 
-def is_written_as_force(
-    node: ast.Contribution, scope: Scope, diagnostics: Diagnostics
-) -> bool:
+def is_written_as_force(node: ast.Contribution, scope: Scope, diagnostics: Diagnostics) -> bool:
     """Whether K holds coordinates and not one doubled variable; if so, LAG251 says what to write.
 
     A `let` may hold doubled variables, so that an expression with one is left to be read.
@@ -42,6 +41,28 @@ def is_written_as_force(
         help=help_,
     )
     return True
+
+
+def warn_without_velocity(terms: Iterable[Term], scope: Scope, diagnostics: Diagnostics) -> None:
+    """LAG252 for f(q_+) q_-, which is what a potential in L gives: a prime may be missing.
+
+    Only where nothing else moves in the term, so that the potential is certain.
+    """
+    for term in terms if scope.lattice is None else ():
+        moving = {s.name for s in term.value.free_symbols} - set(scope.constants)
+        moving -= set(scope.coefficients)
+        for coordinate in scope.coordinates.values():
+            pairs = zip(coordinate.symbols(0, "+"), coordinate.symbols(0, "-"), strict=True)
+            for plus, minus in pairs:
+                if moving == {plus.name, minus.name} and term.value.diff(minus, 2) == 0:
+                    velocity = f"{coordinate.name}'_+{plus.name[len(coordinate.name) + 2 :]}"
+                    diagnostics.add(
+                        Code.LAG252,
+                        "this part of K depends on no velocity: it is a force with a potential",
+                        term.span,
+                        label=f"is there a prime missing, `{velocity}`?",
+                        help="friction depends on a velocity; a potential belongs in L",
+                    )
 
 
 def _as_force(text: str, is_sum: bool, coordinates: Collection[str]) -> str:

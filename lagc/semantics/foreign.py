@@ -98,12 +98,16 @@ def on_name(name: str, coordinates: Mapping[str, Coordinate], known: Iterable[st
     if stem and ending[0] == "[":
         return Advice(f"did you mean `{stem}{ending}`?", "components stand in square brackets")
     if stem:
-        what = "a velocity is written with a prime" if ending == "'" else (
-            "the doubled variables are written `q_+` and `q_-`"
+        what = (
+            "a velocity is written with a prime"
+            if ending == "'"
+            else ("the doubled variables are written `q_+` and `q_-`")
         )
         return Advice(f"did you mean `{stem}{ending}`?", what)
     if name in NAMES:
-        return Advice(f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else "")
+        return Advice(
+            f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else ""
+        )
     if name == "e":
         return Advice(help="Euler's number is `exp(1)`, its powers are `exp(x)`")
     if name in _ENERGIES:
@@ -197,4 +201,3 @@ def on_index(node: ast.Index, known: Collection[str]) -> str:
     if isinstance(node.index, ast.Name) and node.index.name == "t":
         return node.base.span.text
     return ""
-

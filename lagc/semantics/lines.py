@@ -114,7 +114,7 @@ def _labels(
             f"`{target.name}` is not a coordinate of the model",
             target.span,
             _meant(target.name, known),
-            "a coefficient has its value where it is declared, or from `--set`"
+            "a coefficient has its value where it is declared, or for a run from `--set`"
             if target.name in reader.scope.symbols
             else "",
         )

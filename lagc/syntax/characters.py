@@ -69,8 +69,9 @@ _ADVICE = {
     "`": "names are written without quotation marks",
     "@": "the scalar product is `dot(a, b)`",
     "√": "write `sqrt(x)`",
-    **dict.fromkeys("∂∇", "a velocity is written with a prime: `q'`; other derivatives are taken by "
-    "lagc"),
+    **dict.fromkeys(
+        "∂∇", "a velocity is written with a prime: `q'`; other derivatives are taken by lagc"
+    ),
     **dict.fromkeys("∑∫∏", "a sum over the sites of a lattice is written `sum(i, ...)`"),
     **dict.fromkeys("→⇒←⟶", "a definition is written with `=`"),
     "±": "write one model for each sign",

@@ -291,8 +291,10 @@ def _unexpected(place: Place) -> LagcError:
     elif word.text == "+" and "NUMBER" in place.expected:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"
-    elif place.at == 2 and place.words[0].text in _LISTS and (
-        word.text == "," or word.kind == "name"
+    elif (
+        place.at == 2
+        and place.words[0].text in _LISTS
+        and (word.text == "," or word.kind == "name")
     ):
         kind = place.words[0].text
         message = f"`{kind}` declares one name"

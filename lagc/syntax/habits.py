@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
@@ -40,7 +41,7 @@ class Habit:
 
     def at(self, text: str, place: int) -> re.Match[str] | None:
         """The match that covers the place, or ends where the text does if the place is there."""
-        compiled = re.compile(self.pattern)
+        compiled = _compiled(self.pattern)
         if self.pattern.startswith(r"\A"):
             found = compiled.match(text) if len(text) <= _LONGEST else None
             return found if found and (place < found.end() or place == len(text)) else None
@@ -66,6 +67,14 @@ class Habit:
             help=self.help.format_map(named),
             fix=None if fix is None else re.sub(r"\s+", " ", fix),
         )
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern whose runs of blanks are never given back, so that it cannot search for long."""
+    for blanks in (r"\s*", r"\s+", r"[ \t]*", r"[ \t]+", r"[ \t\r\n]*"):
+        pattern = pattern.replace(blanks, blanks + "+")
+    return re.compile(pattern)
 
 
 def habit_at(

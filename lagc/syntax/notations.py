@@ -145,8 +145,10 @@ _STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        _p(r"\A(?P<at>(?P<name>NAME)(?:\s*,\s*NAME)*\s*=\s*(?:MODULE\.|me\.)?(?:physics\.)?"
-        r"(?:dynamicsymbols|symbols|Symbol|Function|var)\b[^\n]*)"),
+        _p(
+            r"\A(?P<at>(?P<name>NAME)(?:\s*,\s*NAME)*\s*=\s*(?:MODULE\.|me\.)?(?:physics\.)?"
+            r"(?:dynamicsymbols|symbols|Symbol|Function|var)\b[^\n]*)"
+        ),
         "a symbol is declared by what it stands for",
         help="write `coordinate {name}`, `coefficient {name} = 1` or `constant {name} = 1`, a "
         "statement for each name",
@@ -164,9 +166,11 @@ _STATEMENTS = (
         "{name}",
     ),
     Habit(
-        _p(r"\A(?P<kind>(?:parameter|const|final|static)?\s*"
-        r"(?:double|float|int|real|Real|Float64|auto|var|val|REAL|number))\s+(?P<name>NAME)\s*"
-        r"=\s*(?P<value>EXPR)END"),
+        _p(
+            r"\A(?P<kind>(?:parameter|const|final|static)?\s*"
+            r"(?:double|float|int|real|Real|Float64|auto|var|val|REAL|number))\s+(?P<name>NAME)\s*"
+            r"=\s*(?P<value>EXPR)END"
+        ),
         "`{kind}` begins no statement: numbers have no types",
         _declared,
         code=Code.LAG107,
@@ -191,8 +195,10 @@ _STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        _p(r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
-        r"(?P<value>[^\n]*)END"),
+        _p(
+            r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
+            r"(?P<value>[^\n]*)END"
+        ),
         "a force is written with the coordinate that it acts on",
         help="write `force {name} = {value}`",
         code=Code.LAG107,
@@ -218,8 +224,10 @@ _STATEMENTS = (
         code=Code.LAG112,
     ),
     Habit(
-        _p(r"\A(?P<name>NAME)(?P<prime>'?)\s*\(\s*(?:t\s*=\s*)?0(?:\.0*)?\s*\)\s*=\s*"
-        r"(?P<value>EXPR)END"),
+        _p(
+            r"\A(?P<name>NAME)(?P<prime>'?)\s*\(\s*(?:t\s*=\s*)?0(?:\.0*)?\s*\)\s*=\s*"
+            r"(?P<value>EXPR)END"
+        ),
         "a starting value is given in an `initial` line",
         "initial {name}{prime} = {value}",
         code=Code.LAG107,
@@ -241,20 +249,26 @@ _STATEMENTS = (
         "=",
     ),
     Habit(
-        _p(r"\Acoefficient\s+(?P<low>-?EXPR)\s*(?P<below><=?)\s*(?P<name>NAME)\s*(?P<above><=?)\s*"
-        r"(?P<high>[^=~<>\n]+?)(?P<rest>\s*[=~][^\n]*)?END"),
+        _p(
+            r"\Acoefficient\s+(?P<low>-?EXPR)\s*(?P<below><=?)\s*(?P<name>NAME)\s*(?P<above><=?)\s*"
+            r"(?P<high>[^=~<>\n]+?)(?P<rest>\s*[=~][^\n]*)?END"
+        ),
         "the bounds of a coefficient stand after its name",
         _between,
     ),
     Habit(
-        _p(r"\Acoefficient\s+(?P<name>NAME)\s*(?P<default>=\s*[^=~<>\[\]\n]+?)\s*"
-        r"(?P<bounds>\bin\s*[(\[][^()\[\]\n]*[)\]]|[<>]=?\s*[^=~<>\n]+?)(?P<law>\s*~[^\n]*)?END"),
+        _p(
+            r"\Acoefficient\s+(?P<name>NAME)\s*(?P<default>=\s*[^=~<>\[\]\n]+?)\s*"
+            r"(?P<bounds>\bin\s*[(\[][^()\[\]\n]*[)\]]|[<>]=?\s*[^=~<>\n]+?)(?P<law>\s*~[^\n]*)?END"
+        ),
         "the bounds of a coefficient stand before its default",
         _bounds_first,
     ),
     Habit(
-        _p(r"\Acoefficient\s+(?P<name>NAME)\s*(?P<bounds>\bin\s*[(\[][^()\[\]\n]*[)\]])?\s*"
-        r"(?P<law>~\s*[^=~\n]+?)\s*(?P<default>=\s*[^=~\n]+?)END"),
+        _p(
+            r"\Acoefficient\s+(?P<name>NAME)\s*(?P<bounds>\bin\s*[(\[][^()\[\]\n]*[)\]])?\s*"
+            r"(?P<law>~\s*[^=~\n]+?)\s*(?P<default>=\s*[^=~\n]+?)END"
+        ),
         "the law of a coefficient stands after its default",
         _bounds_first,
     ),
@@ -279,7 +293,11 @@ _STATEMENTS = (
         "an input is declared without its time",
         "",
     ),
-    Habit(_p(r"\A(?P<at>force\s*\(\s*(?P<name>NAME)\s*\))"), "the coordinate stands without brackets", "force {name}"),
+    Habit(
+        _p(r"\A(?P<at>force\s*\(\s*(?P<name>NAME)\s*\))"),
+        "the coordinate stands without brackets",
+        "force {name}",
+    ),
     Habit(
         _p(r"\Aobservable\s+(?P<at>(?P<name>NAME)'(?:\[\d+\])?)END"),
         "an observable has a name and a value",
@@ -327,7 +345,7 @@ _STATEMENTS = (
         "[{size}]",
     ),
     Habit(
-        r"\Arun\s*\((?P<clauses>(?:\s*(?:until|step|order)\s*=?\s*[^,()]+,?)+)\)",
+        r"\Arun\s*\((?P<clauses>(?:\s*(?:until|step|order)\s*=?[^,()]+(?:,|(?=\))))+)\)",
         "a `run` line has no brackets",
         _run_line,
     ),
@@ -338,8 +356,10 @@ _STATEMENTS = (
     ),
     Habit(r"\Arun\s+(?P<at>from\s+0(?:\.0*)?\s+(?:to|until))\b", "a run begins at 0", "until"),
     Habit(
-        _p(r"\A(?:model|constant|coefficient|let|observable)\s+"
-        r"(?P<at>(?P<first>NAME)[ \t]+(?!(?:in|mod)\b|[LKR]\s*\+?=)(?P<second>NAME))\s*(?:=|\Z)"),
+        _p(
+            r"\A(?:model|constant|coefficient|let|observable)\s+"
+            r"(?P<at>(?P<first>NAME)[ \t]+(?!(?:in|mod)\b|[LKR]\s*\+?=)(?P<second>NAME))\s*(?:=|\Z)"
+        ),
         "a name is one word",
         "{first}_{second}",
     ),
@@ -359,7 +379,9 @@ _STATEMENTS = (
         "",
     ),
     Habit(
-        _p(r"\Acoordinate\s+NAME(?:\[\w+\])?(?P<at>\s+in\s*[\[(]\s*0\s*,\s*(?P<period>[^\n]+?)\s*[)\]])"),
+        _p(
+            r"\Acoordinate\s+NAME(?:\[\w+\])?(?P<at>\s+in\s*[\[(]\s*0\s*,\s*(?P<period>[^\n]+?)\s*[)\]])"
+        ),
         "an angle is declared with its period",
         " mod {period}",
     ),
@@ -407,30 +429,50 @@ _LATEX = (
         "`L` and `K` hold no accelerations, and formulas are not written in LaTeX",
         help="the equations of motion follow from `L`",
     ),
-    Habit(_p(r"\\dot\s*(?:\{\s*\\?(?P<a>NAME)\s*\}|\s+(?P<b>NAME)|\\(?P<c>NAME))"), _NO_LATEX, "{a}{b}{c}'"),
     Habit(
-        _p(r"\\(?P<function>FUNCTION)\s*\^\s*\{?\s*(?P<power>-?\d+)\s*\}?\s*"
-        r"(?P<argument>ROUND|\\?OPERAND)"),
+        _p(r"\\dot\s*(?:\{\s*\\?(?P<a>NAME)\s*\}|\s+(?P<b>NAME)|\\(?P<c>NAME))"),
+        _NO_LATEX,
+        "{a}{b}{c}'",
+    ),
+    Habit(
+        _p(
+            r"\\(?P<function>FUNCTION)\s*\^\s*\{?\s*(?P<power>-?\d+)\s*\}?\s*"
+            r"(?P<argument>ROUND|\\?OPERAND)"
+        ),
         _NO_LATEX,
         _power_of_call,
     ),
     Habit(
-        _p(r"\\(?P<function>FUNCTION)(?:\s*\{\s*(?P<a>CURLY)\s*\}|\s+(?P<b>OPERAND)|\s*\\(?P<c>NAME'*))"),
+        _p(
+            r"\\(?P<function>FUNCTION)(?:\s*\{\s*(?P<a>CURLY)\s*\}|\s+(?P<b>OPERAND)|\s*\\(?P<c>NAME'*))"
+        ),
         _NO_LATEX,
         lambda found: f"{renamed(found['function'])}({found['a'] or found['b'] or found['c']})",
     ),
-    Habit(_p(r"\\(?P<function>FUNCTION)(?=\s*\()"), _NO_LATEX, lambda found: renamed(found["function"])),
+    Habit(
+        _p(r"\\(?P<function>FUNCTION)(?=\s*\()"),
+        _NO_LATEX,
+        lambda found: renamed(found["function"]),
+    ),
     Habit(_p(r"\\sqrt\s*\{(?P<inner>CURLY)\}"), _NO_LATEX, "sqrt({inner})"),
     Habit(r"\\(?:left|right|[bB]igg?[lrm]?)\s*(?P<bracket>[(\[\])|])", _NO_LATEX, "{bracket}"),
     Habit(r"\s*\\(?:cdot|times|ast)\b\s*", _NO_LATEX, "*"),
     Habit(r"\\(?:[,;!: ]|quad\b|qquad\b)", _NO_LATEX, " "),
     Habit(
-        _p(r"\\(?:mathcal|mathrm|mathbf|mathit|text|vec|boldsymbol|bm|operatorname|tfrac)\s*"
-        r"\{\s*(?P<inner>CURLY)\s*\}"),
+        _p(
+            r"\\(?:mathcal|mathrm|mathbf|mathit|text|vec|boldsymbol|bm|operatorname|tfrac)\s*"
+            r"\{\s*(?P<inner>CURLY)\s*\}"
+        ),
         _NO_LATEX,
         "{inner}",
     ),
-    Habit(r"\\(?P<name>GREEK)(?![A-Za-z])(?P<after>(?=[A-Za-z\d])|)".replace("GREEK", _PIECES["GREEK"]), _NO_LATEX, _greek),
+    Habit(
+        r"\\(?P<name>GREEK)(?![A-Za-z])(?P<after>(?=[A-Za-z\d])|)".replace(
+            "GREEK", _PIECES["GREEK"]
+        ),
+        _NO_LATEX,
+        _greek,
+    ),
     Habit(
         r"\\(?:sum|int|prod)(?![A-Za-z])(?:\s*[_^]\s*(?:\{[^{}]*\}|\w))*",
         _NO_LATEX,
@@ -512,20 +554,26 @@ _EXPRESSIONS = (
     ),
     Habit(r"\.(?P<sign>[\^*/])", "all operators are written without a point", "{sign}"),
     Habit(
-        _p(r"(?<![\w\\])(?P<function>FUNCTION)\s*(?:(?:\^|\*\*)\s*[{(]?\s*(?=-?\d)|(?=[⁻¹²³⁴⁵⁶⁷⁸⁹]))"
-        r"(?P<power>-?\d+|[⁻¹²³⁴⁵⁶⁷⁸⁹]+)\s*[)}]?\s*(?P<argument>ROUND|OPERAND)"),
+        _p(
+            r"(?<![\w\\])(?P<function>FUNCTION)\s*(?:(?:\^|\*\*)\s*[{(]?\s*(?=-?\d)|(?=[⁻¹²³⁴⁵⁶⁷⁸⁹]))"
+            r"(?P<power>-?\d+|[⁻¹²³⁴⁵⁶⁷⁸⁹]+)\s*[)}]?\s*(?P<argument>ROUND|OPERAND)"
+        ),
         "a power of a function stands after its argument",
         _power_of_call,
     ),
     Habit(
-        _p(r"(?<![\w\\])(?P<function>FUNCTION)[ \t]+(?P<number>NUMBER)\s*\*?\s*"
-        r"(?P<argument>(?!\d)OPERAND)(?!\s*\()"),
+        _p(
+            r"(?<![\w\\])(?P<function>FUNCTION)[ \t]+(?P<number>NUMBER)\s*\*?\s*"
+            r"(?P<argument>(?!\d)OPERAND)(?!\s*\()"
+        ),
         "the argument of a function stands in brackets",
         lambda found: f"{renamed(found['function'])}({found['number']}*{found['argument']})",
         code=Code.LAG105,
     ),
     Habit(
-        _p(r"(?<![\w\\])(?P<function>FUNCTION)[ \t]+(?P<argument>OPERAND)(?!\s*\()(?:(?=\s*[-+)*/^,]|END)|(?=[ \t]))"),
+        _p(
+            r"(?<![\w\\])(?P<function>FUNCTION)[ \t]+(?P<argument>OPERAND)(?!\s*\()(?:(?=\s*[-+)*/^,]|END)|(?=[ \t]))"
+        ),
         "the argument of a function stands in brackets",
         _call,
         code=Code.LAG105,
@@ -533,7 +581,9 @@ _EXPRESSIONS = (
     Habit(
         _p(r"√\s*(?P<argument>ROUND|OPERAND)"),
         "a root is written `sqrt(x)`",
-        lambda found: f"sqrt({found['argument'].strip('()') if found['argument'][0] != '(' else found['argument'][1:-1]})",
+        lambda found: (
+            f"sqrt({found['argument'].strip('()') if found['argument'][0] != '(' else found['argument'][1:-1]})"
+        ),
         code=Code.LAG101,
     ),
     Habit(
@@ -659,7 +709,7 @@ _EXPRESSIONS = (
         "({inner})",
     ),
     Habit(
-        r"\{(?P<items>[^{}\n]*,[^{}\n]*)\}",
+        r"\{(?P<items>[^{}:\n]*,[^{}:\n]*)\}",
         "a vector is written in round brackets",
         "({items})",
         code=Code.LAG101,
@@ -671,8 +721,11 @@ _EXPRESSIONS = (
         code=Code.LAG101,
     ),
     Habit(
-        _p(r"(?<![\w'\])])(?:[frbu]?(?P<quote>[\"'`])|[“„«‘])(?P<name>NAME)(?:(?P=quote)|[”“»’])"
-        .replace("(?P=quote)", "[\"'`]")),
+        _p(
+            r"(?<![\w'\])])(?:[frbu]?(?P<quote>[\"'`])|[“„«‘])(?P<name>NAME)(?:(?P=quote)|[”“»’])".replace(
+                "(?P=quote)", "[\"'`]"
+            )
+        ),
         "names are written without quotation marks",
         "{name}",
         code=Code.LAG101,
@@ -684,7 +737,12 @@ _EXPRESSIONS = (
         "an equation has a single equals sign",
         "=",
     ),
-    Habit(r"&&|\|\|", "there are no conditions", help="bounds are written `in [0, 1]` or `> 0`", code=Code.LAG101),
+    Habit(
+        r"&&|\|\|",
+        "there are no conditions",
+        help="bounds are written `in [0, 1]` or `> 0`",
+        code=Code.LAG101,
+    ),
 )
 
 _CLAUSES = (
@@ -720,9 +778,21 @@ _CLAUSES = (
         "{name}",
         within=("initial",),
     ),
-    Habit(r"\s*(?:;|\band\b|&+)\s*(?=\S)", "the values of an `initial` line are separated by commas", ", ",
-          within=("initial",)),
-    Habit(r"\A(?P<at>initial\s*:)", "an `initial` line has no colon", "initial", within=("initial",)),
+    Habit(
+        r"\s*(?:;|\band\b|&+)\s*(?=\S)",
+        "the values of an `initial` line are separated by commas",
+        ", ",
+        within=("initial",),
+    ),
+    Habit(
+        _p(r"\A(?P<at>initial\s+)NAME"),
+        "the values are given without the word `initial`",
+        "",
+        within=("initial",),
+    ),
+    Habit(
+        r"\A(?P<at>initial\s*:)", "an `initial` line has no colon", "initial", within=("initial",)
+    ),
     Habit(
         r"(?P<at>in\s*\]\s*(?P<low>[^,;\[\]\n]+?)\s*[,;]\s*(?P<high>[^,;\[\]\n]+?)\s*(?P<right>[\[\]]))",
         "an open end of an interval is written with a round bracket",
@@ -737,7 +807,9 @@ _CLAUSES = (
         within=("coefficient",),
     ),
     Habit(
-        _p(r"\b(?P<at>(?:in|between|from)\s+(?P<low>-?NUMBER|-?NAME)\s*(?:\.\.+|,|:|-|to|and)\s*(?P<high>NUMBER|NAME))"),
+        _p(
+            r"\b(?P<at>(?:in|between|from)\s+(?P<low>-?NUMBER|-?NAME)\s*(?:\.\.+|,|:|-|to|and)\s*(?P<high>NUMBER|NAME))"
+        ),
         "an interval is written in brackets",
         "in [{low}, {high}]",
         within=("coefficient",),
@@ -757,7 +829,9 @@ _CLAUSES = (
     Habit(
         _p(r"\bin\s+(?P<at>range\(\s*(?P<high>\w+)\s*\))\s*(?:\w+|,|\Z)"),
         "a range is written with two points, and its end belongs to it",
-        lambda found: f"0..{int(found['high']) - 1}" if found["high"].isdigit() else f"0..{found['high']}-1",
+        lambda found: (
+            f"0..{int(found['high']) - 1}" if found["high"].isdigit() else f"0..{found['high']}-1"
+        ),
         within=("index", "L", "K", "R"),
     ),
 )
@@ -772,7 +846,11 @@ _LAST = (
     ),
     Habit(r";", "the parts of an expression are separated by commas", ",", code=Code.LAG101),
     Habit(r"[ \t]*:\s*\Z", "a statement ends with its line, without `:`", ""),
-    Habit(r"\.\.\.", "a statement goes on after an operator or inside brackets, without a sign for it", ""),
+    Habit(
+        r"\.\.\.",
+        "a statement goes on after an operator or inside brackets, without a sign for it",
+        "",
+    ),
 )
 
 HABITS = _STATEMENTS + _COMMENTS + _CLAUSES + _LATEX + _EXPRESSIONS + _LAST
