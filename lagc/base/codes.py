@@ -79,9 +79,9 @@ class Code(Enum):
     )
     LAG112 = (
         "equations in place of a Lagrangian",
-        "A model is given by `L = ...`, a function of coordinates and velocities, with `K`, `R` and "
-        "`force` for what no Lagrangian describes. The equations of motion, the momenta and the "
-        "energy follow from them; `lagc show` prints them.",
+        "A model is given by `L = ...`, a function of coordinates and velocities, with `K`, `R` "
+        "and `force` for what no Lagrangian describes. The equations of motion, the momenta and "
+        "the energy follow from them; `lagc show` prints them.",
     )
     LAG201 = (
         "name is taken",
@@ -183,8 +183,8 @@ class Code(Enum):
     )
     LAG252 = (
         "no velocity in K",
-        "A part of K of the form f(q_+) q_- gives the same equations of motion as a potential in L, "
-        "and conserves the energy. Friction depends on a velocity, as in `K = -c*q'_+*q_-`.",
+        "A part of K of the form f(q_+) q_- gives the same equations of motion as a potential in "
+        "L, and conserves the energy. Friction depends on a velocity, as in `K = -c*q'_+*q_-`.",
         Severity.WARNING,
     )
     LAG301 = (

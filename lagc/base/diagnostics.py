@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from lagc.base.codes import Code, Severity
 from lagc.base.spans import Span
 
-
 _LONGEST_FIX = 60
 _LABELS = {" ": "write a plain space"}
 _MOST_LINES_LISTED = 6

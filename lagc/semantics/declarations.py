@@ -127,9 +127,9 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
         empty = c.lower > c.upper
         touching = c.lower == c.upper and (c.lower_open or c.upper_open)
         if empty or touching:
-            low, high = node.bounds
-            span = low.span.to(high.span)
-            text = f"{high.value.span.text}, {low.value.span.text}"
+            first, last = node.bounds
+            span = first.span.to(last.span)
+            text = f"{last.value.span.text}, {first.value.span.text}"
             turned = f"{span.text[0]}{text}{span.text[-1]}" if span.text[0] in "[(" else ""
             label = f"the ends are exchanged: `{turned}`" if empty and turned else ""
             message = f"no number lies within the bounds of {name}"

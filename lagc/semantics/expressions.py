@@ -5,7 +5,7 @@ Nothing is parsed by SymPy: each node becomes one operation on values that are k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
@@ -14,7 +14,15 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.divisors import warn_of_zero
-from lagc.semantics.foreign import instead, on_call, on_index, on_quotient
+from lagc.semantics.foreign import (
+    declare_vector,
+    dot_of,
+    instead,
+    on_call,
+    on_index,
+    on_quotient,
+    with_arity,
+)
 from lagc.semantics.functions import (
     FUNCTION_NAMES,
     LATER_FUNCTIONS,
@@ -121,7 +129,7 @@ class ExpressionReader(SiteReader):
                     "the product of two vectors is not defined",
                     item.span,
                     label=instead(
-                        _dot(node.first, item) if item is node.rest[0][1] else "dot(a, b)"
+                        dot_of(node.first, item) if item is node.rest[0][1] else "dot(a, b)"
                     ),
                 )
             elif isinstance(factor, tuple):
@@ -158,7 +166,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG206,
                 "a power of a vector is not defined",
                 node.span,
-                label=instead(_dot(node.base, node.base)) if squared else "",
+                label=instead(dot_of(node.base, node.base)) if squared else "",
                 help="the square of its length is `dot(a, a)`",
             )
         if exponent.is_Rational and abs(exponent) > _MAX_EXPONENT:
@@ -213,7 +221,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG206,
                 f"`{node.base.span.text}` is a scalar and has no components",
                 node.base.span,
-                help=_declare_vector(node.base, self.scope.coordinates),
+                help=declare_vector(node.base, self.scope.coordinates),
             )
         position = position.xreplace(
             {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
@@ -256,7 +264,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG205,
                 f"`{name}` takes {_count(arity, 'argument')}, not {len(node.arguments)}",
                 node.span,
-                label=_with_arity(name, [a.span.text for a in node.arguments]),
+                label=with_arity(name, [a.span.text for a in node.arguments]),
             )
         if name in VECTOR_FUNCTIONS:
             return self._vector_call(node)
@@ -371,22 +379,6 @@ class ExpressionReader(SiteReader):
         constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
         only_constants = constants and value.free_symbols <= constants.keys()
         return value.xreplace(constants) if only_constants else value
-
-
-def _declare_vector(node: ast.Expression, coordinates: Collection[str]) -> str:
-    name = node.name if isinstance(node, ast.Name) else ""
-    return f"two components are declared with `coordinate {name}[2]`" * (name in coordinates)
-
-
-def _with_arity(name: str, texts: list[str]) -> str:
-    """What to write for a call with the wrong number of arguments, where that is clear."""
-    if name in ("min", "max") and len(texts) == 3:
-        return instead(f"{name}({texts[0]}, {name}({texts[1]}, {texts[2]}))")
-    return instead(f"dot({texts[0]}, {texts[0]})") if name == "dot" and len(texts) == 1 else ""
-
-
-def _dot(a: ast.Expression, b: ast.Expression) -> str:
-    return f"dot({a.span.text}, {b.span.text})"
 
 
 def _each(f: Callable[[Any], Any], value: Value) -> Value:

@@ -201,3 +201,21 @@ def on_index(node: ast.Index, known: Collection[str]) -> str:
     if isinstance(node.index, ast.Name) and node.index.name == "t":
         return node.base.span.text
     return ""
+
+
+def declare_vector(node: ast.Expression, coordinates: Collection[str]) -> str:
+    """How a scalar coordinate that has an index is declared as a vector."""
+    name = node.name if isinstance(node, ast.Name) else ""
+    return f"two components are declared with `coordinate {name}[2]`" * (name in coordinates)
+
+
+def with_arity(name: str, texts: list[str]) -> str:
+    """What to write for a call with the wrong number of arguments, where that is clear."""
+    if name in ("min", "max") and len(texts) == 3:
+        return instead(f"{name}({texts[0]}, {name}({texts[1]}, {texts[2]}))")
+    return instead(f"dot({texts[0]}, {texts[0]})") if name == "dot" and len(texts) == 1 else ""
+
+
+def dot_of(a: ast.Expression, b: ast.Expression) -> str:
+    """The scalar product of two vectors as written."""
+    return f"dot({a.span.text}, {b.span.text})"

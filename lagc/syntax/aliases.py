@@ -68,8 +68,8 @@ NAMES = {
 }
 
 MODULES = (
-    "np", "numpy", "math", "sp", "sympy", "jnp", "jax.numpy", "scipy", "cmath", "torch", "tf", "Math",
-    "std", "mpmath", "mp",
+    "np", "numpy", "math", "sp", "sympy", "jnp", "jax.numpy", "scipy", "cmath", "torch", "tf",
+    "Math", "std", "mpmath", "mp",
 )  # fmt: skip
 FUNCTIONS = (
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
@@ -84,7 +84,7 @@ GREEK = (
 
 
 def renamed(function: str) -> str:
-    """The language's name of a function that elsewhere has another one, if only the name differs."""
+    """The language's name of a function whose name alone differs elsewhere; others as they are."""
     known = CALLS.get(function.casefold(), "")
     name, bracket, rest = known.partition("(")
     return name if bracket and "[" not in known and rest in ("{0})", "{0}, {1})") else function

@@ -15,11 +15,27 @@ from functools import cache
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
+from lagc.syntax.aliases import FUNCTIONS, GREEK, MODULES
 
 # How far around the place a pattern may look, and how long a statement may be for a pattern of the
 # whole of it; the time to look is bounded by them.
 _AROUND = 160
 _LONGEST = 320
+
+# What stands in a pattern for names, numbers and so on.
+_PIECES = {
+    "NAME": r"[^\W\d_](?:\w*[^\W_])?",
+    "NUMBER": r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?",
+    "ROUND": r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)",
+    "CURLY": r"(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*",
+    "FUNCTION": "(?:" + "|".join(FUNCTIONS) + "|ln|arcsin|arccos|arctan)",
+    "MODULE": "(?:" + "|".join(re.escape(m) for m in MODULES) + ")",
+    "GREEK": "(?:" + "|".join(sorted(GREEK, key=len, reverse=True)) + ")",
+    "EXPR": r"[^=;#\n]+?",
+    "END": r"[ \t]*;?[ \t\r\n]*\Z",
+}
+_PIECES["OPERAND"] = rf"(?:{_PIECES['NAME']}'*(?:_[+-])?(?:\[[^\[\]]*\])?|{_PIECES['NUMBER']})"
+_PIECE = re.compile("|".join(sorted(_PIECES, key=len, reverse=True)))
 
 
 @dataclass(frozen=True)
@@ -69,9 +85,15 @@ class Habit:
         )
 
 
+def pieced(pattern: str) -> str:
+    """A pattern with its pieces put in: `NAME`, `OPERAND`, `ROUND` and so on."""
+    return _PIECE.sub(lambda piece: _PIECES[piece[0]], pattern)
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     """A pattern whose runs of blanks are never given back, so that it cannot search for long."""
+    pattern = pieced(pattern)
     for blanks in (r"\s*", r"\s+", r"[ \t]*", r"[ \t]+", r"[ \t\r\n]*"):
         pattern = pattern.replace(blanks, blanks + "+")
     return re.compile(pattern)
