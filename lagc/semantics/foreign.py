@@ -15,6 +15,7 @@ from lagc.semantics.functions import FUNCTION_NAMES, LATER_FUNCTIONS
 from lagc.semantics.model import Coordinate
 from lagc.syntax import ast
 from lagc.syntax.aliases import CALLS, DERIVATIVES, NAMES, STEPS
+from lagc.syntax.notations.rewriting import in_place
 
 _LONGEST = 60
 _OPERAND = re.compile(r"[^\W\d]\w*'*(?:_[+-])?(?:\[\w+\])?|\d+(?:\.\d*)?|\([^()]*\)")
@@ -49,7 +50,10 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
     if folded in DERIVATIVES and node.arguments:
         return _derivative(node.arguments[0].value, texts, coordinates)
     if folded in CALLS:
-        return Advice(instead(_filled(CALLS[folded], texts)))
+        text = _filled(CALLS[folded], texts)
+        return Advice(
+            instead(in_place(text, node.span.source.text, node.span.start, node.span.end))
+        )
     if folded in FUNCTION_NAMES - LATER_FUNCTIONS:
         return Advice(instead(f"{folded}({', '.join(texts)})"), "functions have small letters")
     if name in coordinates:
@@ -153,7 +157,7 @@ def _strange_letter(name: str) -> str:
     for ch in name:
         if not ch.isascii() and ch not in _GREEK:
             letter = unicodedata.name(ch, "another letter").lower()
-            return f"`{ch}` is the letter {letter} (U+{ord(ch):04X})"
+            return f"`{ch}` is {letter} (U+{ord(ch):04X})"
     return ""
 
 

@@ -49,7 +49,7 @@ CALLS = {
     "vec": "({all})",
 }
 
-STEPS = frozenset(("heaviside", "unitstep", "step", "theta", "piecewise", "where"))
+STEPS = frozenset(("heaviside", "unitstep", "step", "piecewise", "where"))
 # Derivatives with respect to time, by any name.
 DERIVATIVES = frozenset(("diff", "derivative", "der", "d", "dt", "ddt", "deriv", "dot"))
 

@@ -224,7 +224,8 @@ def one_of(choices: list[str]) -> str:
 def usage(place: Place) -> str:
     """What a statement that begins like this one looks like."""
     first = place.words[0].text
-    within = first in _EXPRESSIONS and not place.expected.isdisjoint(("NUMBER", "STAR"))
+    read = [word.text for word in place.words[: place.at]]
+    within = first in _EXPRESSIONS and ("=" in read or "+=" in read)
     if place.at == 0 or first not in _READS or within:
         return ""
     return f"such a statement reads `{_READS[first]}`"

@@ -12,9 +12,19 @@ from dataclasses import replace
 
 from lagc.base.diagnostics import LagcError
 from lagc.base.spans import Source
+from lagc.syntax.aliases import CALLS, DERIVATIVES, FUNCTIONS, STEPS
 
 _MOST_FIXES = 40
 _LONGEST = 100
+
+_NAME = r"[^\W\d](?:\w*[^\W_])?"
+_DECLARED = re.compile(rf"^[ \t]*[a-z]+[ \t]+({_NAME})[ \t]*\(", re.MULTILINE)
+_CALL = re.compile(rf"(?<![\w'])({_NAME})[ \t]*\(")
+# Functions, laws and networks; the words that stand before a bracket for another reason.
+_CALLED = frozenset(
+    (*FUNCTIONS, *CALLS, *DERIVATIVES, *STEPS, "atan2", "min", "max", "dot", "cross", "sum", "if")
+    + ("uniform", "loguniform", "normal", "mixture", "mlp", "in")
+)
 
 # Reads the statement that a text consists of; the error if it cannot be read.
 Attempt = Callable[[Source], LagcError | None]
@@ -41,7 +51,8 @@ def with_whole_statement(error: LagcError, start: int, end: int, attempt: Attemp
             return error
         source, offset, fixes = Source("", mended), 0, fixes + 1
         found = attempt(source)
-    whole = re.sub(r"\s+", " ", re.sub(r"#[^\n]*", "", source.text)).strip()
+    whole = _with_products(source.text, first.span.source.text)
+    whole = re.sub(r"\s+", " ", re.sub(r"#[^\n]*", "", whole)).strip()
     whole = whole.replace("( ", "(").replace(" )", ")").replace(" ,", ",")
     if len(whole) > _LONGEST:
         return error
@@ -50,3 +61,12 @@ def with_whole_statement(error: LagcError, start: int, end: int, attempt: Attemp
     if first.label.startswith("write") and "..." in first.label:
         return LagcError([replace(first, label=f"write `{whole}`")])
     return error
+
+
+def _with_products(statement: str, model: str) -> str:
+    """`l*(1 - cos(q))` for `l (1 - cos(q))`, where neither the language nor the model has an `l(x)`.
+
+    What follows the word of a statement in brackets is what the model declares, such as `V(q)`.
+    """
+    known = set(_DECLARED.findall(model)) | _CALLED
+    return _CALL.sub(lambda call: call[0] if call[1] in known else f"{call[1]}*(", statement)

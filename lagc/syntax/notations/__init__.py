@@ -13,4 +13,4 @@ from lagc.syntax.notations.latex import LATEX
 from lagc.syntax.notations.punctuation import COMMENTS, ENDS
 from lagc.syntax.notations.statements import STATEMENTS
 
-HABITS = STATEMENTS + DECLARATIONS + COMMENTS + CLAUSES + LATEX + FORMULAS + ENDS
+HABITS = CLAUSES + STATEMENTS + DECLARATIONS + COMMENTS + LATEX + FORMULAS + ENDS

@@ -45,9 +45,9 @@ CLAUSES = (
         within=("initial",),
     ),
     Habit(
-        r"\s*(?:;|\band\b|&+)\s*(?=\S)",
+        r"\s*(?P<at>;|\band\b|&+)\s*(?=\S)",
         "the values of an `initial` line are separated by commas",
-        ", ",
+        ",",
         within=("initial",),
     ),
     Habit(

@@ -87,9 +87,9 @@ DECLARATIONS = (
         ">= 0",
     ),
     Habit(
-        r"\A(?:constant|coefficient|let|observable)\s+NAME(?P<at>\s*(?:->|→|:|<-|\bis\b))\s*",
+        r"\A(?:constant|coefficient|let|observable)\s+NAME\s*(?P<at>->|→|:|<-|\bis\b)\s*",
         "a value stands after `=`",
-        " =",
+        "=",
     ),
     Habit(
         r"\A(?:constant|coefficient|let)\s+NAME\s+(?P<at>(?P<value>-?NUMBER))END",

@@ -8,7 +8,7 @@ import re
 from lagc.base.codes import Code
 from lagc.syntax.aliases import renamed
 from lagc.syntax.habits import Habit
-from lagc.syntax.notations.rewriting import SUPERSCRIPTS, power_of_call
+from lagc.syntax.notations.rewriting import SUPERSCRIPTS, bracketed, power_of_call, replaced
 
 
 def _call(found: re.Match[str]) -> str:
@@ -25,11 +25,27 @@ def _unprefixed(found: re.Match[str]) -> str:
     return renamed(found["name"])
 
 
+def _fraction(found: re.Match[str]) -> str:
+    text = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3"}[found["sign"]]
+    return f"({found['whole']} + {text})" if found["whole"] else replaced(found, text)
+
+
 def _digits(found: re.Match[str]) -> str:
     return re.sub(r"[\s'_’]", "", found[0])
 
 
 FORMULAS = (
+    Habit(
+        r"(?:(?<![\w.])(?P<whole>\d+)\s*)?(?P<sign>[½¼¾⅓⅔])",
+        "a fraction is written `1/2`",
+        _fraction,
+        code=Code.LAG101,
+    ),
+    Habit(
+        r"(?<![\w.])MODULE\.(?:power|pow)\(\s*(?P<base>[^(),]+?)\s*,\s*(?P<power>[^(),]+?)\s*\)",
+        "powers are written `^`",
+        lambda found: replaced(found, f"{bracketed(found['base'])}^{bracketed(found['power'])}"),
+    ),
     Habit(
         r"(?P<at>(?<![\w.])MODULE\.(?:linalg\.)?(?P<name>NAME))",
         "functions and numbers are written without a module",
@@ -73,8 +89,8 @@ FORMULAS = (
     ),
     Habit(
         r"(?<![\w'\"])(?P<name>NAME)\"(?!\w)",
-        "two primes are written `''`",
-        "{name}''",
+        "two primes are an acceleration; `L` and `K` hold coordinates and velocities",
+        help="a velocity is written `{name}'`",
         code=Code.LAG101,
     ),
     Habit(
@@ -104,6 +120,13 @@ FORMULAS = (
         ),
         "the argument of a function stands in brackets",
         lambda found: f"{renamed(found['function'])}({found['number']}*{found['argument']})",
+        code=Code.LAG105,
+    ),
+    Habit(
+        r"(?<![\w\\])(?P<function>FUNCTION)[ \t]+(?P<argument>(?!\d)OPERAND)"
+        r"\s*(?:\^|\*\*)\s*(?P<power>\d+)",
+        "the argument of a function stands in brackets",
+        help="write `{function}({argument})^{power}` or `{function}({argument}^{power})`",
         code=Code.LAG105,
     ),
     Habit(
@@ -200,7 +223,7 @@ FORMULAS = (
     Habit(
         r"(?P<number>OPERAND)\s*(?:°|º|\^\s*\\circ)",
         "angles are in radians",
-        "{number}*pi/180",
+        lambda found: replaced(found, f"{found['number']}*pi/180"),
         code=Code.LAG101,
     ),
     Habit(

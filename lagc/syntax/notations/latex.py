@@ -6,13 +6,13 @@ import re
 
 from lagc.syntax.aliases import renamed
 from lagc.syntax.habits import Habit
-from lagc.syntax.notations.rewriting import bracketed, power_of_call
+from lagc.syntax.notations.rewriting import bracketed, power_of_call, replaced
 
 _NO_LATEX = "formulas are not written in LaTeX"
 
 
 def _fraction(found: re.Match[str]) -> str:
-    return f"{bracketed(found['over'])}/{bracketed(found['under'])}"
+    return replaced(found, f"{bracketed(found['over'])}/{bracketed(found['under'])}")
 
 
 def _exponent(found: re.Match[str]) -> str:
@@ -26,7 +26,7 @@ def _greek(found: re.Match[str]) -> str:
 
 LATEX = (
     Habit(r"\\[dtc]?frac\s*\{(?P<over>CURLY)\}\s*\{(?P<under>CURLY)\}", _NO_LATEX, _fraction),
-    Habit(r"\\[dt]?frac\s*(?P<over>\d)\s*(?P<under>\d)", _NO_LATEX, "{over}/{under}"),
+    Habit(r"\\[dt]?frac\s*(?P<over>\d)\s*(?P<under>\d)", _NO_LATEX, _fraction),
     Habit(
         r"\\ddot\s*(?:\{\s*\\?(?P<a>NAME)\s*\}|\\?(?P<b>NAME))",
         "`L` and `K` hold no accelerations, and formulas are not written in LaTeX",
