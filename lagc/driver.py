@@ -63,7 +63,8 @@ def read_source(path: str | os.PathLike[str]) -> Source:
             data = stream.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        said = f"{name}: {reason}" if name else "the name of the model is empty"
+        shown = name.partition("\n")[0][:200]
+        said = f"{shown}: {reason}" if name else "the name of the model is empty"
         raise fail(Code.LAG001, said, help=_nearby(name)) from None
     try:
         text = data.decode("utf-8-sig")
@@ -79,6 +80,8 @@ def read_source(path: str | os.PathLike[str]) -> Source:
 
 def _nearby(name: str) -> str:
     """The model in the same folder that was meant, if a file is not there."""
+    if "\n" in name:
+        return "to compile a text in Python there is `lagc.loads`"
     folder, file = os.path.split(name)
     if os.path.isdir(name):
         return "give the name of a model in it"

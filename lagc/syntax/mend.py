@@ -20,11 +20,11 @@ _LONGEST = 100
 _NAME = r"[^\W\d](?:\w*[^\W_])?"
 _DECLARED = re.compile(rf"^[ \t]*[a-z]+[ \t]+({_NAME})[ \t]*\(", re.MULTILINE)
 _CALL = re.compile(rf"(?<![\w'])({_NAME})[ \t]*\(")
-# Functions, laws and networks; the words that stand before a bracket for another reason.
-_CALLED = frozenset(
-    (*FUNCTIONS, *CALLS, *DERIVATIVES, *STEPS, "atan2", "min", "max", "dot", "cross", "sum", "if")
-    + ("uniform", "loguniform", "normal", "mixture", "mlp", "in")
+_OTHER_CALLS = (
+    *("atan2", "min", "max", "dot", "cross", "sum", "if"),
+    *("uniform", "loguniform", "normal", "mixture", "mlp", "in"),
 )
+_CALLED = frozenset((*FUNCTIONS, *CALLS, *DERIVATIVES, *STEPS, *_OTHER_CALLS))
 
 # Reads the statement that a text consists of; the error if it cannot be read.
 Attempt = Callable[[Source], LagcError | None]
@@ -64,7 +64,7 @@ def with_whole_statement(error: LagcError, start: int, end: int, attempt: Attemp
 
 
 def _with_products(statement: str, model: str) -> str:
-    """`l*(1 - cos(q))` for `l (1 - cos(q))`, where neither the language nor the model has an `l(x)`.
+    """`l*(1 - q)` for `l (1 - q)`, where neither the language nor the model has an `l(x)`.
 
     What follows the word of a statement in brackets is what the model declares, such as `V(q)`.
     """

@@ -40,7 +40,7 @@ def test_a_fix_is_not_refused_again() -> None:
 @pytest.mark.parametrize(
     ("typed", "whole"),
     [
-        (r"L = \frac{1}{2} m \dot{q}^{2} - m g l (1 - \cos q)", "L = 1/2*m*q'^2 - m*g*l*(1 - cos(q))"),
+        (r"L = \frac{1}{2} m \dot{q}^{2} - m g (1 - \cos q)", "L = 1/2*m*q'^2 - m*g*(1 - cos(q))"),
         (r"L = \frac{m}{2} \left( \dot{x}^2 + \dot{y}^2 \right)", "L = m/2*(x'^2 + y'^2)"),
         (r"K = -\lambda \dot\theta_{+} \theta_{-}", "K = -lambda*theta'_+*theta_-"),
         ("L = ½m(θ' )² − 2cos θ", "L = 1/2*m*(θ')^2 - 2*cos(θ)"),
