@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+import sympy as sp
+
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.semantics.foreign import instead
@@ -48,13 +50,16 @@ def warn_without_velocity(terms: Iterable[Term], scope: Scope, diagnostics: Diag
 
     Only where nothing else moves in the term, so that the potential is certain.
     """
-    for term in terms if scope.lattice is None else ():
+    terms = list(terms) if scope.lattice is None else []
+    left = {s.name for s in sp.Add(*[term.value for term in terms]).free_symbols}
+    for term in terms:
         moving = {s.name for s in term.value.free_symbols} - set(scope.constants)
         moving -= set(scope.coefficients)
         for coordinate in scope.coordinates.values():
             pairs = zip(coordinate.symbols(0, "+"), coordinate.symbols(0, "-"), strict=True)
             for plus, minus in pairs:
-                if moving == {plus.name, minus.name} and term.value.diff(minus, 2) == 0:
+                both = {plus.name, minus.name}
+                if moving == both <= left and term.value.diff(minus, 2) == 0:
                     velocity = f"{coordinate.name}'_+{plus.name[len(coordinate.name) + 2 :]}"
                     diagnostics.add(
                         Code.LAG252,
