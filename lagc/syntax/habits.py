@@ -104,7 +104,7 @@ def habit_at(
 ) -> LagcError | None:
     """The first habit that is seen at `at` in the statement from `start` to `end`.
 
-    `kind` is the word with which such a statement begins.
+    `kind` is the word with which such a statement begins, or `assignments`.
     """
     text = source.text[start:end]
     for habit in habits:

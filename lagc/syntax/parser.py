@@ -116,7 +116,7 @@ def _attempt(source: Source, rule: str) -> LagcError | None:
 def _understood(source: Source, line: LogicalLine, rule: str) -> Any:
     """The node of one logical line; raises what is wrong where its reading stops."""
     word = _FIRST_WORD.match(source.text, line.start)
-    kind = "initial" if rule == "assignments" else word[0] if word else ""
+    kind = rule if rule == "assignments" else word[0] if word else ""
     check_characters(source, line.start, line.end, kind)
     return _build(source, line, rule, kind)
 

@@ -42,22 +42,25 @@ CLAUSES = (
         r"(?P<name>(?<![\w'])NAME'?)\s*\(\s*(?:t\s*=\s*)?0(?:\.0*)?\s*\)",
         "an `initial` line is about the start, which is not written",
         "{name}",
-        within=("initial",),
+        within=("initial", "assignments"),
     ),
     Habit(
         r"\s*(?P<at>;|\band\b|&+)\s*(?=\S)",
         "the values of an `initial` line are separated by commas",
         ",",
-        within=("initial",),
+        within=("initial", "assignments"),
     ),
     Habit(
         r"\A(?P<at>initial\s+)NAME",
         "the values are given without the word `initial`",
         "",
-        within=("initial",),
+        within=("assignments",),
     ),
     Habit(
-        r"\A(?P<at>initial\s*:)", "an `initial` line has no colon", "initial", within=("initial",)
+        r"\A(?P<at>initial\s*:)",
+        "an `initial` line has no colon",
+        "initial",
+        within=("initial", "assignments"),
     ),
     Habit(
         r"(?P<at>in\s*\]\s*(?P<low>[^,;\[\]\n]+?)\s*[,;]\s*(?P<high>[^,;\[\]\n]+?)\s*(?P<right>[\[\]]))",

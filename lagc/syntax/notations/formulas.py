@@ -206,7 +206,7 @@ FORMULAS = (
         "{whole}.{rest}",
         help="the entries of a vector stand in brackets: `({whole}, {rest})`",
         code=Code.LAG106,
-        within=("initial",),
+        within=("initial", "assignments"),
     ),
     Habit(
         r"(?<![\w.,'])(?P<whole>\d+),(?P<rest>\d+)(?![\w.,'])",
