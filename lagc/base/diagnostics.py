@@ -128,7 +128,8 @@ def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     first: dict[object, Diagnostic] = {}
     again: dict[object, list[Span]] = {}
     for d in diagnostics:
-        key = (d.code, d.message, d.span.source, d.span.text) if d.span else d
+        said = (d.code, d.message, d.label, d.help)
+        key = (*said, d.span.source, d.span.text) if d.span else d
         if key in first and d.span is not None:
             again.setdefault(key, []).append(d.span)
         first.setdefault(key, d)

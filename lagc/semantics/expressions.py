@@ -347,6 +347,11 @@ class ExpressionReader(SiteReader):
         if not hint and not help:
             hint = did_you_mean(name, [*compiled, *self.scope.neural])
             help = "functions are " + ", ".join(sorted(compiled))
+            if not hint and len(name) <= 2:
+                help = (
+                    f"a product is written `{name}*(...)`; what is named with `let {name} = ...` "
+                    f"is used as `{name}`"
+                )
         return self._error(
             Code.LAG204,
             f"`{name}` is not a function of the language",

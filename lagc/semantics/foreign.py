@@ -28,6 +28,8 @@ _ENDINGS = {
 }
 
 
+_PRIME = "a velocity is written with a prime"
+_VELOCITIES = ("v", "vel", "velocity", "speed")
 _ENERGIES = ("T", "V", "U", "W", "KE", "PE", "Ekin", "Epot", "E_kin", "E_pot", "T_kin", "V_pot")
 
 
@@ -112,6 +114,8 @@ def on_name(name: str, coordinates: Mapping[str, Coordinate], known: Iterable[st
         return Advice(
             f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else ""
         )
+    if name in _VELOCITIES and len(coordinates) == 1:
+        return Advice(f"did you mean `{next(iter(coordinates))}'`?", _PRIME)
     if name == "e":
         return Advice(help="Euler's number is `exp(1)`, its powers are `exp(x)`")
     if name in _ENERGIES:

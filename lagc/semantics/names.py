@@ -17,7 +17,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
-from lagc.semantics.foreign import on_name
+from lagc.semantics.foreign import decorated, on_name
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
@@ -258,6 +258,8 @@ class NameReader:
 
     def _undefined(self, node: ast.Name) -> Value:
         name = node.name
+        if decorated(name, self.scope.lost)[0]:
+            return None
         # It is not called, so that no function was meant.
         known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
         advice = on_name(name, self.scope.coordinates, known)

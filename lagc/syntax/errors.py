@@ -292,6 +292,14 @@ def _unexpected(place: Place) -> LagcError:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"
     elif (
+        word.text == ","
+        and place.words[0].text in _LISTS
+        and place.at > 2
+        and _names_another(place)
+    ):
+        message = f"`{place.words[0].text}` declares one name"
+        help_ = "write a line for each name"
+    elif (
         place.at == 2
         and place.words[0].text in _LISTS
         and (word.text == "," or word.kind == "name")
@@ -302,6 +310,12 @@ def _unexpected(place: Place) -> LagcError:
             message = "a force acts on one coordinate"
         help_ = one_by_one(kind, place.words[1:]) or "write a statement for each"
     return fail(Code.LAG102, message, word.span, help=help_)
+
+
+def _names_another(place: Place) -> bool:
+    """Whether a name and an equals sign follow, as in `constant m = 1, k = 2`."""
+    name, equals = place.ahead(1), place.ahead(2)
+    return name is not None and name.kind == "name" and equals is not None and equals.text == "="
 
 
 def _wanted(expected: frozenset[str]) -> str:

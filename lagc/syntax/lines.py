@@ -31,7 +31,7 @@ _BEGINS = re.compile(
 _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")
 # `_-` and `_+` end a doubled variable, not a line that goes on.
 # A backslash goes on in other languages; taken for that, its statement is refused as a whole.
-_GOES_ON = re.compile(r"(?:[*/^=,~:<>\\]|(?<!_)[+-]|\.\.)\Z")
+_GOES_ON = re.compile(r"(?:[*/^=,~:<>]|(?<!\\)\\|(?<!_)[+-]|\.\.)\Z")
 _BRACKETS = re.compile(r"(?<![\w'])in[ \t]*[(\[]|[()\[\]]")
 # `coefficient c in ]0, 1[` is how some write open ends; it is refused where its statement is read.
 _REVERSED = re.compile(r"(?<=\bin)[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[)")

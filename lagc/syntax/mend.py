@@ -69,4 +69,7 @@ def _with_products(statement: str, model: str) -> str:
     What follows the word of a statement in brackets is what the model declares, such as `V(q)`.
     """
     known = set(_DECLARED.findall(model)) | _CALLED
-    return _CALL.sub(lambda call: call[0] if call[1] in known else f"{call[1]}*(", statement)
+    return _CALL.sub(
+        lambda call: call[0] if call[1] in known or call[1].casefold() in known else f"{call[1]}*(",
+        statement if re.search(r"\bπ[ \t]*=", model) else statement.replace("π", "pi"),
+    )

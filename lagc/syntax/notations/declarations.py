@@ -26,6 +26,11 @@ def _run_line(found: re.Match[str]) -> str:
 
 DECLARATIONS = (
     Habit(
+        r"\Ainitial\s*:?\s*\{(?P<items>[^{}]*)\}",
+        "the values of an `initial` line are equations, without braces",
+        lambda found: "initial " + re.sub(r"\s*:\s*", " = ", found["items"].strip()),
+    ),
+    Habit(
         (
             r"\Acoefficient\s+(?P<low>-?EXPR)\s*(?P<below><=?)\s*(?P<name>NAME)\s*(?P<above><=?)\s*"
             r"(?P<high>[^=~<>\n]+?)(?P<rest>\s*[=~][^\n]*)?END"

@@ -36,6 +36,11 @@ def _digits(found: re.Match[str]) -> str:
 
 FORMULAS = (
     Habit(
+        r"(?<![\w.])(?:MODULE\.)?(?:Rational|Fraction)\(\s*(?P<over>-?\d+)\s*,\s*(?P<under>\d+)\s*\)",
+        "numbers are exact as they are",
+        lambda found: replaced(found, f"{found['over']}/{found['under']}"),
+    ),
+    Habit(
         r"(?:(?<![\w.])(?P<whole>\d+)\s*)?(?P<sign>[½¼¾⅓⅔])",
         "a fraction is written `1/2`",
         _fraction,

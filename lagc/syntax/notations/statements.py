@@ -52,6 +52,12 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
+        r"\At\s*=\s*(?:MODULE\.)?(?:symbols|Symbol|var)\b[^\n]*",
+        "the time is always there, as `t`",
+        label="remove this line",
+        code=Code.LAG107,
+    ),
+    Habit(
         (
             r"\A(?P<at>(?P<name>NAME)(?:\s*,\s*NAME)*\s*=\s*(?:MODULE\.|me\.)?(?:physics\.)?"
             r"(?:dynamicsymbols|symbols|Symbol|Function|var)\b[^\n]*)"
