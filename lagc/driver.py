@@ -11,7 +11,7 @@ from typing import Any
 
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
+from lagc.base.diagnostics import Diagnostic, Diagnostics, did_you_mean, fail
 from lagc.base.spans import Source, Span
 from lagc.base.strategies import describe_choice
 from lagc.base.version import __version__
@@ -66,14 +66,39 @@ def read_source(path: str | os.PathLike[str]) -> Source:
             data = stream.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise fail(Code.LAG001, f"{name}: {reason}") from None
+        shown = name.partition("\n")[0][:200]
+        said = f"{shown}: {reason}" if name else "the name of the model is empty"
+        raise fail(Code.LAG001, said, help=_nearby(name)) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise fail(
-            Code.LAG001, f"{name}: not UTF-8 text (byte {error.start})", help="save it as UTF-8"
-        ) from None
+        help = "save it as UTF-8"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            help = "it is UTF-16; save it as UTF-8"
+        elif b"\0" in data:
+            help = "it is no text; a model is a text file in the language of lagc"
+        raise fail(Code.LAG001, f"{name}: not UTF-8 text (byte {error.start})", help=help) from None
     return Source(name, text)
+
+
+def _nearby(name: str) -> str:
+    """The model in the same folder that was meant, if a file is not there."""
+    if "\n" in name:
+        return "to compile a text in Python there is `lagc.loads`"
+    folder, file = os.path.split(name)
+    if os.path.isdir(name):
+        return "give the name of a model in it"
+    if not file or os.path.exists(name):
+        return ""
+    try:
+        models = [entry for entry in os.listdir(folder or ".") if entry.endswith(".lag")]
+    except (OSError, ValueError):
+        return ""
+    # Without their ending: all models look alike with it.
+    known = {model.removesuffix(".lag"): model for model in models}
+    stem = os.path.splitext(file)[0]
+    close = stem if stem in known else did_you_mean(stem, known).partition("`")[2].partition("`")[0]
+    return f"did you mean `{os.path.join(folder, known[close])}`?" if close in known else ""
 
 
 def compile_source(source: Source) -> Compilation:

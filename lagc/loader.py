@@ -13,6 +13,7 @@ import linecache
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,15 @@ from lagc.driver import compile_source, read_source
 
 if TYPE_CHECKING:
     from lagc.runtime import System
+
+
+_SUCH_AS = {
+    "coefficients": "{'c': 0.1}",
+    "constants": "{'g': 9.8}",
+    "forces": "{'q': \"-c*q'\"}",
+    "neural": "{'V(q)': 'mlp(64, 64)'}",
+    "observables": "{'height': '-cos(theta)'}",
+}
 
 
 class _TextLoader(importlib.abc.InspectLoader):
@@ -68,7 +78,14 @@ def load(path: str | os.PathLike[str]) -> System:
 
 
 def loads(text: str, name: str = "<string>") -> System:
-    """Compile and load the text of a model; `name` is what diagnostics call it."""
+    """Compile and load the text of a model; `name` is what diagnostics call it.
+
+    Raises `LagcError` with every diagnostic for a model that is wrong.
+    """
+    if not isinstance(text, str):
+        raise fail(Code.LAG510, f"the text of a model is a str, not {_kind(text)}")
+    if text.endswith(".lag") and "\n" not in text:
+        raise fail(Code.LAG510, f"`{text}` is the name of a file", help="read it with `lagc.load`")
     return load_source(Source(name, text))
 
 
@@ -94,8 +111,19 @@ def compile(
     coordinates such as "phi[i]". The pieces are put together to the text of a model, so
     what is wrong with them is reported as for a file.
     """
-    if isinstance(coordinates, str) or isinstance(inputs, str):
-        raise fail(Code.LAG510, "coordinates and inputs are lists of names, such as ['q']")
+    for what, text in (("L", L), ("K", K), ("R", R), ("index", index), ("name", name)):
+        if not isinstance(text, str):
+            raise fail(Code.LAG510, f"{what} is a str in the language, not {_kind(text)}")
+    for what, names in (("coordinates", coordinates), ("inputs", inputs)):
+        if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+            raise fail(Code.LAG510, f"{what} is a list of names, such as ['q']")
+    _require_mappings(
+        coefficients=coefficients,
+        constants=constants,
+        forces=forces,
+        neural=neural,
+        observables=observables,
+    )
     lines = [_line("model", name)]
     lines += [_line("index", index)] if index else []
     lines += [_line("coordinate", c) for c in coordinates]
@@ -111,17 +139,29 @@ def compile(
     return load_source(Source("<lagc.compile>", "\n".join(lines) + "\n"))
 
 
+def _require_mappings(**given: Any) -> None:
+    for what, pieces in given.items():
+        if pieces is None:
+            continue
+        if not isinstance(pieces, Mapping) or not all(isinstance(key, str) for key in pieces):
+            raise fail(Code.LAG510, f"{what} is a dictionary of names, such as {_SUCH_AS[what]}")
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
+
+
 def _line(keyword: str, subject: str, value: Any = None) -> str:
     if "\n" in subject or "\r" in subject:
         raise fail(Code.LAG102, f"a line break in the {keyword} {subject!r}")
     start = f"{keyword} {subject}".rstrip()
     if value is None:
         return start
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | Real):
         raise fail(Code.LAG510, f"{start}: {value!r} is not a number", help="give arrays to a run")
     text = value if isinstance(value, str) else repr(float(value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        text = str(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        text = str(int(value))
     if "\n" in text.strip():  # brackets let an expression go on over line ends
         text = f"(\n{text}\n)"
     return f"{start} = {text.strip()}"

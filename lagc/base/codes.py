@@ -69,6 +69,20 @@ class Code(Enum):
         "index, let, force, observable, initial, run; or it is `L =`, `K =` or `R =` (or `+=`).",
     )
     LAG108 = ("limit exceeded", "The text is larger or more deeply nested than lagc accepts.")
+    LAG110 = (
+        "two statements on a line",
+        "Every statement begins on a line of its own, without a sign between them.",
+    )
+    LAG111 = (
+        "comment of another language",
+        "A comment begins with `#` and goes on to the end of its line.",
+    )
+    LAG112 = (
+        "equations in place of a Lagrangian",
+        "A model is given by `L = ...`, a function of coordinates and velocities, with `K`, `R` "
+        "and `force` for what no Lagrangian describes. The equations of motion, the momenta and "
+        "the energy follow from them; `lagc show` prints them.",
+    )
     LAG201 = (
         "name is taken",
         "`t`, `pi`, `inf` and the functions of the language cannot be declared. Every other name "
@@ -196,6 +210,24 @@ class Code(Enum):
         "The unit of `t` follows from the declared units because velocities are written `q'`, and "
         "what follows is not one of the units of time in the model. Some unit is wrong, or the "
         "unit of time must be given: `run until 10 [s]`.",
+    )
+    LAG250 = (
+        "divisor that may be zero",
+        "The bounds of the coefficient include 0, and the model divides by it: with that value it "
+        "has no equations of motion. Exclude 0, for instance with `coefficient m > 0`.",
+        Severity.WARNING,
+    )
+    LAG251 = (
+        "force in place of K",
+        "K couples the two histories: each of its terms has a factor such as `q_-`. A force is "
+        "written `force q = ...`, Rayleigh's dissipation function `R = ...`; both become part of "
+        "K.",
+    )
+    LAG252 = (
+        "no velocity in K",
+        "A part of K of the form f(q_+) q_- gives the same equations of motion as a potential in "
+        "L, and conserves the energy. Friction depends on a velocity, as in `K = -c*q'_+*q_-`.",
+        Severity.WARNING,
     )
     LAG301 = (
         "K does not vanish in the physical limit",

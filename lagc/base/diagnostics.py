@@ -8,11 +8,15 @@ can; `raise_if_errors` ends the pass with one `LagcError` that carries all of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from lagc.base.codes import Code, Severity
 from lagc.base.spans import Span
+
+_LONGEST_FIX = 60
+_LABELS = {" ": "write a plain space"}
+_MOST_LINES_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing wrong: `message` says what, `span` where, `label` and `help` what to do."""
+    """One thing wrong: `message` says what, `span` where, `label` and `help` what to do.
+
+    `fix` is a text that can stand in place of the span; None where none is known to be right.
+    """
 
     code: Code
     message: str
@@ -33,6 +40,7 @@ class Diagnostic:
     label: str = ""
     help: str = ""
     notes: tuple[Note, ...] = ()
+    fix: str | None = None
 
     @property
     def severity(self) -> Severity:
@@ -50,14 +58,25 @@ class LagcError(ValueError):
     def __str__(self) -> str:
         from lagc.base.render import render_text
 
-        return "\n\n".join(render_text(d) for d in self.diagnostics)
+        return "\n\n".join(render_text(d) for d in folded(self.diagnostics))
 
 
 def fail(
-    code: Code, message: str, span: Span | None = None, *, label: str = "", help: str = ""
+    code: Code,
+    message: str,
+    span: Span | None = None,
+    *,
+    label: str = "",
+    help: str = "",
+    fix: str | None = None,
 ) -> LagcError:
-    """A `LagcError` of a single diagnostic, to be raised by the caller."""
-    return LagcError([Diagnostic(code, message, span, label, help)])
+    """A `LagcError` of a single diagnostic, to be raised by the caller.
+
+    A `fix` that is short is its own label: "write `cos(q)`".
+    """
+    if fix is not None and not label and len(fix) <= _LONGEST_FIX:
+        label = f"write `{fix.strip()}`" if fix.strip() else _LABELS.get(fix, "remove this")
+    return LagcError([Diagnostic(code, message, span, label, help, fix=fix)])
 
 
 @dataclass
@@ -99,6 +118,35 @@ class Diagnostics:
     def in_source_order(self) -> list[Diagnostic]:
         """Everything found, by place in the text; what has no place comes last."""
         return sorted(self.items, key=lambda d: d.span.start if d.span else float("inf"))
+
+
+def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics as people read them: what is said again of the same words is said once.
+
+    The first one stays, with a note that counts the others and names their lines.
+    """
+    first: dict[object, Diagnostic] = {}
+    again: dict[object, list[Span]] = {}
+    for d in diagnostics:
+        said = (d.code, d.message, d.label, d.help)
+        key = (*said, d.span.source, d.span.text) if d.span else d
+        if key in first and d.span is not None:
+            again.setdefault(key, []).append(d.span)
+        first.setdefault(key, d)
+    return [_counted(d, again.get(key, [])) for key, d in first.items()]
+
+
+def _counted(diagnostic: Diagnostic, others: Sequence[Span]) -> Diagnostic:
+    if not others:
+        return diagnostic
+    places = f"{len(others)} more place{'s' if len(others) > 1 else ''}"
+    assert diagnostic.span is not None
+    lines = sorted({span.line for span in others} - {diagnostic.span.line})
+    listed = ", ".join(str(line) for line in lines[:_MOST_LINES_LISTED])
+    if len(lines) > _MOST_LINES_LISTED:
+        listed += ", ..."
+    where = f" (line{'s' if len(lines) > 1 else ''} {listed})" if lines else " of this line"
+    return replace(diagnostic, notes=(*diagnostic.notes, Note(f"and in {places}{where}")))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

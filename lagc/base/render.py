@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from lagc.base.diagnostics import Diagnostic, LagcError
+from lagc.base.diagnostics import Diagnostic, LagcError, folded
 from lagc.base.spans import Span
 
 _LONGEST_LINE = 160
@@ -32,7 +32,7 @@ def render_text(diagnostic: Diagnostic) -> str:
 def render_all(error: LagcError | Iterable[Diagnostic]) -> str:
     """Several diagnostics, a blank line between them."""
     items = error.diagnostics if isinstance(error, LagcError) else error
-    return "\n\n".join(render_text(d) for d in items)
+    return "\n\n".join(render_text(d) for d in folded(items))
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lagc.base.codes import Code, Severity
-from lagc.base.diagnostics import Diagnostic, LagcError, fail
+from lagc.base.diagnostics import Diagnostic, LagcError, fail, folded
 from lagc.base.render import render_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def exit_code(error: LagcError) -> int:
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """On stderr, in colour on a terminal, a blank line between two."""
-    for i, diagnostic in enumerate(diagnostics):
+    for i, diagnostic in enumerate(folded(diagnostics)):
         text = render_text(diagnostic)
         head, _, rest = text.partition("\n")
         colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
@@ -156,8 +156,19 @@ def number(text: str, what: str) -> float:
     except (ValueError, ZeroDivisionError, OverflowError):
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise fail(Code.LAG510, f"{what}: `{text.strip()}` is not a finite number")
+        said = f"`{text.strip()}` is not a finite number" if text.strip() else "no number is given"
+        raise fail(Code.LAG510, f"{what}: {said}", help=_as_number(text.strip()))
     return value
+
+
+def _as_number(text: str) -> str:
+    """How a number is written that was written otherwise."""
+    pointed = text.replace(",", ".")
+    try:
+        float(pointed)
+    except ValueError:
+        return "numbers are written such as 2, 0.5, 1/2 or 1e-3"
+    return f"write {pointed}" if pointed != text else ""
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import LagcError, did_you_mean, fail
+from lagc.base.diagnostics import Diagnostic, LagcError, did_you_mean, fail
 from lagc.base.render import as_json
 from lagc.cli import common
 
 if TYPE_CHECKING:
+    from lagc.driver import Compilation
     from lagc.semantics.model_units import ModelUnits
 
 _STAGES = ("ast", "model", "nodes", "facts", "program")
@@ -29,6 +32,14 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
         raise click.UsageError("--dump prints a value; it does not go with --output or --check")
     if check and output == "-":
         raise click.UsageError("--check compares with a file; `-` is none")
+    if output == "":
+        raise click.UsageError("--output is empty; - stands for stdout")
+    if output is not None and _is_same_file(output, model):
+        raise fail(
+            Code.LAG002,
+            f"{output}: this is the model itself",
+            help=f"the module goes to a file of its own, such as `{Path(model).stem}_lag.py`",
+        )
     if dump is not None:
         from lagc.driver import dump as dump_stage
         from lagc.driver import read_source
@@ -49,6 +60,13 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
     return 0
 
 
+def _is_same_file(output: str, model: str) -> bool:
+    try:
+        return os.path.samefile(output, model)
+    except (OSError, ValueError):
+        return False
+
+
 def _check_current(target: str, text: str) -> int:
     try:
         current = Path(target).read_bytes() == text.encode()
@@ -61,37 +79,63 @@ def _check_current(target: str, text: str) -> int:
 
 
 @click.command("check")
-@click.argument("model")
-@click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as one JSON object.")
-def check_command(model: str, as_json_object: bool) -> int:
-    """Report everything wrong with MODEL, and what was found out about it."""
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as JSON, one object.")
+def check_command(models: tuple[str, ...], as_json_object: bool) -> int:
+    """Report everything wrong with each MODEL, and what was found out about it."""
+    checked = [_checked(model) for model in models]
+    if as_json_object:
+        found = [item.as_json() for item in checked]
+        common.print_json(found[0] if len(found) == 1 else {"models": found})
+    else:
+        for number, item in enumerate(checked):
+            if number and item.diagnostics:
+                click.echo(err=True)
+            item.show()
+    return max(item.exit_code for item in checked)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What `check` found out about one model; `compilation` is None if it is wrong."""
+
+    path: str
+    compilation: Compilation | None
+    diagnostics: tuple[Diagnostic, ...]
+    exit_code: int
+
+    def show(self) -> None:
+        """Diagnostics on stderr, what was found out on stdout."""
+        common.print_diagnostics(self.diagnostics)
+        if self.compilation is not None:
+            name, strategy = self.compilation.model.name, self.compilation.strategy
+            click.echo(f"{name}: no errors; strategy {strategy}")
+            if self.compilation.units is not None:
+                click.echo(self.compilation.units.summary())
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as data."""
+        items = [as_json(d) for d in self.diagnostics]
+        if self.compilation is None:
+            return {"model": self.path, "ok": False, "diagnostics": items}
+        return {
+            "model": self.compilation.model.name,
+            "ok": True,
+            "diagnostics": items,
+            "facts": {f.name: f.holds for f in self.compilation.facts.items},
+            "strategy": self.compilation.strategy,
+            **_units_object(self.compilation.units),
+        }
+
+
+def _checked(path: str) -> _Checked:
     from lagc.driver import compile_source, read_source
 
     try:
-        compilation = compile_source(read_source(model))
+        compilation = compile_source(read_source(path))
     except LagcError as error:
-        if as_json_object:
-            items = [as_json(d) for d in error.diagnostics]
-            common.print_json({"model": model, "ok": False, "diagnostics": items})
-            return common.exit_code(error)
-        raise
-    if as_json_object:
-        common.print_json(
-            {
-                "model": compilation.model.name,
-                "ok": True,
-                "diagnostics": [as_json(d) for d in compilation.warnings],
-                "facts": {f.name: f.holds for f in compilation.facts.items},
-                "strategy": compilation.strategy,
-                **_units_object(compilation.units),
-            }
-        )
-        return 0
-    common.print_diagnostics(compilation.warnings)
-    click.echo(f"{compilation.model.name}: no errors; strategy {compilation.strategy}")
-    if compilation.units is not None:
-        click.echo(compilation.units.summary())
-    return 0
+        return _Checked(path, None, error.diagnostics, common.exit_code(error))
+    return _Checked(path, compilation, compilation.warnings, 0)
 
 
 def _units_object(units: ModelUnits | None) -> dict[str, Any]:

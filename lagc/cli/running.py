@@ -200,6 +200,7 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
             Scope(
                 constants=dict(constants),
                 constant=lambda n, s: True,
+                symbols={c.name: ("coefficient", c.symbol) for c in compilation.model.coefficients},
                 lattice=compilation.model.lattice,
                 varying={c.name for c in compilation.model.constants if c.varies},
             ),

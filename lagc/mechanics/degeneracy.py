@@ -14,22 +14,6 @@ from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
 from lagc.semantics.model import Model
 
 
-def check_domain(model: Model, equations: Sequence[sp.Expr], diagnostics: Diagnostics) -> None:
-    """LAG307 if L or the equations of motion have no value at any point tried."""
-    terms = [*model.lagrangian_terms, *model.coupling_terms]
-    if evaluate_at_points(model, [*equations, *[t.value for t in terms]], points=1):
-        return
-    faulty = [t for t in terms if not evaluate_at_points(model, [t.value], points=1)]
-    diagnostics.add(
-        Code.LAG307,
-        "this term is not a finite real number at any of the points tried"
-        if faulty
-        else "the equations of motion are not finite real numbers at any of the points tried",
-        (faulty or terms)[0].span,
-        help="check the domains of `log`, `sqrt`, `asin`, `acos` and of powers",
-    )
-
-
 def check_mass_matrix(
     model: Model, b_v: Sequence[Sequence[sp.Expr]], diagnostics: Diagnostics
 ) -> None:

@@ -17,7 +17,8 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.coupling import check_coupling, physical_limit
-from lagc.mechanics.degeneracy import check_domain, check_mass_matrix, check_periodicity
+from lagc.mechanics.degeneracy import check_mass_matrix, check_periodicity
+from lagc.mechanics.domain import check_domain
 from lagc.semantics.functions import AbsoluteValue, JumpDerivative, Maximum, Minimum, Sign, Step
 from lagc.semantics.model import TIME, Model, RoughCall
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, Note
+from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.forces import is_written_as_force, warn_without_velocity
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
@@ -43,6 +44,7 @@ class ContributionReader:
     def coupling(self) -> list[m.Term]:
         """The summands of K, with what R and the forces contribute."""
         terms = self._contributions("K", Context.DOUBLED)
+        warn_without_velocity(terms, self.scope, self.diagnostics)
         return terms + self._rayleigh(self._contributions("R", Context.PLAIN)) + self._forces()
 
     def _contributions(self, target: str, context: Context) -> list[m.Term]:
@@ -62,6 +64,8 @@ class ContributionReader:
                 continue
             if node.operator == "=":
                 first = node.target_span
+            if target == "K" and is_written_as_force(node, self.scope, self.diagnostics):
+                continue
             terms += self._terms(node.value, target, context)
         return terms
 
@@ -138,6 +142,9 @@ class ContributionReader:
                     Code.LAG203,
                     "a force acts on a coordinate or on one of its components",
                     node.target.span,
+                    label=did_you_mean(target.name, self.scope.coordinates)
+                    if isinstance(target, ast.Name) and not known
+                    else "",
                     help="write `force x = ...` or `force r[0] = ...`",
                 )
                 continue

@@ -13,12 +13,23 @@ from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.constants import ConstantReader
 from lagc.semantics.fields import is_field
+from lagc.semantics.foreign import instead
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
+_OTHER_LAWS = {
+    **dict.fromkeys(("gaussian", "gauss", "norm", "n"), "normal"),
+    **dict.fromkeys(("unif", "u", "flat", "rand", "random", "range"), "uniform"),
+    **dict.fromkeys(("log_uniform", "logunif", "reciprocal"), "loguniform"),
+    **dict.fromkeys(("choice", "categorical", "mix"), "mixture"),
+}
+_LAWS = (
+    "laws are `uniform(a, b)`, `loguniform(a, b)`, `normal(mean, std)`, `mixture(weight: law, ...)`"
+    " or a number"
+)
 _ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 _OUTPUTS = ("linear", "positive")
 _LARGEST_VECTOR = 64
@@ -116,7 +127,13 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
         empty = c.lower > c.upper
         touching = c.lower == c.upper and (c.lower_open or c.upper_open)
         if empty or touching:
-            diagnostics.add(Code.LAG211, f"no number lies within the bounds of {name}", node.span)
+            first, last = node.bounds
+            span = first.span.to(last.span)
+            text = f"{last.value.span.text}, {first.value.span.text}"
+            turned = f"{span.text[0]}{text}{span.text[-1]}" if span.text[0] in "[(" else ""
+            label = f"the ends are exchanged: `{turned}`" if empty and turned else ""
+            message = f"no number lies within the bounds of {name}"
+            diagnostics.add(Code.LAG211, message, span, label=label)
             return
     defaults = [] if c.default is None else [c.default]
     if c.default is not None and lattice is not None and c.varies:
@@ -160,13 +177,15 @@ def _supports(law: Law) -> list[tuple[sp.Expr | None, sp.Expr | None]]:
 
 
 def _law(node: ast.Expression, reader: ConstantReader) -> Law | None:
-    def refuse(message: str, span: Span, label: str = "") -> None:
-        reader.diagnostics.add(Code.LAG212, message, span, label=label)
+    def refuse(message: str, span: Span, label: str = "", help: str = "") -> None:
+        reader.diagnostics.add(Code.LAG212, message, span, label=label, help=help)
 
     if not isinstance(node, ast.Call) or node.name not in (*_PARAMETERS, "mixture"):
         if isinstance(node, ast.Call):
-            hint = did_you_mean(node.name, [*_PARAMETERS, "mixture"])
-            refuse(f"`{node.name}` is not a law lagc knows", node.name_span, hint)
+            known = _OTHER_LAWS.get(node.name.casefold(), "")
+            hint = f"did you mean `{known}`?" if known else ""
+            hint = hint or did_you_mean(node.name, [*_PARAMETERS, "mixture"])
+            refuse(f"`{node.name}` is not a law lagc knows", node.name_span, hint, _LAWS)
             return None
         value = reader.number(node, "a law")
         return None if value is None else Law("point", (value,))
@@ -174,7 +193,9 @@ def _law(node: ast.Expression, reader: ConstantReader) -> Law | None:
         return _mixture(node, reader)
     count = _PARAMETERS[node.name]
     if len(node.arguments) != count or any(a.keyword or a.weight for a in node.arguments):
-        refuse(f"`{node.name}` takes {count} numbers", node.span)
+        plain = f"{node.name}({', '.join(a.value.span.text for a in node.arguments)})"
+        label = instead(plain) if len(node.arguments) == count else ""
+        refuse(f"`{node.name}` takes {count} numbers", node.span, label, _LAWS)
         return None
     values = [reader.number(a.value, f"a parameter of `{node.name}`") for a in node.arguments]
     first, second = values

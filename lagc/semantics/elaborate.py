@@ -17,7 +17,7 @@ from lagc.semantics.fields import read_lattice, varies
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
-from lagc.semantics.unused import warn_of_unused
+from lagc.semantics.unused import moving_names, warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
 
@@ -51,7 +51,12 @@ class _Elaboration:
         self.file = file
         self.source = source
         self.diagnostics = diagnostics
-        self.scope = Scope(let=self._let, constant=self._constant, lost=_words_lost(diagnostics))
+        self.scope = Scope(
+            let=self._let,
+            constant=self._constant,
+            lost=_words_lost(diagnostics),
+            moving=moving_names(file),
+        )
         self.constants = ConstantReader(self.scope, diagnostics)
         self.contributions = ContributionReader(file, self.scope, diagnostics)
         self.declared: dict[str, Span] = {}
@@ -268,6 +273,7 @@ class _Elaboration:
             made = read_coefficient(node, self.constants)
             if made is not None:
                 coefficients.append(made)
+                self.scope.coefficients[made.name] = made
         inputs = tuple(
             m.Input(node.name.name, node.name.span) for node in of_kind(self.file, ast.Input)
         )
@@ -288,13 +294,26 @@ class _Elaboration:
         if syntax_errors:  # the statement may be there and unreadable
             return
         end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()))
-        if not self.scope.coordinates and not self.scope.lost:
+        if not self.file.statements and not self.scope.lost:
+            self.diagnostics.add(
+                Code.LAG214,
+                "the model is empty",
+                end,
+                help="a model has a coordinate and a Lagrangian: `coordinate q` and `L = 1/2*q'^2`",
+            )
+            return
+        if not self.scope.coordinates and not self.scope.lost and not self.scope.moving:
             self.diagnostics.add(
                 Code.LAG214, "the model has no coordinate", end, help="add `coordinate q`"
             )
         if not any(c.target == "L" for c in of_kind(self.file, ast.Contribution)):
+            named = next((self.declared[n] for n in ("L", "Lagrangian") if n in self.declared), end)
             self.diagnostics.add(
-                Code.LAG214, "the model has no Lagrangian", end, help="add `L = ...`"
+                Code.LAG214,
+                "the model has no Lagrangian",
+                named,
+                label="write `L = ...` alone" if named is not end else "",
+                help="add `L = ...`" if named is end else "",
             )
 
     def _model_name(self) -> str:

@@ -13,6 +13,16 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
+from lagc.semantics.divisors import warn_of_zero
+from lagc.semantics.foreign import (
+    declare_vector,
+    dot_of,
+    instead,
+    on_call,
+    on_index,
+    on_quotient,
+    with_arity,
+)
 from lagc.semantics.functions import (
     FUNCTION_NAMES,
     LATER_FUNCTIONS,
@@ -97,6 +107,14 @@ class ExpressionReader(SiteReader):
         return sp.Add(*values)
 
     def _product(self, node: ast.Product) -> Value:
+        velocity = on_quotient(node.first, node.rest[0], self.scope.coordinates)
+        if velocity and node.first.span.text not in self.scope.known():
+            return self._error(
+                Code.LAG104,
+                "a velocity is written with a prime",
+                node.first.span.to(node.rest[0][1].span),
+                label=instead(velocity),
+            )
         value = self.read(node.first)
         for operator, item in node.rest:
             factor = self.read(item)
@@ -110,7 +128,9 @@ class ExpressionReader(SiteReader):
                     Code.LAG206,
                     "the product of two vectors is not defined",
                     item.span,
-                    label="write `dot(a, b)`",
+                    label=instead(
+                        dot_of(node.first, item) if item is node.rest[0][1] else "dot(a, b)"
+                    ),
                 )
             elif isinstance(factor, tuple):
                 value = tuple(value * x for x in factor)
@@ -125,17 +145,28 @@ class ExpressionReader(SiteReader):
             return self._error(Code.LAG206, "division by a vector is not defined", item.span)
         if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
+        warn_of_zero(factor, item.span, self.scope, self.diagnostics)
         return self._real(_each(lambda x: x / factor, value), item.span)
 
     def _power(self, node: ast.Power) -> Value:
+        if isinstance(node.base, ast.Name) and self._is_euler(node.base):
+            return self._error(
+                Code.LAG203,
+                f"`{node.base.name}` is not defined",
+                node.span,
+                label=instead(f"exp({node.exponent.span.text})"),
+                help="the exponential function is `exp(x)`",
+            )
         base, exponent = self.read(node.base), self.read(node.exponent)
         if base is None or exponent is None:
             return None
         if isinstance(base, tuple) or isinstance(exponent, tuple):
+            squared = isinstance(node.exponent, ast.Number) and node.exponent.value == 2
             return self._error(
                 Code.LAG206,
                 "a power of a vector is not defined",
                 node.span,
+                label=instead(dot_of(node.base, node.base)) if squared else "",
                 help="the square of its length is `dot(a, a)`",
             )
         if exponent.is_Rational and abs(exponent) > _MAX_EXPONENT:
@@ -150,9 +181,16 @@ class ExpressionReader(SiteReader):
             bits = max(int(base.p).bit_length(), int(base.q).bit_length()) * abs(exponent)
             if bits > _MAX_BITS:
                 return self._error(Code.LAG106, "this number is too large", node.span)
+        if exponent.could_extract_minus_sign() and exponent.is_number:
+            warn_of_zero(base, node.span, self.scope, self.diagnostics)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
         return self._real(base**exponent, node.span)
+
+    def _is_euler(self, node: ast.Name) -> bool:
+        """Whether a name that is not declared is that of Euler's number elsewhere."""
+        free = node.name not in self.scope.known() and node.name not in self.scope.lost
+        return node.name in ("e", "E") and free and not node.primes and not node.side
 
     def _tuple(self, node: ast.Tuple) -> Value:
         items = [self.scalar(item, "an entry of a vector") for item in node.items]
@@ -163,6 +201,15 @@ class ExpressionReader(SiteReader):
             return None
         if isinstance(node.base, ast.Name) and self.lives_on_sites(node.base.name):
             return self.at_site(node, node.base)
+        if meant := on_index(node, self.scope.known()):
+            return self._error(
+                Code.LAG104,
+                "the time of a coordinate is not written"
+                if meant == node.base.span.text
+                else "the argument of a function stands in round brackets",
+                node.span,
+                label=instead(meant),
+            )
         if isinstance(node.base, ast.Number):
             return self._error(
                 Code.LAG206,
@@ -180,17 +227,20 @@ class ExpressionReader(SiteReader):
             return self._error(
                 Code.LAG206,
                 f"`{node.base.span.text}` is a scalar and has no components",
-                node.span,
+                node.base.span,
+                help=declare_vector(node.base, self.scope.coordinates),
             )
         position = position.xreplace(
             {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
         )
         if not position.is_Integer or not 0 <= position < len(base):
+            last = f"{node.base.span.text}[{len(base) - 1}]"
             return self._error(
                 Code.LAG206,
                 f"index {position} is out of range: `{node.base.span.text}` has components 0 to "
                 f"{len(base) - 1}",
                 node.index.span,
+                label=f"the last one is `{last}`" if position in (-1, len(base)) else "",
             )
         return base[int(position)]
 
@@ -221,6 +271,7 @@ class ExpressionReader(SiteReader):
                 Code.LAG205,
                 f"`{name}` takes {_count(arity, 'argument')}, not {len(node.arguments)}",
                 node.span,
+                label=with_arity(name, [a.span.text for a in node.arguments]),
             )
         if name in VECTOR_FUNCTIONS:
             return self._vector_call(node)
@@ -299,20 +350,19 @@ class ExpressionReader(SiteReader):
     def _unknown_function(self, node: ast.Call) -> Value:
         name = node.name
         compiled = FUNCTION_NAMES - LATER_FUNCTIONS
-        hint = did_you_mean(name, [*compiled, *self.scope.neural])
-        help = "functions are " + ", ".join(sorted(compiled))
-        if name in ("diff", "Derivative", "d", "D"):
-            hint, help = "", "a velocity is written with a prime: `q'`"
-        elif name in ("ln", "log10", "log2"):
-            help = "the natural logarithm is `log`"
-        elif name in self.scope.coordinates:
-            help = f"a coordinate is written without its time: `{name}`, velocity `{name}'`"
-        elif name in self.scope.known():
-            help = f"`{name}` is not a function; a product is written `{name}*(...)`"
+        hint, help = on_call(node, self.scope.coordinates, self.scope.known())
+        if not hint and not help:
+            hint = did_you_mean(name, [*compiled, *self.scope.neural])
+            help = "functions are " + ", ".join(sorted(compiled))
+            if not hint and len(name) <= 2:
+                help = (
+                    f"a product is written `{name}*(...)`; what is named with `let {name} = ...` "
+                    f"is used as `{name}`"
+                )
         return self._error(
             Code.LAG204,
             f"`{name}` is not a function of the language",
-            node.name_span,
+            node.span if hint.startswith("write") else node.name_span,
             label=hint,
             help=help,
         )

@@ -130,6 +130,8 @@ class SiteReader(NameReader):
     def site_sum(self, node: ast.Call) -> Value:
         """`sum(i, body)` over the whole lattice, `sum(i in 1..9, body)` over a part of it."""
         lattice = self.scope.lattice
+        if lattice is None and "index" in self.scope.lost:
+            return None
         if lattice is None:
             return self._error(
                 Code.LAG219,

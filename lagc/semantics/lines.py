@@ -10,6 +10,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.constants import ConstantReader
+from lagc.semantics.foreign import decorated
 from lagc.semantics.model import Coordinate, RunLine
 from lagc.syntax import ast
 
@@ -99,14 +100,23 @@ def _labels(
         position = reader.integer(target.index, "an index", 0, len(labels) - 1)
         return None if position is None else [labels[position]]
     if not isinstance(target, ast.Name) or target.side or target.primes > 1:
-        _refuse(reader, "an initial value is given to a coordinate or a velocity", target.span)
+        plain = target.name if isinstance(target, ast.Name) else ""
+        _refuse(
+            reader,
+            "an initial value is given to a coordinate or a velocity",
+            target.span,
+            f"`{plain}` or `{plain}'`" if plain in known else "",
+        )
         return None
     if target.name not in known:
         _refuse(
             reader,
             f"`{target.name}` is not a coordinate of the model",
             target.span,
-            did_you_mean(target.name, known),
+            _meant(target.name, known),
+            "a coefficient has its value where it is declared, or for a run from `--set`"
+            if target.name in reader.scope.symbols
+            else "",
         )
         return None
     if known[target.name].index:
@@ -119,6 +129,14 @@ def _labels(
         )
         return None
     return [s.name for s in known[target.name].symbols(target.primes, "")]
+
+
+def _meant(name: str, known: dict[str, Coordinate]) -> str:
+    """The label for a name that is no coordinate: the one that was meant."""
+    if name == "p" and len(known) == 1:
+        return f"did you mean `p[{next(iter(known))}]`?"
+    stem, decoration = decorated(name, known)
+    return f"did you mean `{stem}{decoration}`?" if stem else did_you_mean(name, known)
 
 
 def _is_variable(name: ast.Name, known: dict[str, Coordinate]) -> bool:
@@ -153,9 +171,12 @@ def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:
     if line.order is not None:
         order = reader.integer(line.order, "the order", 2, MAX_ORDER)
         if order is not None and order % 2:
-            _refuse(reader, "the order is even: 2, 4, 6, ...", line.order.span)
+            label = f"write {order - 1} or {order + 1}" if order > 2 else "write 2"
+            _refuse(reader, "the order is even: 2, 4, 6, ...", line.order.span, label)
     return RunLine(until, step, order)
 
 
-def _refuse(reader: ConstantReader, message: str, span: Span, label: str = "") -> None:
-    reader.diagnostics.add(Code.LAG215, message, span, label=label)
+def _refuse(
+    reader: ConstantReader, message: str, span: Span, label: str = "", help: str = ""
+) -> None:
+    reader.diagnostics.add(Code.LAG215, message, span, label=label, help=help)

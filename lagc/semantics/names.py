@@ -6,7 +6,7 @@ nothing on the strength of them. No name of the user is ever looked up in SymPy.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,10 +15,11 @@ from typing import TypeAlias
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, did_you_mean
+from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
+from lagc.semantics.foreign import decorated, on_name
 from lagc.semantics.functions import FUNCTION_NAMES
-from lagc.semantics.model import TIME, Coordinate, NeuralSlot, RoughCall
+from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
 from lagc.syntax import ast
 
@@ -68,6 +69,8 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+    coefficients: dict[str, Coefficient] = field(default_factory=dict)  # those that were read
+    moving: frozenset[str] = frozenset()  # names that stand somewhere with a prime or doubled
 
     def known(self) -> list[str]:
         """All names, for suggestions."""
@@ -82,6 +85,11 @@ class Scope:
             "t",
             "pi",
         ]
+
+
+def _undecorated(span: Span) -> Span:
+    """The span of the name in `q'_+`."""
+    return Span(span.source, span.start, span.start + len(re.sub(r"'*(_[+-])?\Z", "", span.text)))
 
 
 class NameReader:
@@ -250,30 +258,22 @@ class NameReader:
 
     def _undefined(self, node: ast.Name) -> Value:
         name = node.name
-        for suffix in ("_dot", "dot", "_d", "_prime", "\N{COMBINING DOT ABOVE}"):
-            stem = unicodedata.normalize("NFD", name).removesuffix(suffix)
-            if stem != name and stem in self.scope.coordinates:
-                return self._error(
-                    Code.LAG203,
-                    f"`{name}` is not defined",
-                    node.span,
-                    label=f"did you mean `{stem}'`?",
-                    help="a velocity is written with a prime",
-                )
-        decorated = "'" * node.primes + (f"_{node.side}" if node.side else "")
+        if decorated(name, self.scope.lost)[0]:
+            return None
         # It is not called, so that no function was meant.
-        hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
+        known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
+        advice = on_name(name, self.scope.coordinates, known)
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
-        if node.primes or node.side:
+        if name in self.scope.moving:
             declare = f"declare it with `coordinate {name}`"
         elif name in ("L", "K", "R"):
             declare = f"`{name}` is what the model defines; it cannot be used in an expression"
         return self._error(
             Code.LAG203,
-            f"`{name}{decorated}` is not defined",
-            node.span,
-            label=hint,
-            help=declare,
+            f"`{name}` is not defined",
+            _undecorated(node.span),
+            label=advice.label,
+            help=advice.help or ("" if advice.label.startswith("write") else declare),
         )
 
     def _let(self, node: ast.Name) -> Value:

@@ -48,6 +48,26 @@ def _meant(name: str, value: LetValue | None) -> str:
     return "did you mean `K = ...`?" if value is not None and value.doubled else ""
 
 
+def moving_names(file: ast.File) -> frozenset[str]:
+    """The names that stand somewhere with a prime or as a doubled variable."""
+    return frozenset(n.name for n in names_in(file) if n.primes or n.side)
+
+
+def names_in(node: ast.Node) -> list[ast.Name]:
+    """Every name in a part of the tree, with its decorations."""
+    found: list[ast.Name] = []
+    waiting: list[object] = [node]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, ast.Name):
+            found.append(item)
+        elif isinstance(item, tuple):
+            waiting += item
+        elif isinstance(item, ast.Node):
+            waiting += [part for part in vars(item).values() if not isinstance(part, str)]
+    return found
+
+
 def _names(file: ast.File) -> set[str]:
     """The names in all expressions; those that only introduce or choose something left out."""
     found: set[str] = set()

@@ -1,4 +1,4 @@
-"""The characters of a statement, before the lexer sees it: LAG101 for the first foreign one.
+"""The characters of a statement, before the lexer sees it: an error for the first foreign one.
 
 What passes is ASCII of the language, letters of any script and the combining marks on them, so
 the grammar may count everything beyond ASCII as a letter.
@@ -12,6 +12,8 @@ import unicodedata
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
+from lagc.syntax.habits import habit_at
+from lagc.syntax.notations import HABITS
 
 _SUSPECT = re.compile(
     r"#[^\n]*|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
@@ -33,15 +35,24 @@ _WRITE = {
     "：": ":",
     "≤": "<=",
     "≥": ">=",
+    "≈": "=",
+    "≔": "=",
+    "∈": "in",
+    "₊": "_+",
+    "₋": "_-",
+    "⁺": "_+",
     "…": "..",
     "∞": "inf",
     "∼": "~",
-    "½": "1/2",
-    "¼": "1/4",
-    "¾": "3/4",
     **{ch: f"^{digit}" for digit, ch in enumerate(_SUPERSCRIPTS)},
     "⁻": "^-1",
     "ⁿ": "^n",
+}
+_CONTROLS = {
+    "\r": "a carriage return alone",
+    "\f": "a form feed",
+    "\v": "a vertical tab",
+    "\0": "a null character",
 }
 _ADVICE = {
     **dict.fromkeys('"“”„«»', "no construct of the language uses quotation marks: leave them out"),
@@ -50,8 +61,17 @@ _ADVICE = {
     ";": "write one statement a line",
     "&": "every condition is a statement of its own",
     "|": "the magnitude is `abs(x)`, that of a vector `norm(x)`",
+    "\r": "save the file with the line ends of this system: a line feed, or both",
+    "?": "the parts of a formula hold for all values: it has no conditions of this kind",
+    "`": "names are written without quotation marks",
     "@": "the scalar product is `dot(a, b)`",
     "√": "write `sqrt(x)`",
+    **dict.fromkeys(
+        "∂∇", "a velocity is written with a prime: `q'`; other derivatives are taken by lagc"
+    ),
+    **dict.fromkeys("∑∫∏", "a sum over the sites of a lattice is written `sum(i, ...)`"),
+    **dict.fromkeys("→⇒←⟶", "a definition is written with `=`"),
+    "±": "write one model for each sign",
     "%": "write the remainder with `mod` where a coordinate is declared; comments begin with `#`",
     "!": "comments begin with `#`; the language has no conditions",
     "\\": "a statement goes on inside brackets or after an operator, without a sign for it; Greek "
@@ -59,15 +79,20 @@ _ADVICE = {
 }
 
 
-def check_characters(source: Source, start: int, end: int) -> None:
-    """Raise LAG101 at the first character between `start` and `end` that is not the language's."""
+def check_characters(source: Source, start: int, end: int, kind: str) -> None:
+    """Raise what is wrong at the first character from `start` to `end` that is not the language's.
+
+    That is a notation of another language where one is known, otherwise LAG101. `kind` is the word
+    with which such a statement begins.
+    """
     text = source.text
     for found in _SUSPECT.finditer(text, start, end):
         ch = found[0]
         if ch[0] == "#":
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
-            raise _foreign(Span(source, found.start(), found.end()))
+            span = Span(source, found.start(), found.end())
+            raise habit_at(HABITS, source, start, end, span.start, kind) or _foreign(span)
 
 
 def _belongs_to_name(text: str, at: int) -> bool:
@@ -85,24 +110,32 @@ def _foreign(span: Span) -> LagcError:
         Code.LAG101,
         f"{_described(ch)} is not part of the language",
         span,
-        label=f"write `{_WRITE[ch]}`" if ch in _WRITE else "",
-        help=_ADVICE.get(ch, "") or ("" if ch in _WRITE else _general_advice(ch)),
+        help=_ADVICE.get(ch, "") or ("" if _written(ch) is not None else _general_advice(ch)),
+        fix=_written(ch),
     )
+
+
+def _written(ch: str) -> str | None:
+    """What to write for a character, where one thing only can be meant."""
+    if ch in _WRITE:
+        return _WRITE[ch]
+    if ch.isspace():
+        return None if ch == "\r" else " "
+    plain = unicodedata.normalize("NFKC", ch)
+    if plain.isascii() and _SUSPECT.match(plain) is None:
+        return plain
+    return None if ch.isprintable() else ""
 
 
 def _described(ch: str) -> str:
     if ch.isascii() and ch.isprintable():
         return f"`{ch}`"
-    name = unicodedata.name(ch, "a control character").lower()
+    name = _CONTROLS.get(ch) or unicodedata.name(ch, "a control character").lower()
     shown = f"`{ch}` ({name}, " if ch.isprintable() else f"{name} ("
     return f"{shown}U+{ord(ch):04X})"
 
 
 def _general_advice(ch: str) -> str:
-    if ch.isspace():
-        return "write a plain space"
     if unicodedata.category(ch) == "Nd":
         return "digits are written 0 to 9"
-    if not ch.isprintable():
-        return "remove this character, which most editors do not show"
     return "names are made of letters, digits and underscores; operators are `+ - * / ^`"

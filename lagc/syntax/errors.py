@@ -1,7 +1,7 @@
 """From a place where the parser stopped to one diagnostic that says what to write instead.
 
-`explain` asks the rules below in turn; each knows one kind of mistake and answers with an error or
-passes. The last one always answers.
+`explain` asks the tables of other notations, then the rules below in turn; each knows one kind of
+mistake and answers with an error or passes. The last one always answers.
 """
 
 from __future__ import annotations
@@ -11,29 +11,14 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import LagcError, did_you_mean, fail
+from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
-from lagc.syntax.lines import CLAUSES, STATEMENTS
+from lagc.syntax.beginnings import one_by_one, one_of, unknown_clause, unknown_statement, usage
+from lagc.syntax.habits import habit_at
+from lagc.syntax.lines import STATEMENTS
+from lagc.syntax.notations import HABITS
 from lagc.syntax.words import Place, Word, words_of
 
-_READS = {
-    "model": "model pendulum",
-    "coordinate": "coordinate q`, `coordinate r[2]` or `coordinate theta mod 2*pi",
-    "constant": "constant g = 9.8",
-    "coefficient": "coefficient c in [0, inf) = 1/2 ~ uniform(0, 2)",
-    "input": "input u",
-    "neural": "neural V(q) = mlp(64, 64, activation = softplus)",
-    "index": "index i in 0..49 periodic",
-    "let": "let s = norm(r)",
-    "force": "force q = cos(t)",
-    "observable": "observable height = -cos(theta)",
-    "initial": "initial q = 1, q' = 0",
-    "run": "run until 100 step 0.1 order 6",
-    "constraint": "constraint x^2 + y^2 = l^2",
-    "L": "L = 1/2*q'^2 - V(q)",
-    "K": "K = -c*q'_+*q_-",
-    "R": "R = 1/2*c*q'^2",
-}
 _SIGNS = {
     "EQUAL": "`=`",
     "ADD_TO": "`+=`",
@@ -49,29 +34,24 @@ _SIGNS = {
     "PERIODIC": "`periodic`",
     "FREE": "`free`",
 }
-# Statements whose example says nothing about a mistake inside their expression.
-_EXPRESSIONS = ("L", "K", "R", "let", "constant", "observable", "force", "constraint")
 # Statements in which a number can have a unit behind it.
 _WITH_UNITS = ("constant", "coefficient", "initial", "run")
-_OTHER_WORDS = {
-    **dict.fromkeys(("param", "parameter", "const", "real", "number", "scalar"), "constant"),
-    **dict.fromkeys(("var", "variable", "vector", "dof", "state"), "coordinate"),
-    **dict.fromkeys(("def", "define", "set", "where", "function"), "let"),
-    **dict.fromkeys(("output", "measure", "energy"), "observable"),
-    **dict.fromkeys(("control", "signal"), "input"),
-    **dict.fromkeys(("network", "nn", "mlp"), "neural"),
-    **dict.fromkeys(("simulate", "integrate", "solve"), "run"),
-}
-_ACTIONS = {"lagrangian": "L", "rayleigh": "R"}
 _EXPONENT_LESS = re.compile(r"[eE][+-]?\Z")
+_LISTS = ("coordinate", "constant", "coefficient", "input", "force", "index", "model")
 _OPENING = {")": "(", "]": "["}
 
 
-def explain(source: Source, start: int, end: int, at: int, expected: set[str]) -> LagcError:
+def explain(
+    source: Source, start: int, end: int, at: int, expected: set[str], kind: str
+) -> LagcError:
     """The error of the statement from `start` to `end`, which reads well up to `at`.
 
-    `expected` holds the names of the terminals that the grammar allows at `at`.
+    `expected` holds the names of the terminals that the grammar allows at `at`; `kind` is the word
+    with which such a statement begins.
     """
+    habit = habit_at(HABITS, source, start, end, at, kind)
+    if habit is not None:
+        return habit
     words = words_of(source, start, end)
     number = bisect_right([word.span.end for word in words], at)
     place = Place(tuple(words), number, frozenset(expected))
@@ -92,6 +72,8 @@ def _malformed_number(place: Place) -> LagcError | None:
         return None
     span = number.span.to(rest.span)
     if rest.text == "." or (rest.kind == "number" and rest.text[0] == "."):
+        if "e" in number.text.casefold():
+            return fail(Code.LAG106, "the exponent of a number is a whole number", span)
         return fail(
             Code.LAG106, "a number has one decimal point", span, help="remove the other point"
         )
@@ -151,27 +133,23 @@ def _prime_first(span: Span, right: str) -> LagcError:
         Code.LAG104,
         "the prime of a doubled velocity stands before the `_`",
         span,
-        label=f"write `{right}`",
+        fix=right,
     )
 
 
 def _other_notation(place: Place) -> LagcError | None:
-    """`**`, `==`, `:=`, `+ =`, `-=`."""
+    """`**`, `+ =`, `-=`."""
     word, before, following = place.word, place.before, place.ahead(1)
     if word is None:
         return None
     if word.text == "**":
-        return fail(Code.LAG104, "powers are written `^`", word.span, label="write `^`")
+        return fail(Code.LAG104, "powers are written `^`", word.span, fix="^")
     if word.text == "*" and before is not None and before.text == "*":
         span = before.span.to(word.span)
-        return fail(Code.LAG104, "powers are written `^`", span, label="write `^`")
-    if word.text in ("==", ":="):
-        return fail(
-            Code.LAG104, "an equation has a single equals sign", word.span, label="write `=`"
-        )
+        return fail(Code.LAG104, "powers are written `^`", span, fix="^")
     if word.text == "+" and "ADD_TO" in place.expected and following and following.text == "=":
         span = word.span.to(following.span)
-        return fail(Code.LAG104, "`+=` is one word", span, label="write `+=`")
+        return fail(Code.LAG104, "`+=` is one word", span, fix="+=")
     if word.text == "+=":
         return fail(
             Code.LAG102,
@@ -210,73 +188,49 @@ def _wrong_bracket(place: Place) -> LagcError | None:
         f"{word.shown} cannot close {open_words[-1].shown}",
         word.span,
         label=f"`{fits}` fits",
+        fix=fits,
         help="only the interval of a coefficient mixes brackets, as in `in [0, inf)`",
     )
 
 
-def _unknown_statement(place: Place) -> LagcError | None:
-    """A first word that begins no statement."""
-    word, following = place.word, place.ahead(1)
-    if word is None or "MODEL" not in place.expected:
+def _second_statement(place: Place) -> LagcError | None:
+    """`coordinate q L = ...`, `model m coordinate q`, `L = a, K = b`: two statements on a line."""
+    if place.word is None or place.at == 0:
         return None
-    if (word.kind == "sign" and word.text in "+-*/^=,~:<>") or word.text in ("<=", ">=", ".."):
-        return fail(
-            Code.LAG107,
-            f"a statement cannot begin with {word.shown}",
-            word.span,
-            help="to go on from the line before, end that line with the operator or put the "
-            "expression in brackets",
-        )
-    if word.kind != "name":
-        return fail(
-            Code.LAG107,
-            f"a statement cannot begin with {word.shown}",
-            word.span,
-            help="a statement begins with a word such as `coordinate` or `let`, or is `L = ...`",
-        )
-    known, label = word.text.casefold(), did_you_mean(word.text, STATEMENTS)
-    statement = known if known in STATEMENTS else _OTHER_WORDS.get(known, "")
-    help_ = "a statement begins with one of: " + ", ".join(STATEMENTS) + ", or is `L =`, `K =` "
-    help_ += "or `R =`"
-    if statement:
-        label = f"did you mean `{statement}`?"
-    if following is not None and following.text in ("=", "+=", ":=", "=="):
-        label = ""
-        help_ = (
-            f"name an expression with `let {word.text} = ...`, "
-            f"a number with `constant {word.text} = ...`"
-        )
-        if known in _ACTIONS:
-            label = f"did you mean `{_ACTIONS[known]}`?"
-        elif known in ("l", "k", "r"):
-            label = f"did you mean `{known.upper()} {following.text} ...`?"
-        if "'" in word.text or word.side:
-            help_ = (
-                "the equations of motion follow from `L`, `K`, `R` and `force`; initial values "
-                f"are given with `initial {word.text} = ...`"
-            )
-    elif statement or label:
-        help_ = f"such a statement reads `{_READS[statement or label.split('`')[1]]}`"
+    at = place.at + (place.word.text in (",", ";"))
+    first, second = (place.words[k] if k < len(place.words) else None for k in (at, at + 1))
+    if first is None or second is None:
+        return None
+    statement = first.text in STATEMENTS and second.kind == "name"
+    if not statement and not (first.text in ("L", "K", "R") and second.text in ("=", "+=")):
+        return None
     return fail(
-        Code.LAG107, f"{word.shown} begins no statement", word.span, label=label, help=help_
+        Code.LAG110,
+        "a line holds one statement",
+        first.span,
+        label="begin a new line here",
     )
 
 
-def _unknown_clause(place: Place) -> LagcError | None:
-    """A misspelt `mod`, `periodic`, `free`, `until`, `step` or `order`."""
-    word = place.word
-    allowed = [clause for clause in CLAUSES if clause.upper() in place.expected]
-    if word is None or word.kind != "name" or not allowed:
+def _missing_comma(place: Place) -> LagcError | None:
+    """`initial q = 1 q' = 0`."""
+    before, word = place.before, place.word
+    if before is None or word is None or word.kind != "name" or "COMMA" not in place.expected:
         return None
-    label = did_you_mean(word.text, allowed)
-    if not label and "UNTIL" not in place.expected:
+    ahead, depth = 1, 0
+    while (following := place.ahead(ahead)) is not None:
+        depth += {"[": 1, "]": -1}.get(following.text, 0)
+        ahead += 1
+        if depth == 0 and following.text != "]":
+            break
+    if following is None or following.text != "=":
         return None
     return fail(
         Code.LAG102,
-        f"expected {_one_of([f'`{clause}`' for clause in allowed])}, found {word.shown}",
-        word.span,
-        label=label,
-        help=_usage(place),
+        f"a comma is missing before {word.shown}",
+        before.span.to(word.span),
+        label=f"write `,` after {before.shown}",
+        fix=f"{before.text}, {word.text}",
     )
 
 
@@ -295,8 +249,8 @@ def _missing_operator(place: Place) -> LagcError | None:
             Code.LAG105,
             f"{before.shown} is one word, a doubled variable; an operator is missing after it",
             span,
-            label=f"write `{product}`",
             help=f"the difference is written `{stem} {before.side} {word.text}`",
+            fix=product,
         )
     quotable = len(product) <= 30 and "(" not in product and ")" not in product
     measured = before.kind == "number" and place.words[0].text in _WITH_UNITS
@@ -305,8 +259,9 @@ def _missing_operator(place: Place) -> LagcError | None:
         Code.LAG105,
         f"an operator is missing between {before.shown} and {word.shown}",
         span,
-        label=f"write `{product}`" if quotable else "",
+        label=f"write `{product}`" if quotable else f"write `*` before {word.shown}",
         help=f"products are always written with `*`{units}",
+        fix=product if span.start == before.span.start else f"*{word.text}",
     )
 
 
@@ -321,26 +276,50 @@ def _unexpected(place: Place) -> LagcError:
             Code.LAG102,
             f"the statement ends after {before.shown}{lacks}",
             before.span,
-            help=_usage(place),
+            help=usage(place),
         )
     after = f" after {before.shown}" if before is not None else ""
     message = f"expected {wanted}{after}, found {word.shown}"
     if not wanted:
         message = f"{word.shown} does not fit here{after and ','}{after}"
-    help_ = _usage(place)
+    help_ = usage(place)
     if before is not None and before.text in ("(", "[") and word.text in (")", "]"):
         message = f"nothing stands between {before.shown} and {word.shown}"
     elif before is not None and before.text == "," and word.text == ")":
         help_ = "leave the last `,` out; a vector has at least two entries"
+    elif word.text == "=" and any(w.text in ("=", "+=") for w in place.words[: place.at]):
+        message = "a statement has one equals sign"
+        help_ = "an equation is no expression: what stands on the left is defined by the right"
     elif word.text in ("<", "<=", ">", ">=") and place.at:
         help_ = "only the bounds of a coefficient are written with `<` and `>`"
     elif word.text == "+" and "NUMBER" in place.expected:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"
-    elif word.text == "," and place.at == 2 and place.words[0].text in STATEMENTS:
+    elif (
+        word.text == ","
+        and place.words[0].text in _LISTS
+        and place.at > 2
+        and _names_another(place)
+    ):
         message = f"`{place.words[0].text}` declares one name"
-        help_ = "write a statement for each name"
+        help_ = "write a line for each name"
+    elif (
+        place.at == 2
+        and place.words[0].text in _LISTS
+        and (word.text == "," or word.kind == "name")
+    ):
+        kind = place.words[0].text
+        message = f"`{kind}` declares one name"
+        if kind == "force":
+            message = "a force acts on one coordinate"
+        help_ = one_by_one(kind, place.words[1:]) or "write a statement for each"
     return fail(Code.LAG102, message, word.span, help=help_)
+
+
+def _names_another(place: Place) -> bool:
+    """Whether a name and an equals sign follow, as in `constant m = 1, k = 2`."""
+    name, equals = place.ahead(1), place.ahead(2)
+    return name is not None and name.kind == "name" and equals is not None and equals.text == "="
 
 
 def _wanted(expected: frozenset[str]) -> str:
@@ -354,20 +333,7 @@ def _wanted(expected: frozenset[str]) -> str:
     signs = [sign for terminal, sign in _SIGNS.items() if terminal in expected]
     if not signs and expected <= {"$END"}:
         return ""
-    return "" if "STAR" in expected or len(signs) > 3 else _one_of(signs)
-
-
-def _one_of(choices: list[str]) -> str:
-    return " or ".join([", ".join(choices[:-1]), choices[-1]] if choices[1:] else choices)
-
-
-def _usage(place: Place) -> str:
-    """What a statement that begins like this one looks like."""
-    first = place.words[0].text
-    within = first in _EXPRESSIONS and not place.expected.isdisjoint(("NUMBER", "STAR"))
-    if place.at == 0 or first not in _READS or within:
-        return ""
-    return f"such a statement reads `{_READS[first]}`"
+    return "" if "STAR" in expected or len(signs) > 3 else one_of(signs)
 
 
 _RULES: tuple[Callable[[Place], LagcError | None], ...] = (
@@ -375,7 +341,9 @@ _RULES: tuple[Callable[[Place], LagcError | None], ...] = (
     _misplaced_mark,
     _other_notation,
     _wrong_bracket,
-    _unknown_statement,
-    _unknown_clause,
+    unknown_statement,
+    unknown_clause,
+    _second_statement,
+    _missing_comma,
     _missing_operator,
 )

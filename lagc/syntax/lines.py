@@ -30,9 +30,14 @@ _BEGINS = re.compile(
 )
 _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")
 # `_-` and `_+` end a doubled variable, not a line that goes on.
-_GOES_ON = re.compile(r"(?:[*/^=,~:<>]|(?<!_)[+-]|\.\.)\Z")
+# A backslash goes on in other languages; taken for that, its statement is refused as a whole.
+_GOES_ON = re.compile(r"(?:[*/^=,~:<>]|(?<!\\)\\|(?<!_)[+-]|\.\.)\Z")
 _BRACKETS = re.compile(r"(?<![\w'])in[ \t]*[(\[]|[()\[\]]")
+# `coefficient c in ]0, 1[` is how some write open ends; it is refused where its statement is read.
+_REVERSED = re.compile(r"(?<=\bin)[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[)")
 _CLOSING = {"(": ")", "[": "]"}
+# Comments of other languages that can be longer than a line.
+_COMMENTS = {'"""': '"""', "'''": "'''", "/*": "*/", "(*": "*)", "%{": "%}", "<!--": "-->"}
 _BLANKS = " \t\r"
 
 
@@ -53,14 +58,18 @@ def logical_lines(source: Source, diagnostics: Diagnostics) -> Iterator[LogicalL
     text = source.text
     bounds = (*source.line_starts, len(text) + 1)
     open_line: _OpenLine | None = None
+    comment_end = 0
     for number, start in enumerate(source.line_starts):
         code = text[start : bounds[number + 1] - 1].split("#", 1)[0].rstrip(_BLANKS)
         if number == 0 and code.startswith("\N{ZERO WIDTH NO-BREAK SPACE}"):
             code, start = code[1:], 1  # the byte order mark of some editors
         stripped = code.lstrip(_BLANKS)
-        if not stripped:
+        if not stripped or start < comment_end:
             continue
         start += len(code) - len(stripped)
+        if open_line is None and (closing := _foreign_comment(stripped)):
+            comment_end = _end_of_comment(source, start, closing, diagnostics)
+            continue
         if open_line is not None and open_line.is_followed_by(stripped):
             yield open_line.close(Span(source, start, start + len(stripped)))
             open_line = None
@@ -72,6 +81,26 @@ def logical_lines(source: Source, diagnostics: Diagnostics) -> Iterator[LogicalL
             open_line = None
     if open_line is not None:
         yield open_line.close()
+
+
+def _foreign_comment(line: str) -> str:
+    """What closes the comment that a line begins with, in another language; empty if none does."""
+    return next((_COMMENTS[sign] for sign in _COMMENTS if line.startswith(sign)), "")
+
+
+def _end_of_comment(source: Source, start: int, closing: str, diagnostics: Diagnostics) -> int:
+    """Reports a comment of another language, and says where it ends."""
+    opening = next(sign for sign in _COMMENTS if source.text.startswith(sign, start))
+    end = source.text.find(closing, start + len(opening))
+    end = len(source.text) if end < 0 else end + len(closing)
+    lines = source.line_of(end) - source.line_of(start)
+    diagnostics.add(
+        Code.LAG111,
+        "comments begin with `#`",
+        Span(source, start, start + len(opening)),
+        label="write `#`" if not lines else "write `#` at the beginning of each line",
+    )
+    return end
 
 
 @dataclass
@@ -108,6 +137,8 @@ class _OpenLine:
     def read(self, code: str, offset: int) -> None:
         """Take in the code of one physical line."""
         self.last, self.end = code[-2:], offset + len(code)
+        if self.source.text.startswith("coefficient", self.start):
+            code = _REVERSED.sub(lambda interval: " " * len(interval[0]), code)
         for found in _BRACKETS.finditer(code):
             kind = found[0][-1]
             at = offset + found.end() - 1

@@ -6,6 +6,8 @@ left out of the tree; the ones after it are read all the same.
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 from lark.exceptions import UnexpectedInput, VisitError
@@ -19,6 +21,7 @@ from lagc.syntax.characters import check_characters
 from lagc.syntax.errors import explain
 from lagc.syntax.grammar import lark_parser
 from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
+from lagc.syntax.mend import with_whole_statement
 from lagc.syntax.units import fields_told_from_units
 
 LARGEST_FILE = 1_000_000
@@ -26,6 +29,7 @@ LONGEST_STATEMENT = 200_000
 MOST_ERRORS = 50
 # No text within the limits of nesting comes near: a level takes a handful of places on the stack.
 _DEEPEST_STACK = 20 * DEEPEST
+_FIRST_WORD = re.compile(r"\w+")
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
@@ -94,21 +98,38 @@ def _read(source: Source, line: LogicalLine, rule: str, diagnostics: Diagnostics
     """The node of one logical line, or None and a diagnostic."""
     try:
         _check_length(source, line)
-        check_characters(source, line.start, line.end)
-        return _build(source, line, rule)
+        return _understood(source, line, rule)
     except LagcError as error:
-        diagnostics.items.extend(error.diagnostics)
+        whole = with_whole_statement(error, line.start, line.end, partial(_attempt, rule=rule))
+        diagnostics.items.extend(whole.diagnostics)
         return None
 
 
-def _build(source: Source, line: LogicalLine, rule: str) -> Any:
+def _attempt(source: Source, rule: str) -> LagcError | None:
+    """Whether a text is one statement: None, or the error where it is not."""
+    try:
+        _understood(source, LogicalLine(0, len(source.text), True), rule)
+    except LagcError as error:
+        return error
+    return None
+
+
+def _understood(source: Source, line: LogicalLine, rule: str) -> Any:
+    """The node of one logical line; raises what is wrong where its reading stops."""
+    word = _FIRST_WORD.match(source.text, line.start)
+    kind = rule if rule == "assignments" else word[0] if word else ""
+    check_characters(source, line.start, line.end, kind)
+    return _build(source, line, rule, kind)
+
+
+def _build(source: Source, line: LogicalLine, rule: str, kind: str) -> Any:
     # The line is cut out because Lark counts the line ends before a `TextSlice` at every call.
     text = source.text[line.start : line.end]
     try:
         tree: Any = lark_parser().parse(text, start=rule)
     except UnexpectedInput as error:
         at, expected = _stop(error, line, source)
-        raise explain(source, line.start, line.end, line.start + at, expected) from None
+        raise explain(source, line.start, line.end, line.start + at, expected, kind) from None
     try:
         return Builder(source, line.start, line.end).transform(tree)
     except VisitError as error:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import lagc
 from lagc.base.codes import Code
+from lagc.cli.common import number
 from lagc.cli.main import run
 from tests.conftest import EXAMPLES, ROOT
 
@@ -100,7 +102,8 @@ def test_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [
-        (b"\xff\xfec\x00", 2, "not UTF-8"),
+        (b"\xff\xfec\x00", 2, "it is UTF-16"),
+        (bytes(range(256)), 2, "it is no text"),
         ("coordinate q\nL = q'^2 - \xe9\n".encode("latin-1"), 2, "not UTF-8 text (byte 24)"),
         (b"coordinate q\nL = q'^2\x00\n", 1, "LAG101"),
         (b"", 1, "LAG214"),
@@ -135,13 +138,60 @@ def test_files_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert os.listdir() == ["folder.lag"]
 
 
+def test_a_model_is_not_overwritten_by_its_module(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "coordinate q\nL = q'^2\n"
+    write(text)
+    os.symlink("m.lag", "link.py")
+    for output in ("m.lag", "./m.lag", "link.py"):
+        assert run(["compile", "m.lag", "-o", output]) == 2
+        assert "LAG002]: " in capsys.readouterr().err
+        assert Path("m.lag").read_text() == text
+
+
+def test_a_file_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkdir("models")
+    write("coordinate q\nL = q'^2\n", "models/pendulum.lag")
+    for name in ("models/pendulum", "models/pendulm.lag", "models/pendulum.la"):
+        assert run(["check", name]) == 2
+        assert "did you mean `models/pendulum.lag`?" in capsys.readouterr().err
+    for name in ("models/dho.lag", "nowhere/pendulum.lag", ""):
+        assert run(["check", name]) == 2
+        assert "help" not in capsys.readouterr().err
+
+
+def test_several_models(capsys: pytest.CaptureFixture[str]) -> None:
+    good, inert = write("coordinate q\nL = q'^2\n", "good.lag"), write(INERT, "inert.lag")
+    assert run(["check", good, inert]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0].startswith("good: no errors")
+    assert captured.err.startswith("\nwarning[LAG303]")
+    assert run(["check", write(BAD, "bad.lag"), good]) == 1
+    assert "good: no errors" in capsys.readouterr().out
+    assert run(["check", "bad.lag", "missing.lag", good, "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)["models"]
+    assert [item["ok"] for item in found] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("1,5", "write 1.5"), ("", "no number is given"), ("2*pi", "1/2"), ("inf", ""), ("1/0", "")],
+)
+def test_numbers_of_the_command_line(text: str, said: str) -> None:
+    with pytest.raises(lagc.LagcError) as caught:
+        number(text, "--until")
+    assert said in str(caught.value)
+    assert (number("1/3", ""), number(" 2e-1", "")) == (1 / 3, 0.2)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
         ["compile"],
         ["frobnicate"],
-        ["check", "a", "b"],
+        ["check"],
+        ["show", "a", "b"],
+        ["compile", DHO, "-o", ""],
         ["compile", DHO, "--dump", "x"],
         ["compile", DHO, "--dump", "ast", "--check"],
         ["compile", DHO, "-o", "-", "--check"],
@@ -291,3 +341,41 @@ def test_layers() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: lagc.loads(None), "a str, not None"),  # type: ignore[arg-type]
+        (lambda: lagc.loads(b"coordinate q"), "a str, not bytes"),  # type: ignore[arg-type]
+        (lambda: lagc.loads("dho.lag"), "lagc.load"),
+        (lambda: lagc.load("coordinate q\nL = q'^2"), "lagc.loads"),
+        (lambda: lagc.compile(3, coordinates=["q"]), "L is a str"),  # type: ignore[arg-type]
+        (lambda: lagc.compile("q'^2", coordinates="q"), "list of names"),
+        (lambda: lagc.compile("q'^2", coordinates=[1]), "list of names"),  # type: ignore[list-item]
+        (
+            lambda: lagc.compile("q'^2", coordinates=["q"], coefficients=["c"]),  # type: ignore[arg-type]
+            "coefficients is a dictionary",
+        ),
+        (
+            lambda: lagc.compile("q'^2", coordinates=["q"], forces={1: "q"}),  # type: ignore[dict-item]
+            "forces is a dictionary",
+        ),
+        (
+            lambda: lagc.compile("c*q'^2", coordinates=["q"], coefficients={"c": [1]}),  # type: ignore[dict-item]
+            "is not a number",
+        ),
+        (lambda: lagc.compile("q.dot**2 - 2q", coordinates=["q"]), "`L = q'^2 - 2*q`"),
+    ],
+    ids=range(11),
+)
+def test_arguments_that_are_no_model(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(lagc.LagcError) as caught:
+        make()
+    assert said in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numbers = {"c": np.int64(2), "d": np.float32(0.5)}
+    system = lagc.compile("c*q'^2 - d*q", coordinates=["q"], coefficients=numbers)  # type: ignore[arg-type]
+    assert [c.default for c in system.spec.coefficients] == [2.0, 0.5]

@@ -172,4 +172,4 @@ def test_a_name_whose_declaration_cannot_be_read_is_not_reported_again() -> None
         compile_text(
             "coordinate q % angle\nneural V(q) = relu(3)\nL = q'^2 - V(q)\ninitial q = 1\n"
         )
-    assert [d.code.name for d in caught.value.diagnostics] == ["LAG101", "LAG216"]
+    assert [d.code.name for d in caught.value.diagnostics] == ["LAG111", "LAG216"]

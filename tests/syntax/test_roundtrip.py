@@ -82,7 +82,7 @@ def test_assignments_are_printed_as_read() -> None:
 def test_any_text_gives_a_tree_or_diagnostics_in_place(text: str) -> None:
     for diagnostics, result in _both(text):
         for item in diagnostics.items:
-            assert item.code.name.startswith("LAG10")
+            assert item.code.name.startswith("LAG1")
             assert render_text(item)
             as_json(item)
             if item.span is not None:
