@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lagc.runtime import System
 
 
-@click.command("fit")
+@click.command("fit", cls=common.Command)
 @click.argument("model")
 @click.argument("data", nargs=-1, required=True)
 @click.option(
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
     "--guess", "guesses", multiple=True, metavar="NAME=VALUE", help="Where the search starts."
 )
 @click.option("--order", type=int, default=6, metavar="P", help="Order of accuracy (6).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def fit_command(
     model: str,
     data: tuple[str, ...],
     fixed: tuple[str, ...],
     guesses: tuple[str, ...],
     order: int,
-    as_json: bool,
 ) -> int:
     """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
 
@@ -65,9 +63,7 @@ def fit_command(
         result = fit(
             system, recordings, fixed=held, guess=guess, r=order // 2 - 1, progress=progress
         )
-    if as_json:
-        common.print_json(result.as_json())
-    else:
+    if not common.answer(result.as_json()):
         _print_fit(result)
     return 0 if result.converged else common.EXIT_NUMERICAL
 
@@ -133,7 +129,7 @@ def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]
     return f"{value:.{digits}g}", ends if high > low else f"+- {half:.2g}"
 
 
-@click.command("train")
+@click.command("train", cls=common.Command)
 @click.argument("model")
 @click.option("--network", type=click.Choice(["lstm", "mlp"]), default="mlp", help="(mlp)")
 @click.option("--systems", type=int, metavar="N", help="Members of the family to draw in all.")
@@ -148,7 +144,6 @@ def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]
 @click.option("--output", metavar="DIR", help="Folder for checkpoint and report (NAME-training).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the checkpoint in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def train_command(
     model: str,
     network: Any,
@@ -162,7 +157,6 @@ def train_command(
     output: str | None,
     resume: bool,
     overwrite: bool,
-    as_json: bool,
 ) -> int:
     """Train a network to read the coefficients of a member of MODEL's family off its trajectory.
 
@@ -195,9 +189,7 @@ def train_command(
             overwrite=overwrite,
             progress=progress,
         )
-    if as_json:
-        common.print_json(report.as_json() | {"output": str(folder)})
-    else:
+    if not common.answer(report.as_json() | {"output": str(folder)}):
         _print_report(report, folder)
     return 0
 

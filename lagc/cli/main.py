@@ -14,6 +14,7 @@ from lagc.base.diagnostics import LagcError
 from lagc.base.version import __version__
 from lagc.cli import common
 from lagc.cli.compiling import check_command, compile_command, explain_command, show_command
+from lagc.cli.formatting import fmt_command
 from lagc.cli.learning import fit_command, train_command
 from lagc.cli.running import run_command
 
@@ -27,6 +28,7 @@ def lagc() -> None:
 for _command in (
     compile_command,
     check_command,
+    fmt_command,
     show_command,
     run_command,
     fit_command,

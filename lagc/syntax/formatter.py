@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from lark import Token, Tree
 
@@ -137,7 +138,7 @@ class _Layout:
         self._brackets = []
         self._gap(words[0].start, 0)
         self._begin_row(words[0], 0)
-        for left, right in zip(words, words[1:], strict=False):
+        for left, right in pairwise(words):
             inner = self._brackets[-1] + INDENT if self._brackets else INDENT
             if self._gap(right.start, inner):
                 closes = right.kind in _CLOSING and self._brackets

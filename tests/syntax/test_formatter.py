@@ -74,10 +74,10 @@ def untidy(draw: st.DrawFn) -> str:
         for word in re.findall(r"[\w'.]+(?:_[+-])?|\s+|.", code):
             depth += (word in "([") - (word in ")]")
             result.append(word)
-            if depth > 0 and chance.random() < 0.3:
+            if (depth > 0 or word in "*/^=~,") and chance.random() < 0.3:
                 result += [" ", *chance.choices(between, k=chance.randint(0, 4))]
-            elif word.isspace() or word in "*/^=~,":
-                result.append(chance.choice(["", "", " ", "\t", "\n", " # c\n\n  # d\n"]))
+            elif word.isspace():
+                result.append(chance.choice(["", " ", "\t"]))
         result += [mark, comment, chance.choice(["\n", "\n", "\r\n", "\n\n\n", " # x\n"])]
     return "".join(result)
 
