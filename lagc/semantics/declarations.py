@@ -18,9 +18,9 @@ from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
 from lagc.syntax import ast
 
-_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
-_ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
-_OUTPUTS = ("linear", "positive")
+LAW_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
+ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
+OUTPUTS = ("linear", "positive")
 _LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
@@ -163,16 +163,16 @@ def _law(node: ast.Expression, reader: ConstantReader) -> Law | None:
     def refuse(message: str, span: Span, label: str = "") -> None:
         reader.diagnostics.add(Code.LAG212, message, span, label=label)
 
-    if not isinstance(node, ast.Call) or node.name not in (*_PARAMETERS, "mixture"):
+    if not isinstance(node, ast.Call) or node.name not in (*LAW_PARAMETERS, "mixture"):
         if isinstance(node, ast.Call):
-            hint = did_you_mean(node.name, [*_PARAMETERS, "mixture"])
+            hint = did_you_mean(node.name, [*LAW_PARAMETERS, "mixture"])
             refuse(f"`{node.name}` is not a law lagc knows", node.name_span, hint)
             return None
         value = reader.number(node, "a law")
         return None if value is None else Law("point", (value,))
     if node.name == "mixture":
         return _mixture(node, reader)
-    count = _PARAMETERS[node.name]
+    count = LAW_PARAMETERS[node.name]
     if len(node.arguments) != count or any(a.keyword or a.weight for a in node.arguments):
         refuse(f"`{node.name}` takes {count} numbers", node.span)
         return None
@@ -259,7 +259,7 @@ def read_neural(
         return None
     widths: list[int] = []
     options = {"activation": "softplus", "output": "linear"}
-    allowed = {"activation": _ACTIVATIONS, "output": _OUTPUTS}
+    allowed = {"activation": ACTIVATIONS, "output": OUTPUTS}
     given: set[str] = set()
     for argument in network.arguments:
         if argument.keyword in given:
