@@ -17,6 +17,7 @@ from lagc.cli.compiling import check_command, compile_command, explain_command, 
 from lagc.cli.formatting import fmt_command
 from lagc.cli.learning import fit_command, train_command
 from lagc.cli.running import run_command
+from lagc.cli.serving import lsp_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +35,7 @@ for _command in (
     fit_command,
     train_command,
     explain_command,
+    lsp_command,
 ):
     lagc.add_command(_command)
 

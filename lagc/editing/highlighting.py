@@ -39,7 +39,7 @@ _TYPES: dict[Kind, _TokenType] = {
 }
 
 
-class LagLexer(Lexer):
+class LagLexer(Lexer):  # type: ignore[misc]
     """Lagrangian models in the language of lagc."""
 
     name = "Lagrangian model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -86,15 +87,23 @@ def _statement(source: Source, line: LogicalLine) -> Iterator[Lexeme]:
 def _tokens(source: Source, line: LogicalLine) -> list[Token]:
     """The tokens of a statement, as far as it can be read."""
     found: list[Token] = []
-    text = source.text[line.start : line.end]
+    parser = lark_parser().parse_interactive(
+        source.text[line.start : _sound_until(source, line)], start="statement"
+    )
+    with contextlib.suppress(UnexpectedInput):
+        for token in parser.iter_parse():
+            found.append(token)  # noqa: PERF402  (what was found before an error counts)
+    return found
+
+
+def _sound_until(source: Source, line: LogicalLine) -> int:
+    """Where the first character outside the language stands, or the end of the line."""
     try:
         check_characters(source, line.start, line.end)
-        parser = lark_parser().parse_interactive(text, start="statement")
-        for token in parser.iter_parse():
-            found.append(token)
-    except (UnexpectedInput, LagcError):
-        pass
-    return found
+    except LagcError as error:
+        (found,) = error.diagnostics
+        return found.span.start if found.span else line.start
+    return line.end
 
 
 def _kinds(tokens: Sequence[Token]) -> Iterator[Kind]:

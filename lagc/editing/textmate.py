@@ -64,7 +64,7 @@ def textmate_grammar() -> dict[str, Any]:
     expression = [
         _rule(r"#.*$", name="comment.line.number-sign"),
         _rule(
-            rf"(?:(?<=[ \t]){_one_of(inner)}(?=[ \t(\[])|(?<=[ \t]){_one_of(inner)}(?=[ \t]*(?:#|$)))",
+            rf"(?<=[ \t]){_one_of(inner)}(?=[ \t(\[]|[ \t]*(?:#|$))",
             name="keyword.other.clause",
         ),
         _rule(rf"{_BEGIN}({_one_of(vocabulary.FUNCTIONS)})(?=\()", "support.function"),

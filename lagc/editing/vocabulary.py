@@ -6,12 +6,12 @@ import re
 from functools import cache
 
 from lagc.semantics.declarations import ACTIVATIONS, LAW_PARAMETERS, OUTPUTS
-from lagc.semantics.functions import FUNCTION_NAMES, LATER_FUNCTIONS, RESERVED_NAMES
-from lagc.syntax.grammar import lark_parser
+from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
+from lagc.syntax.grammar import accepted, lark_parser
 
 _WORDS = re.compile(r"(?:(?P<word>[A-Za-z]\w*)|\[(?P<letters>[A-Za-z]+)\])\(\?!")
 
-FUNCTIONS = tuple(sorted(FUNCTION_NAMES - LATER_FUNCTIONS))
+FUNCTIONS = tuple(sorted(FUNCTION_NAMES))
 RESERVED = tuple(sorted(RESERVED_NAMES))
 LAWS = tuple(sorted((*LAW_PARAMETERS, "mixture")))
 NETWORKS = ("mlp",)
@@ -32,7 +32,7 @@ def keywords() -> dict[str, tuple[str, ...]]:
 @cache
 def statement_terminals() -> frozenset[str]:
     """The terminals with which a statement begins."""
-    return frozenset(lark_parser().parse_interactive("", start="statement").accepts())
+    return frozenset(accepted(lark_parser().parse_interactive("", start="statement")))
 
 
 @cache
@@ -44,8 +44,7 @@ def declaring_terminals() -> frozenset[str]:
 def _accepts_after(terminal: str) -> set[str]:
     parser = lark_parser().parse_interactive(keywords()[terminal][0], start="statement")
     parser.exhaust_lexer()
-    accepted: set[str] = parser.accepts()
-    return accepted
+    return accepted(parser)
 
 
 def statement_words() -> tuple[str, ...]:
