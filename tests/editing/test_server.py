@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from lagc.cli.main import run
 from tests.conftest import EXAMPLES
-from tests.editing.client import Client, Refused
+from tests.editing.client import PATIENCE, Client, Refused
 
 DHO = (EXAMPLES / "dho.lag").read_text(encoding="utf-8")
 # Columns differ in every encoding: θ has one UTF-16 unit and two bytes, 𝛼 two units and four bytes.
@@ -303,3 +305,22 @@ def test_other_encodings_of_columns(encoding: str) -> None:
     found = client.at("hover", "file:///a.lag", 5, column)["contents"]["value"]
     assert "difference of the two histories" in found
     assert client.stop() == 0
+
+
+def test_the_server_ends_with_its_client() -> None:
+    """Without a word, as when an editor dies."""
+    client = Client()
+    client.open("file:///a.lag", DHO)
+    assert client.process.stdin is not None and client.process.stdout is not None
+    client.process.stdin.close()
+    client.process.wait(timeout=PATIENCE)
+    client.process.stdout.close()
+
+
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert run(["lsp"]) == 2
+    said = capsys.readouterr().err
+    assert "LAG003" in said and "pip install 'lagc[editor]'" in said
