@@ -26,7 +26,7 @@ _BEFORE_COMMENT = "  "
 _BLANKS = " \t\r"
 _OPENING = ("LPAR", "LSQB")
 _CLOSING = ("RPAR", "RSQB")
-_VALUES = ("NAME", "DECORATED", *_CLOSING)  # what a bracket of arguments or an index follows
+_VALUES = ("NAME", "DECORATED", *_CLOSING)  # what arguments, an index or a unit follow
 _TIGHT = ("STAR", "SLASH", "CARET")
 _WIDE = "wide dots"
 _TIGHT_BEFORE = (*_CLOSING, "COMMA", "COLON")
@@ -111,7 +111,9 @@ def _between(left: _Word, right: _Word) -> str:
         return ""
     if left.kind == "MINUS" and left.rule == "negate":
         return ""
-    if right.kind in _OPENING and (left.kind in _VALUES or right.rule == "item"):
+    if right.kind == "LSQB" and left.kind in (*_VALUES, "NUMBER"):
+        return " " if left.end < right.start else ""  # what it means may depend on the blank
+    if right.kind == "LPAR" and left.kind in _VALUES:
         return ""
     if "DOTS" in (left.kind, right.kind):
         return " " if _WIDE in (left.rule, right.rule) else ""
