@@ -15,7 +15,7 @@ from lagc.base.spans import Source
 from lagc.editing import vocabulary
 from lagc.editing.names import Reading
 from lagc.syntax import ast
-from lagc.syntax.grammar import accepted, lark_parser
+from lagc.syntax.grammar import lark_parser
 from lagc.syntax.lines import logical_lines
 
 _PARTIAL = re.compile(r"[^\W\d][\w'\u0300-\u036f]*(?:_[+-])?\Z|\Z")
@@ -97,7 +97,7 @@ def _place(text: str, at: int) -> _Place | None:
         tokens = tuple(parser.iter_parse())
     except UnexpectedInput:
         return None
-    return _Place(tokens, frozenset(accepted(parser)))
+    return _Place(tokens, frozenset(vocabulary.accepted(parser)))
 
 
 def _proposals(place: _Place, reading: Reading) -> Iterator[Proposal]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 from lagc.semantics.declarations import ACTIVATIONS, LAW_PARAMETERS, OUTPUTS
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
-from lagc.syntax.grammar import accepted, lark_parser
+from lagc.syntax.grammar import lark_parser
 
 _WORDS = re.compile(r"(?:(?P<word>[A-Za-z]\w*)|\[(?P<letters>[A-Za-z]+)\])\(\?!")
 
@@ -16,6 +17,12 @@ RESERVED = tuple(sorted(RESERVED_NAMES))
 LAWS = tuple(sorted((*LAW_PARAMETERS, "mixture")))
 NETWORKS = ("mlp",)
 OPTIONS = {"activation": ACTIVATIONS, "output": OUTPUTS}
+
+
+def accepted(parser: Any) -> set[str]:
+    """The terminals that an interactive parser of Lark would take next."""
+    found: set[str] = parser.accepts()
+    return found
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from lark import Lark
 
@@ -30,9 +29,3 @@ def lark_parser() -> Lark:
         keep_all_tokens=True,
         maybe_placeholders=False,
     )
-
-
-def accepted(parser: Any) -> set[str]:
-    """The terminals that an interactive parser of Lark would take next."""
-    found: set[str] = parser.accepts()
-    return found
