@@ -13,6 +13,7 @@ from lagc.editing.names import read
 from lagc.editing.outline import outline
 from lagc.editing.positions import Positions
 from lagc.editing.rename import CannotRename, rename, replaced
+from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.syntax import ast
 from tests.conftest import EXAMPLES
 from tests.syntax.strategies import files, mutated_programs, soups, texts
@@ -58,6 +59,8 @@ def test_renaming_there_and_back(file: ast.File, data: st.DataObject) -> None:
     again = read(Source("m.lag", changed))
     assert len(again.of("zebra")) == len(places) == len(reading.of(found.name))
     assert again.of(found.name) == []
+    if found.name in FUNCTION_NAMES | RESERVED_NAMES:  # `input t` is a mistake, but can be read
+        return
     back = rename(again, again.of("zebra")[0].span.start, found.name)
     assert read(Source("m.lag", replaced(changed, back, found.name))).file == reading.file
 
