@@ -64,11 +64,6 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise fail(Code.LAG001, f"{name}: {reason}") from None
-    return decode_source(name, data)
-
-
-def decode_source(name: str, data: bytes) -> Source:
-    """The text of a model read from elsewhere; LAG001 if it is not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

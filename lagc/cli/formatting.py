@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, fail
 from lagc.base.spans import Source
 from lagc.cli import common
 
@@ -45,11 +46,14 @@ def fmt_command(files: tuple[str, ...], check: bool, diff: bool) -> int:
 
 
 def _read(file: str) -> Source:
-    from lagc.driver import decode_source, read_source
+    from lagc.driver import read_source
 
-    return (
-        decode_source("<stdin>", sys.stdin.buffer.read()) if file == _STDIN else read_source(file)
-    )
+    if file != _STDIN:
+        return read_source(file)
+    try:
+        return Source("<stdin>", sys.stdin.buffer.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise fail(Code.LAG001, f"<stdin>: not UTF-8 text (byte {error.start})") from None
 
 
 def _formatted(source: Source) -> str:

@@ -61,8 +61,10 @@ def test_check_and_diff_write_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 def test_stdin_to_stdout(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for text, code, said in ((UNTIDY, 0, TIDY), (TIDY, 0, TIDY), ("L = ", 1, "")):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    cases = ((UNTIDY, 0, TIDY), (TIDY, 0, TIDY), ("L = ", 1, ""), ("# \udcff", 2, ""))
+    for text, code, said in cases:
+        data = text.encode("utf-8", "surrogateescape")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         assert run(["fmt", "-"]) == code
         captured = capsys.readouterr()
-        assert captured.out == said and ("<stdin>" in captured.err) == (code == 1)
+        assert captured.out == said and ("<stdin>" in captured.err) == (code != 0)
