@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint figures verification bench clean
+.PHONY: demo test lint codes editors figures verification bench clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -45,6 +45,13 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What is written from the registry of codes and from the grammar.
+codes: .venv/.test
+	$(BIN)/lagc explain --all --markdown > docs/codes.md
+
+editors: .venv/.test
+	$(BIN)/python -m lagc.editing.textmate
 
 figures: .venv/.test
 	$(BIN)/python -m docs.figures.energy_drift

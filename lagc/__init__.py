@@ -34,6 +34,13 @@ _LAZY = {
 __all__ = ["LagcError", "__version__", *_LAZY]
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext lagc` in a notebook: cells that begin with `%%lag` are models."""
+    from lagc.notebook import register
+
+    register(shell)
+
+
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 

@@ -72,8 +72,8 @@ def _excerpt(span: Span, label: str, width: int) -> list[str]:
         text = text[offset : offset + _LONGEST_LINE]
         last = min(last, offset + len(text))
     shown = _printable(text)
-    pad = _columns(_printable(span.source.line_text(line)[offset:first]))
-    marked = max(1, _columns(_printable(span.source.line_text(line)[first:last])))
+    pad = columns(_printable(span.source.line_text(line)[offset:first]))
+    marked = max(1, columns(_printable(span.source.line_text(line)[first:last])))
     bar = " " * width + " |"
     caret = f"{bar} {' ' * pad}{'^' * marked}{' ' + label if label else ''}"
     place = f"{' ' * width}--> {span.source.name}:{line}:{column}"
@@ -85,7 +85,7 @@ def _printable(text: str) -> str:
     return "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in text)
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     """How many terminal columns a text takes: combining marks none, wide characters two."""
     wide = sum(unicodedata.east_asian_width(ch) in "WF" for ch in text)
     marks = sum(unicodedata.combining(ch) != 0 for ch in text)

@@ -56,3 +56,8 @@ class Span:
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
         return Span(self.source, self.start, max(self.end, other.end))
+
+
+def utf16_length(text: str) -> int:
+    """How many UTF-16 code units a text takes, the unit in which editors count columns."""
+    return len(text) + sum(ch > "\uffff" for ch in text)

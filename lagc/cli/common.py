@@ -10,10 +10,12 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,8 @@ import click
 
 from lagc.base.codes import Code, Severity
 from lagc.base.diagnostics import Diagnostic, LagcError, fail, folded
-from lagc.base.render import render_text
+from lagc.base.render import as_json, render_text
+from lagc.base.sarif import sarif_log
 
 if TYPE_CHECKING:
     from lagc.driver import Compilation
@@ -57,7 +60,11 @@ def exit_code(error: LagcError) -> int:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """On stderr, in colour on a terminal, a blank line between two."""
+    """On stderr, in colour on a terminal, a blank line between two; in the answer of `--json`."""
+    report = _report()
+    if report is not None:
+        report.diagnostics += diagnostics
+        return
     for i, diagnostic in enumerate(folded(diagnostics)):
         text = render_text(diagnostic)
         head, _, rest = text.partition("\n")
@@ -93,8 +100,98 @@ def noticed_interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def print_json(value: Any) -> None:
-    """One JSON object on stdout; numbers that are not finite become null."""
+@dataclass
+class _Report:
+    """What a command with `--json` has to say, printed when it ends."""
+
+    sarif: bool
+    answer: dict[str, Any] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def print(self, code: int | None) -> None:
+        """One JSON object: the answer, or the SARIF log."""
+        if self.sarif:
+            _print_json(sarif_log(self.diagnostics, code))
+            return
+        items = [as_json(d) for d in self.diagnostics]
+        _print_json({**self.answer, "ok": code == 0, "diagnostics": items})
+
+
+class Command(click.Command):
+    """A command with `--json`: one object on stdout however it ends (docs/json.md)."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_begin_report,
+                help="Answer and diagnostics as one JSON object on stdout.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with `--json`, print its object and take what it raises into it."""
+        report = _report(ctx)
+        if report is None:
+            return super().invoke(ctx)
+        code: int | None = None
+        try:
+            code = super().invoke(ctx) or 0
+        except LagcError as error:
+            report.diagnostics += error.diagnostics
+            code = exit_code(error)
+        finally:  # also after an interrupt, or a failure of lagc itself
+            report.print(code)
+        return code
+
+
+class ModelCommand(Command):
+    """A command about the text of a model, whose diagnostics `--sarif` prints as well."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(
+                ["--sarif"],
+                is_flag=True,
+                expose_value=False,
+                callback=_begin_report,
+                help="Diagnostics as a SARIF 2.1.0 log on stdout.",
+            )
+        )
+
+
+def _begin_report(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    if _report(ctx) is not None:
+        raise click.UsageError("--json and --sarif both fill stdout; give one of them")
+    ctx.meta[_Report.__qualname__] = _Report(sarif=option.name == "sarif")
+
+
+def reports() -> bool:
+    """Whether stdout is for `--json` or `--sarif` alone."""
+    return _report() is not None
+
+
+def _report(ctx: click.Context | None = None) -> _Report | None:
+    ctx = ctx or click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_Report.__qualname__)
+
+
+def answer(value: dict[str, Any]) -> bool:
+    """Takes `value` into the object of `--json`; False where text is wanted instead."""
+    report = _report()
+    if report is not None:
+        report.answer |= value
+    return report is not None
+
+
+def _print_json(value: Any) -> None:
+    """On stdout; numbers that are not finite become null."""
     click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False))
 
 
@@ -179,7 +276,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644)
         os.replace(temporary, target)
     except OSError as error:
         if temporary is not None and os.path.exists(temporary):

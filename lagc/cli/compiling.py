@@ -11,6 +11,7 @@ import click
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, LagcError, did_you_mean, fail
+from lagc.base.explain import explained, markdown_page, plain_text
 from lagc.base.render import as_json
 from lagc.cli import common
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _STAGES = ("ast", "model", "nodes", "facts", "program")
 
 
-@click.command("compile")
+@click.command("compile", cls=common.ModelCommand)
 @click.argument("model")
 @click.option("-o", "--output", help="Module to write (default: MODEL_lag.py here; - for stdout).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the module is not current.")
@@ -40,6 +41,8 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
             f"{output}: this is the model itself",
             help=f"the module goes to a file of its own, such as `{Path(model).stem}_lag.py`",
         )
+    if common.reports() and (output == "-" or dump is not None):
+        raise click.UsageError("--json and --sarif fill stdout; write the module to a file")
     if dump is not None:
         from lagc.driver import dump as dump_stage
         from lagc.driver import read_source
@@ -48,15 +51,17 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
         return 0
     compilation = common.compile_model(model)
     target = output or f"{Path(model).stem}_lag.py"
+    dof = compilation.model.dof
+    common.answer({"model": compilation.model.name, "dof": dof, "output": target})
     if check:
         return _check_current(target, compilation.text)
     if target == "-":
         click.echo(compilation.text, nl=False)
         return 0
     common.write_atomically(target, compilation.text.encode())
-    dof = compilation.model.dof
     plural = "" if dof == 1 else "s"
-    click.echo(f"{target}: {compilation.model.name}, {dof} degree{plural} of freedom", err=True)
+    if not common.reports():
+        click.echo(f"{target}: {compilation.model.name}, {dof} degree{plural} of freedom", err=True)
     return 0
 
 
@@ -74,24 +79,24 @@ def _check_current(target: str, text: str) -> int:
         raise fail(
             Code.LAG001, f"{target}: {error.strerror}", help="compile the model first"
         ) from None
-    click.echo(f"{target} is {'current' if current else 'stale: compile the model again'}")
+    if not common.answer({"current": current}):
+        click.echo(f"{target} is {'current' if current else 'stale: compile the model again'}")
     return 0 if current else 1
 
 
-@click.command("check")
+@click.command("check", cls=common.ModelCommand)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as JSON, one object.")
-def check_command(models: tuple[str, ...], as_json_object: bool) -> int:
+def check_command(models: tuple[str, ...]) -> int:
     """Report everything wrong with each MODEL, and what was found out about it."""
     checked = [_checked(model) for model in models]
-    if as_json_object:
-        found = [item.as_json() for item in checked]
-        common.print_json(found[0] if len(found) == 1 else {"models": found})
+    if len(checked) == 1:
+        common.answer(checked[0].found())
     else:
-        for number, item in enumerate(checked):
-            if number and item.diagnostics:
-                click.echo(err=True)
-            item.show()
+        common.answer({"models": [item.as_json() for item in checked]})
+    for number, item in enumerate(checked):
+        if number and item.diagnostics and not common.reports():
+            click.echo(err=True)
+        item.show()
     return max(item.exit_code for item in checked)
 
 
@@ -107,25 +112,28 @@ class _Checked:
     def show(self) -> None:
         """Diagnostics on stderr, what was found out on stdout."""
         common.print_diagnostics(self.diagnostics)
-        if self.compilation is not None:
-            name, strategy = self.compilation.model.name, self.compilation.strategy
-            click.echo(f"{name}: no errors; strategy {strategy}")
-            if self.compilation.units is not None:
-                click.echo(self.compilation.units.summary())
+        if self.compilation is None or common.reports():
+            return
+        name, strategy = self.compilation.model.name, self.compilation.strategy
+        click.echo(f"{name}: no errors; strategy {strategy}")
+        if self.compilation.units is not None:
+            click.echo(self.compilation.units.summary())
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as data."""
-        items = [as_json(d) for d in self.diagnostics]
+    def found(self) -> dict[str, Any]:
+        """What was found out as data."""
         if self.compilation is None:
-            return {"model": self.path, "ok": False, "diagnostics": items}
+            return {"model": self.path}
         return {
             "model": self.compilation.model.name,
-            "ok": True,
-            "diagnostics": items,
             "facts": {f.name: f.holds for f in self.compilation.facts.items},
             "strategy": self.compilation.strategy,
             **_units_object(self.compilation.units),
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """That, and what is wrong."""
+        items = [as_json(d) for d in self.diagnostics]
+        return {**self.found(), "ok": self.exit_code == 0, "diagnostics": items}
 
 
 def _checked(path: str) -> _Checked:
@@ -147,32 +155,47 @@ def _units_object(units: ModelUnits | None) -> dict[str, Any]:
     return {"units": found}
 
 
-@click.command("show")
+@click.command("show", cls=common.Command)
 @click.argument("model")
 @click.option("--latex", is_flag=True, help="Equations in LaTeX.")
 def show_command(model: str, latex: bool) -> int:
     """Show MODEL as understood: L, K, equations of motion, momenta, energy, structure."""
     from lagc.cli.show import describe
 
-    click.echo(describe(common.compile_model(model), latex))
+    compilation = common.compile_model(model)
+    text = describe(compilation, latex)
+    if not common.answer({"model": compilation.model.name, "text": text}):
+        click.echo(text)
     return 0
 
 
-@click.command("explain")
+@click.command("explain", cls=common.Command)
 @click.argument("code", required=False)
-def explain_command(code: str | None) -> int:
+@click.option("--all", "everything", is_flag=True, help="Explain all codes.")
+@click.option("--markdown", is_flag=True, help="As a page in Markdown.")
+def explain_command(code: str | None, everything: bool, markdown: bool) -> int:
     """Explain a diagnostic CODE such as LAG203, or list them all."""
-    if code is None:
-        for item in Code:
-            click.echo(f"{item.name}  {item.title}")
+    if code is not None and everything:
+        raise click.UsageError("--all explains every code; leave CODE out")
+    shown = list(Code) if code is None else [_code_named(code)]
+    found = {item.name: explained(item) for item in shown}
+    if common.answer({"codes": found}):
         return 0
+    if markdown:
+        click.echo(markdown_page(shown), nl=False)
+    elif code is None and not everything:
+        click.echo("\n".join(f"{item.name}  {item.title}" for item in shown))
+    else:
+        click.echo("\n\n".join(plain_text(item) for item in shown))
+    return 0
+
+
+def _code_named(name: str) -> Code:
     names = [item.name for item in Code]
-    if code.upper() not in names:
+    if name.upper() not in names:
         raise fail(
             Code.LAG510,
-            f"`{code}` is not a diagnostic code",
-            help=did_you_mean(code.upper(), names) or "`lagc explain` lists them",
+            f"`{name}` is not a diagnostic code",
+            help=did_you_mean(name.upper(), names) or "`lagc explain` lists them",
         )
-    found = Code[code.upper()]
-    click.echo(f"{found.name}: {found.title} ({found.severity.value})\n\n{found.explanation}")
-    return 0
+    return Code[name.upper()]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SHOWN = 8  # models compared
 
 
-@click.command("fit")
+@click.command("fit", cls=common.Command)
 @click.argument("model")
 @click.argument("data", nargs=-1, required=True)
 @click.option(
@@ -44,7 +44,6 @@ _SHOWN = 8  # models compared
     is_flag=True,
     help="Leave out the terms that the data do not ask for, of those whose bounds admit zero.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def fit_command(
     model: str,
     data: tuple[str, ...],
@@ -52,7 +51,6 @@ def fit_command(
     guesses: tuple[str, ...],
     order: int,
     selecting: bool,
-    as_json: bool,
 ) -> int:
     """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
 
@@ -80,8 +78,7 @@ def fit_command(
             result = selection.result
         else:
             result = fit(system, recordings, **options, progress=progress)
-    if as_json:
-        common.print_json((selection or result).as_json())
+    if common.answer((selection or result).as_json()):
         return 0 if result.converged else common.EXIT_NUMERICAL
     _print_fit(result)
     if selection:
@@ -163,7 +160,7 @@ def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]
     return f"{value:.{digits}g}", ends if high > low else f"+- {half:.2g}"
 
 
-@click.command("train")
+@click.command("train", cls=common.Command)
 @click.argument("model")
 @click.option("--network", type=click.Choice(["lstm", "mlp"]), default="mlp", help="(mlp)")
 @click.option("--systems", type=int, metavar="N", help="Members of the family to draw in all.")
@@ -178,7 +175,6 @@ def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]
 @click.option("--output", metavar="DIR", help="Folder for checkpoint and report (NAME-training).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the checkpoint in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def train_command(
     model: str,
     network: Any,
@@ -192,7 +188,6 @@ def train_command(
     output: str | None,
     resume: bool,
     overwrite: bool,
-    as_json: bool,
 ) -> int:
     """Train a network to read the coefficients of a member of MODEL's family off its trajectory.
 
@@ -225,9 +220,7 @@ def train_command(
             overwrite=overwrite,
             progress=progress,
         )
-    if as_json:
-        common.print_json(report.as_json() | {"output": str(folder)})
-    else:
+    if not common.answer(report.as_json() | {"output": str(folder)}):
         _print_report(report, folder)
     return 0
 

@@ -14,8 +14,10 @@ from lagc.base.diagnostics import LagcError
 from lagc.base.version import __version__
 from lagc.cli import common
 from lagc.cli.compiling import check_command, compile_command, explain_command, show_command
+from lagc.cli.formatting import fmt_command
 from lagc.cli.learning import fit_command, train_command
 from lagc.cli.running import run_command
+from lagc.cli.serving import lsp_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,11 +29,13 @@ def lagc() -> None:
 for _command in (
     compile_command,
     check_command,
+    fmt_command,
     show_command,
     run_command,
     fit_command,
     train_command,
     explain_command,
+    lsp_command,
 ):
     lagc.add_command(_command)
 

@@ -44,7 +44,7 @@ class _Schedule:
         return self.order // 2 - 1
 
 
-@click.command("run")
+@click.command("run", cls=common.Command)
 @click.argument("model")
 @click.option("--until", metavar="T", help="End time (starts at 0).")
 @click.option("--step", metavar="H", help="Step; negative to integrate backward.")
@@ -61,7 +61,6 @@ class _Schedule:
 @click.option("--weights", metavar="FILE.eqx", help="Weights of the neural terms.")
 @click.option("--output", metavar="FILE.nc|npz|csv", help="Save the trajectory.")
 @click.option("--plot", metavar="FILE.png", help="Draw the trajectory.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def run_command(
     model: str,
     until: str | None,
@@ -73,7 +72,6 @@ def run_command(
     weights: str | None,
     output: str | None,
     plot: str | None,
-    as_json: bool,
 ) -> int:
     """Integrate MODEL; what is not given comes from its `initial` and `run` lines."""
     if output is not None:
@@ -108,9 +106,7 @@ def run_command(
     written, problems = _write(result, system, output, plot)
     seconds = {"compile": compile_seconds, "first_call": first_call_seconds, "run": run_seconds}
     summary = result.summary() | {"seconds": seconds, "output": output}
-    if as_json:
-        common.print_json(summary)
-    else:
+    if not common.answer(summary):
         _print_summary(result, seconds, written)
     if interrupted:
         raise KeyboardInterrupt

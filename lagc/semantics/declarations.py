@@ -19,7 +19,7 @@ from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
 from lagc.syntax import ast
 
-_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
+LAW_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _OTHER_LAWS = {
     **dict.fromkeys(("gaussian", "gauss", "norm", "n"), "normal"),
     **dict.fromkeys(("unif", "u", "flat", "rand", "random", "range"), "uniform"),
@@ -30,8 +30,8 @@ _LAWS = (
     "laws are `uniform(a, b)`, `loguniform(a, b)`, `normal(mean, std)`, `mixture(weight: law, ...)`"
     " or a number"
 )
-_ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
-_OUTPUTS = ("linear", "positive")
+ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
+OUTPUTS = ("linear", "positive")
 _LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
@@ -180,18 +180,18 @@ def _law(node: ast.Expression, reader: ConstantReader) -> Law | None:
     def refuse(message: str, span: Span, label: str = "", help: str = "") -> None:
         reader.diagnostics.add(Code.LAG212, message, span, label=label, help=help)
 
-    if not isinstance(node, ast.Call) or node.name not in (*_PARAMETERS, "mixture"):
+    if not isinstance(node, ast.Call) or node.name not in (*LAW_PARAMETERS, "mixture"):
         if isinstance(node, ast.Call):
             known = _OTHER_LAWS.get(node.name.casefold(), "")
             hint = f"did you mean `{known}`?" if known else ""
-            hint = hint or did_you_mean(node.name, [*_PARAMETERS, "mixture"])
+            hint = hint or did_you_mean(node.name, [*LAW_PARAMETERS, "mixture"])
             refuse(f"`{node.name}` is not a law lagc knows", node.name_span, hint, _LAWS)
             return None
         value = reader.number(node, "a law")
         return None if value is None else Law("point", (value,))
     if node.name == "mixture":
         return _mixture(node, reader)
-    count = _PARAMETERS[node.name]
+    count = LAW_PARAMETERS[node.name]
     if len(node.arguments) != count or any(a.keyword or a.weight for a in node.arguments):
         plain = f"{node.name}({', '.join(a.value.span.text for a in node.arguments)})"
         label = instead(plain) if len(node.arguments) == count else ""
@@ -280,7 +280,7 @@ def read_neural(
         return None
     widths: list[int] = []
     options = {"activation": "softplus", "output": "linear"}
-    allowed = {"activation": _ACTIVATIONS, "output": _OUTPUTS}
+    allowed = {"activation": ACTIVATIONS, "output": OUTPUTS}
     given: set[str] = set()
     for argument in network.arguments:
         if argument.keyword in given:

@@ -79,11 +79,11 @@ _ADVICE = {
 }
 
 
-def check_characters(source: Source, start: int, end: int, kind: str) -> None:
+def check_characters(source: Source, start: int, end: int, kind: str = "") -> None:
     """Raise what is wrong at the first character from `start` to `end` that is not the language's.
 
     That is a notation of another language where one is known, otherwise LAG101. `kind` is the word
-    with which such a statement begins.
+    with which such a statement begins, if it is known.
     """
     text = source.text
     for found in _SUSPECT.finditer(text, start, end):

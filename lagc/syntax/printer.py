@@ -37,7 +37,7 @@ def format_expression(expression: ast.Expression) -> str:
         case ast.Call(name, arguments):
             return f"{name}({', '.join(_argument(argument) for argument in arguments)})"
         case ast.Index(base, index):
-            return f"{_held(base, _Binding.PRIMARY)}[{format_expression(index)}]"
+            return f"{_held(base, _Binding.PRIMARY)}{_site(index)}"
         case ast.Tuple(items):
             return f"({', '.join(format_expression(item) for item in items)})"
         case ast.Negate(operand):
@@ -48,8 +48,7 @@ def format_expression(expression: ast.Expression) -> str:
             factors = (f"{sign}{_held(factor, _Binding.FACTOR)}" for sign, factor in rest)
             return _held(first, _Binding.FACTOR) + "".join(factors)
         case ast.Sum(first, rest):
-            terms = (f" {sign} {_held(term, _Binding.PRODUCT)}" for sign, term in rest)
-            return _held(first, _Binding.PRODUCT) + "".join(terms)
+            return _sum(first, rest, " ")
 
 
 def format_statement(statement: ast.Statement) -> str:
@@ -150,8 +149,18 @@ def _unit(unit: ast.Unit | None) -> str:
     return f" [{format_powers((factor.name, factor.exponent) for factor in unit.factors)}]"
 
 
+def _sum(first: ast.Expression, rest: tuple[tuple[str, ast.Expression], ...], blank: str) -> str:
+    terms = (f"{blank}{sign}{blank}{_held(term, _Binding.PRODUCT)}" for sign, term in rest)
+    return _held(first, _Binding.PRODUCT) + "".join(terms)
+
+
 def _site(index: ast.Expression | None) -> str:
-    return "" if index is None else f"[{format_expression(index)}]"
+    """`[i]`, `[i+1]`: a sum between the brackets of an index has no blanks."""
+    if index is None:
+        return ""
+    if isinstance(index, ast.Sum):
+        return f"[{_sum(index.first, index.rest, '')}]"
+    return f"[{format_expression(index)}]"
 
 
 def _bounds(bounds: tuple[ast.Bound, ...]) -> str:

@@ -36,7 +36,8 @@ def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
 
 def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> None:
     found = as_json(capsys, DHO, "--until", "10", "--step", "0.05", "--order", "8")
-    assert list(found) == ["model", "steps", "status", "final", "energy", "seconds", "output"]
+    answer = ["model", "steps", "status", "final", "energy", "seconds", "output"]
+    assert list(found) == [*answer, "ok", "diagnostics"]
     assert (found["model"], found["steps"], found["status"]) == ("dho", 200, "ok")
     assert set(found["final"]) == {"t", "q", "v", "p"}
     assert set(found["seconds"]) == {"compile", "first_call", "run"}
@@ -218,8 +219,8 @@ def test_numerical_failure_keeps_what_was_computed(
     arguments = ["run", str(model), "--until", "3", "--step", "0.05", "--output", str(path)]
     assert run([*arguments, "--json"]) == 3
     captured = capsys.readouterr()
-    assert "LAG508" in captured.err
     found = json.loads(captured.out)
+    assert found["ok"] is False and [d["code"] for d in found["diagnostics"]] == ["LAG508"]
     assert "step" in found["status"] and 0 < found["steps"] < 60
     rows = [x for x in path.read_text().splitlines() if not x.startswith("#")][1:]
     assert len(rows) == found["steps"] + 1 and "nan" not in "".join(rows)

@@ -1,0 +1,71 @@
+"""The words of the language, read from the grammar and the lists of the compiler."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from lagc.semantics.declarations import ACTIVATIONS, LAW_PARAMETERS, OUTPUTS
+from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
+from lagc.syntax.grammar import lark_parser
+
+_WORDS = re.compile(r"(?:(?P<word>[A-Za-z]\w*)|\[(?P<letters>[A-Za-z]+)\])\(\?!")
+
+FUNCTIONS = tuple(sorted(FUNCTION_NAMES))
+RESERVED = tuple(sorted(RESERVED_NAMES))
+LAWS = tuple(sorted((*LAW_PARAMETERS, "mixture")))
+NETWORKS = ("mlp",)
+OPTIONS = {"activation": ACTIVATIONS, "output": OUTPUTS}
+
+
+def accepted(parser: Any) -> set[str]:
+    """The terminals that an interactive parser of Lark would take next."""
+    found: set[str] = parser.accepts()
+    return found
+
+
+@cache
+def keywords() -> dict[str, tuple[str, ...]]:
+    """The words of each terminal that is a keyword: MODEL -> model, ACTION -> L, K, R."""
+    found = {}
+    for terminal in lark_parser().terminals:
+        match = _WORDS.match(terminal.pattern.value)
+        if match is not None:
+            found[terminal.name] = (match["word"],) if match["word"] else tuple(match["letters"])
+    return found
+
+
+@cache
+def statement_terminals() -> frozenset[str]:
+    """The terminals with which a statement begins."""
+    return frozenset(accepted(lark_parser().parse_interactive("", start="statement")))
+
+
+@cache
+def declaring_terminals() -> frozenset[str]:
+    """Those after which only a new name can stand."""
+    return frozenset(t for t in statement_terminals() if _accepts_after(t) == {"NAME"})
+
+
+def _accepts_after(terminal: str) -> set[str]:
+    parser = lark_parser().parse_interactive(keywords()[terminal][0], start="statement")
+    parser.exhaust_lexer()
+    return accepted(parser)
+
+
+def statement_words() -> tuple[str, ...]:
+    """`model`, `coordinate`, ..., in the order of the grammar, without L, K and R."""
+    begin = statement_terminals()
+    return tuple(w[0] for t, w in keywords().items() if t in begin and len(w) == 1)
+
+
+def action_words() -> tuple[str, ...]:
+    """L, K and R."""
+    return keywords()["ACTION"]
+
+
+def clause_words() -> tuple[str, ...]:
+    """The keywords inside statements: `in`, `mod`, `until`, ..."""
+    begin = statement_terminals()
+    return tuple(word for t, words in keywords().items() if t not in begin for word in words)
