@@ -1,4 +1,4 @@
-"""docs/language.md: every block compiles or fails as it says, and the grammar is the current one."""
+"""docs/language.md: every block compiles or fails as it says; the grammar is the current one."""
 
 from __future__ import annotations
 
