@@ -18,10 +18,11 @@ ELSEWHERE = {
     "(tests/runtime/test_orders.py, docs/verification.md).",
     "double_pendulum": "Orders 2 to 8 against heyoka's Taylor integrator "
     "(tests/runtime/test_orders.py, docs/verification.md).",
-    "driven": "All ways of solving its steps give the same motion (tests/runtime/test_strategies.py), "
-    "and its code interpreted with 50 digits agrees with the equations (tests/lower/test_values.py).",
-    "neural_pendulum": "Derivatives with respect to the weights of its networks agree with differences "
-    "(tests/runtime/test_derivatives.py).",
+    "driven": "All ways of solving its steps give the same motion "
+    "(tests/runtime/test_strategies.py); its code interpreted with 50 digits agrees with the "
+    "equations (tests/lower/test_values.py).",
+    "neural_pendulum": "Derivatives with respect to the weights of its networks agree with "
+    "differences (tests/runtime/test_derivatives.py).",
     "poynting_robertson": "Orders 2 to 8 against heyoka's Taylor integrator "
     "(tests/runtime/test_orders.py, docs/verification.md).",
     "wave": "The generated code is checked in and does not grow with the number of sites "

@@ -177,7 +177,7 @@ def three_body_check(run: Motion) -> None:
 
 EXAMPLES = [
     Example("gas_drag", gas_drag, 5e-9, gas_drag_check),
-    Example("tides", tides, 1e-8, tides_check),
+    Example("tides", tides, 5e-9, tides_check),
     Example("inspiral", inspiral, 1e-8, inspiral_check),
     Example("three_body", three_body, 1e-8, three_body_check),
 ]
