@@ -26,7 +26,7 @@ def duffing_check(run: Motion) -> None:
 
 
 def assert_changes_by(y: np.ndarray, rate: np.ndarray, t: np.ndarray, within: float) -> None:
-    """That y changes by the integral of `rate`: Simpson's rule over every two steps."""
+    """That y changes by the integral of `rate`, to the error of Simpson's rule over two steps."""
     h = t[1] - t[0]
     pieces = h / 3 * (rate[:-2:2] + 4 * rate[1:-1:2] + rate[2::2])
     assert np.ptp(y) > 100 * within
@@ -42,19 +42,15 @@ def van_der_pol(t: float, y: np.ndarray) -> list[float]:
 
 
 def van_der_pol_check(run: Motion) -> None:
-    """The limit cycle of mu = 1/2 has the frequency 1 - mu^2/16 + 17 mu^4/3072 + 35 mu^6/884736 -
-    ... of the Lindstedt series, and over the cycle of mu = 1 the friction does no work."""
+    """The limit cycle of mu = 1/2 has the frequency of the Lindstedt series up to mu^8, and a
+    motion that begins near rest with mu = 1 grows to the amplitude 2.0086."""
     weak = simulate(run.system, coefficients={"mu": 0.5}, start=([2.0], [0.0]))
     ends = returns(weak.t, weak.q[:, 0], weak.v[:, 0])
+    # Andersen and Geer, SIAM J. Appl. Math. 42, 678 (1982)
     series = (1, -1 / 16, 17 / 3072, 35 / 884736, -678899 / 5096079360)
     frequency = sum(c * 0.5 ** (2 * k) for k, c in enumerate(series))
     assert abs(2 * pi / (ends[-1] - ends[-2]) - frequency) < 1e-6
-    ends = returns(run.t, run.q[:, 0], run.v[:, 0])
-    inside = (run.t >= ends[-2]) & (run.t <= ends[-1])
-    x, v = run.q[inside, 0], run.v[inside, 0]
-    given = np.trapezoid((1 - x * x) * v * v, run.t[inside])
-    turned = np.trapezoid(np.abs(1 - x * x) * v * v, run.t[inside])
-    assert abs(given) < 5e-3 * turned
+    assert abs(np.max(np.abs(run.q[run.t > 30])) - 2.0086) < 1e-3
 
 
 def returns(t: np.ndarray, x: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -179,12 +175,12 @@ def bouncing_ball_check(run: Motion) -> None:
 
 
 EXAMPLES = [
-    Example("duffing", duffing, 1e-8, duffing_check),
+    Example("duffing", duffing, 5e-9, duffing_check),
     Example("van_der_pol", van_der_pol, 5e-9, van_der_pol_check),
-    Example("rlc", rlc, 1e-8, rlc_check),
-    Example("foucault", foucault, 1e-8, foucault_check),
-    Example("henon_heiles", henon_heiles, 1e-8, henon_heiles_check),
-    Example("relativistic", relativistic, 1e-8, relativistic_check),
+    Example("rlc", rlc, 5e-9, rlc_check),
+    Example("foucault", foucault, 1e-7, foucault_check),
+    Example("henon_heiles", henon_heiles, 5e-8, henon_heiles_check),
+    Example("relativistic", relativistic, 1e-9, relativistic_check),
     Example("charged_particle", charged_particle, 5e-9, charged_particle_check),
     Example("bouncing_ball", bouncing_ball, 5e-5, bouncing_ball_check, order=2.5),
 ]

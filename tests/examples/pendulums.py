@@ -72,7 +72,7 @@ def driven_pendulum_check(run: Motion) -> None:
         apart = [abs(speeds[-1] - speeds[-1 - n]) for n in (1, 2)]
         assert apart[periods - 1] < 1e-6 and (periods == 1 or apart[0] > 0.05)
     power = 1.15 * cos(2 / 3 * run.t) * run.v[:, 0] - 0.5 * run.v[:, 0] ** 2
-    assert_changes_by(run.energy, power, run.t, 1e-5)
+    assert_changes_by(run.energy, power, run.t, 1e-4)
 
 
 # --- coupled_pendulums -----------------------------------------------------------------------
@@ -228,12 +228,12 @@ EXAMPLES = [
         spherical_start,
         spherical_positions,
     ),
-    Example("driven_pendulum", driven_pendulum, 1e-8, driven_pendulum_check),
+    Example("driven_pendulum", driven_pendulum, 2e-8, driven_pendulum_check),
     Example("coupled_pendulums", coupled_pendulums, 5e-9, coupled_pendulums_check),
     Example(
         "elastic_pendulum",
         elastic_pendulum,
-        1e-8,
+        5e-9,
         elastic_pendulum_check,
         elastic_start,
         elastic_positions,
