@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint codes editors figures verification bench clean
+.PHONY: demo test lint codes editors language examples figures verification bench clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -58,6 +58,12 @@ figures: .venv/.test
 
 verification: .venv/.test
 	$(BIN)/python -m docs.verification
+
+language: .venv/.test
+	$(BIN)/python -m docs.grammar_listing
+
+examples: .venv/.test
+	$(BIN)/python -m docs.examples
 
 bench: .venv/.bench
 	$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -2,8 +2,11 @@
 function theorem.
 
 Damping follows the natural monotonicity test of Deuflhard (Newton Methods for Nonlinear Problems,
-2004, sec. 3.3): a step is accepted when the next Newton correction is shorter than this one, which
-does not depend on how equations are scaled. The iteration ends when the correction is below
+2004, sec. 3.3): a step is accepted when it makes the equations smaller, before and after measured
+by the corrections that the same Jacobian gives for them, so that it does not matter how equations
+are scaled. (Here it is the Jacobian after the step, which is needed in any case. Corrections by two
+Jacobians are not comparable: where the Jacobian falls steeply, as for a particle near the speed of
+light, they grow on the way to the root.) The iteration ends when the correction is below
 eps^(2/3) of the unknown, so that, converging quadratically, what is left is below round-off; or
 when every equation holds to the round-off of its own evaluation, which a problem estimates.
 """
@@ -61,7 +64,7 @@ class _State(NamedTuple):
     y: Array
     candidate: Array
     correction: Array
-    length: Array
+    value: Array
     damping: Array
     evaluations: Array
     started: Array
@@ -83,22 +86,23 @@ def implicit_root(
     tolerance = eps ** (2 / 3)
     rest = at_rest(guess.dtype)
 
-    def correct(y: Array) -> tuple[Array, Array, Array]:
+    def correct(y: Array, before: Array) -> tuple[Array, Array, Array, Array]:
         value, jacobian, size, noise = problem.linearised(y, x)
-        correction = -problem.solve(jacobian, value, x)
+        both = jax.vmap(lambda f: -problem.solve(jacobian, f, x))(jnp.stack([value, before]))
+        correction = both[0]
         scale = problem.scale(y + correction, x)
-        length = jnp.max(jnp.abs(correction) / (scale + rest))
+        lengths = jnp.max(jnp.abs(both) / (scale + rest)[None], axis=1)
         small = jnp.abs(correction) <= 4 * eps * problem.floor(y, x) + rest
         close = jnp.abs(correction) <= tolerance * scale
         exact = jnp.all(jnp.abs(value) <= _ROUND_OFF * eps * noise)
         balanced = jnp.all(jnp.abs(value) <= tolerance * size + 64 * eps * noise + rest)
-        return correction, length, balanced & (jnp.all(small | close) | exact)
+        return correction, value, lengths, balanced & (jnp.all(small | close) | exact)
 
     def body(s: _State) -> _State:
-        correction, length, settled = correct(s.candidate)
+        correction, value, lengths, settled = correct(s.candidate, s.value)
         finite = jnp.all(jnp.isfinite(correction))
         done = finite & settled
-        better = length <= (1 - s.damping / 4) * s.length
+        better = lengths[0] <= (1 - s.damping / 4) * lengths[1]
         accepted = finite & (done | better | ~s.started)
         started = s.started | accepted
         y = jnp.where(accepted, s.candidate, s.y)
@@ -111,7 +115,7 @@ def implicit_root(
             y=y,
             candidate=candidate,
             correction=correction,
-            length=jnp.where(accepted, length, s.length),
+            value=jnp.where(accepted, value, s.value),
             damping=damping,
             evaluations=s.evaluations + 1,
             started=started,
@@ -120,15 +124,16 @@ def implicit_root(
 
     def unfinished(s: _State) -> Bool[Array, ""]:
         going = (s.evaluations < MAX_EVALUATIONS) & (s.damping > _SHORTEST_DAMPING)
-        return live & ~s.done & going & (jnp.isfinite(s.length) | ~s.started)
+        return live & ~s.done & going
 
     one = jnp.ones((), guess.dtype)
     count: Int[Array, ""] = jnp.asarray(0, jnp.int32)
     no = jnp.zeros((), bool)
     shortest = _SHORTEST_DAMPING * guess
-    start = _State(shortest, guess, jnp.zeros_like(guess), jnp.inf * one, one, count, no, no)
+    zero = jnp.zeros_like(guess)
+    start = _State(shortest, guess, zero, zero, one, count, no, no)
     end = jax.lax.while_loop(unfinished, body, start)
-    failure = jnp.where(jnp.isfinite(end.length), NOT_CONVERGED, NOT_FINITE)
+    failure = jnp.where(end.started, NOT_CONVERGED, NOT_FINITE)
     failure = jnp.where(live & end.done, FOUND, failure).astype(guess.dtype)
     return jnp.where(failure == FOUND, end.y + end.correction, end.y), failure
 
