@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostic, LagcError, did_you_mean, fail
+from lagc.base.codes import Code, Severity
+from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, did_you_mean, fail
 from lagc.base.render import as_json
 from lagc.cli import common
 
@@ -21,12 +21,41 @@ if TYPE_CHECKING:
 _STAGES = ("ast", "model", "nodes", "facts", "program")
 
 
+_allow = click.option(
+    "--allow", multiple=True, metavar="CODE", help="A warning or note to leave out (repeatable)."
+)
+
+
+def _allowed(codes: tuple[str, ...]) -> frozenset[Code]:
+    """The codes of warnings and notes given with --allow; LAG510 for anything else."""
+    known = {c.name: c for c in Code if c.severity is not Severity.ERROR}
+    for code in codes:
+        if code.upper() not in known:
+            raise fail(
+                Code.LAG510,
+                f"--allow {code}: not the code of a warning or a note",
+                help=did_you_mean(code.upper(), known) or f"those are {', '.join(known)}",
+            )
+    return frozenset(known[code.upper()] for code in codes)
+
+
+def _remarks(compilation: Compilation, allowed: frozenset[Code]) -> list[Diagnostic]:
+    """The warnings of the compiler and what the lints find, in the order of the text."""
+    from lagc.analysis.lints import find_lints
+
+    found = Diagnostics([*compilation.warnings, *find_lints(compilation.nodes)])
+    return [d for d in found.in_source_order() if d.code not in allowed]
+
+
 @click.command("compile")
 @click.argument("model")
 @click.option("-o", "--output", help="Module to write (default: MODEL_lag.py here; - for stdout).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the module is not current.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print the value after a pass.")
-def compile_command(model: str, output: str | None, check: bool, dump: str | None) -> int:
+@_allow
+def compile_command(
+    model: str, output: str | None, check: bool, dump: str | None, allow: tuple[str, ...]
+) -> int:
     """Compile MODEL (a .lag file) to an importable Python module of JAX functions."""
     if dump is not None and (output is not None or check):
         raise click.UsageError("--dump prints a value; it does not go with --output or --check")
@@ -40,13 +69,16 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
             f"{output}: this is the model itself",
             help=f"the module goes to a file of its own, such as `{Path(model).stem}_lag.py`",
         )
-    if dump is not None:
-        from lagc.driver import dump as dump_stage
-        from lagc.driver import read_source
+    from lagc.driver import compile_source, read_source
+    from lagc.driver import dump as dump_stage
 
+    if dump is not None:
         click.echo(dump_stage(read_source(model), dump))
         return 0
-    compilation = common.compile_model(model)
+    allowed = _allowed(allow)
+    compilation = compile_source(read_source(model))
+    found = _remarks(compilation, allowed)
+    common.print_diagnostics(d for d in found if d.severity is Severity.WARNING)
     target = output or f"{Path(model).stem}_lag.py"
     if check:
         return _check_current(target, compilation.text)
@@ -81,9 +113,11 @@ def _check_current(target: str, text: str) -> int:
 @click.command("check")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as JSON, one object.")
-def check_command(models: tuple[str, ...], as_json_object: bool) -> int:
-    """Report everything wrong with each MODEL, and what was found out about it."""
-    checked = [_checked(model) for model in models]
+@_allow
+def check_command(models: tuple[str, ...], as_json_object: bool, allow: tuple[str, ...]) -> int:
+    """Report what is wrong or suspicious in each MODEL, and what was found out about it."""
+    allowed = _allowed(allow)
+    checked = [_checked(model, allowed) for model in models]
     if as_json_object:
         found = [item.as_json() for item in checked]
         common.print_json(found[0] if len(found) == 1 else {"models": found})
@@ -128,14 +162,14 @@ class _Checked:
         }
 
 
-def _checked(path: str) -> _Checked:
+def _checked(path: str, allowed: frozenset[Code]) -> _Checked:
     from lagc.driver import compile_source, read_source
 
     try:
         compilation = compile_source(read_source(path))
     except LagcError as error:
         return _Checked(path, None, error.diagnostics, common.exit_code(error))
-    return _Checked(path, compilation, compilation.warnings, 0)
+    return _Checked(path, compilation, tuple(_remarks(compilation, allowed)), 0)
 
 
 def _units_object(units: ModelUnits | None) -> dict[str, Any]:
