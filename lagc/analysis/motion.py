@@ -58,14 +58,20 @@ class Motion:
     def rate(self, expression: sp.Expr) -> sp.Expr:
         """d/dt of a function of q, q', q'', the inputs and t."""
         present = expression.free_symbols
-        parts = [expression.diff(TIME)] if TIME in present else []
-        pairs = [
+        pairs = (
             pair
             for low, high in zip(self.orders, self.orders[1:], strict=False)
             for pair in zip(low, high, strict=True)
-        ]
-        pairs += input_rates(self.model).items()
-        return sp.Add(*parts, *[expression.diff(x) * dx for x, dx in pairs if x in present])
+        )
+        moving = [expression.diff(x) * dx for x, dx in pairs if x in present]
+        return sp.Add(self.partial_time(expression), *moving)
+
+    def partial_time(self, expression: sp.Expr) -> sp.Expr:
+        """The derivative at fixed q and q': through t and through the inputs."""
+        if self.driving.isdisjoint(expression.free_symbols):
+            return sp.Integer(0)
+        rates = input_rates(self.model).items()
+        return sp.Add(expression.diff(TIME), *[expression.diff(u) * rate for u, rate in rates])
 
     def euler_lagrange(self, density: sp.Expr) -> Components:
         """dl/dq - d/dt dl/dv."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import mpmath as mp
 import sympy as sp
 
-from lagc.analysis.motion import Motion, collected
+from lagc.analysis.motion import Motion, summands
 from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
@@ -119,8 +119,7 @@ def _friction(motion: Motion) -> list[_Friction] | None:
             return None
         power = power.xreplace({x: sp.Symbol(f"neural {x.slot}") for x in networks})
         even = (power + power.xreplace(turned)) / 2
-        if even.count_ops() <= _LARGEST:
-            even = collected(even)
+        even = sp.Add(*summands(even))
         if not even.free_symbols.isdisjoint(motion.orders[2]):
             return None
         driven = not motion.driving.isdisjoint(even.free_symbols)

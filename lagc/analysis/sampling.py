@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from lagc.mechanics.numeric import number
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, Sign, Step
+from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
 from lagc.semantics.model import Coefficient, Model
 
 Values = list[float]
@@ -78,6 +78,9 @@ class Sampler:
             return [int(e.p) / int(e.q)] * self.points
         if e.is_number:
             return [float(number(e))] * self.points
+        if isinstance(e, NeuralTerm):
+            inputs = zip(*[self(x) for x in e.inputs], strict=True)
+            return [_network(f"{e.slot} {e.orders}", x) for x in inputs]
         arguments = [self(x) for x in e.args]
         if e.is_Add:
             return [sum(x) for x in zip(*arguments, strict=True)]
@@ -87,6 +90,12 @@ class Sampler:
         if function is None:
             raise NotSampled(str(e.func))
         return [_tried(function, x) for x in zip(*arguments, strict=True)]
+
+
+def _network(name: str, inputs: tuple[float, ...]) -> float:
+    """A value that depends on the inputs, up to rounding, in no way that could be known."""
+    point = " ".join(f"{x:.9g}" for x in inputs)
+    return random.Random(f"{name} {point}").uniform(0.5, 1.5)
 
 
 def _tried(function: Callable[..., float], arguments: tuple[float, ...]) -> float:

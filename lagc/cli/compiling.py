@@ -183,12 +183,31 @@ def _units_object(units: ModelUnits | None) -> dict[str, Any]:
 
 @click.command("show")
 @click.argument("model")
-@click.option("--latex", is_flag=True, help="Equations in LaTeX.")
-def show_command(model: str, latex: bool) -> int:
-    """Show MODEL as understood: L, K, equations of motion, momenta, energy, structure."""
-    from lagc.cli.show import describe
+@click.option("--latex", "form", flag_value="latex", help="A LaTeX file.")
+@click.option("--html", "form", flag_value="html", help="An HTML page that needs no network.")
+@click.option("--json", "form", flag_value="json", help="One JSON object.")
+@click.option("--order", type=int, metavar="P", help="Order of the step: 2, 4, ... 258.")
+def show_command(model: str, form: str | None, order: int | None) -> int:
+    """Show MODEL as understood: equations, momenta, energy, symmetries, one step, structure."""
+    from lagc.presentation.model import describe
+    from lagc.semantics.lines import MAX_ORDER
 
-    click.echo(describe(common.compile_model(model), latex))
+    if order is not None and (order % 2 or not 2 <= order <= MAX_ORDER):
+        raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
+    compilation = common.compile_model(model)
+    document = describe(compilation, order)
+    if form == "json":
+        from lagc.presentation.data import as_data
+
+        common.print_json(as_data(document, compilation))
+        return 0
+    if form == "latex":
+        from lagc.presentation.latex import as_latex as written
+    elif form == "html":
+        from lagc.presentation.html import as_html as written
+    else:
+        from lagc.presentation.text import as_text as written
+    click.echo(written(document))
     return 0
 
 
