@@ -59,13 +59,19 @@ def _row(row: Row) -> list[str]:
     match row:
         case Equation(left, right, remark):
             shown = mathml.equation(left, right)
-            words = f'<span class="remark">{escape(remark)}</span>' if remark else ""
+            words = f'<span class="remark">{_words(remark)}</span>' if remark else ""
             return [f'<div class="equation">{shown}{words}</div>']
         case Words(columns):
-            return [f"<p>{escape(' '.join(columns))}</p>"]
+            return [f"<p>{_words(' '.join(columns))}</p>"]
         case Table(heads, rows):
             top = "".join(f"<th><math>{mathml.element(h)}</math></th>" for h in heads)
             return ["<table>", f"<tr>{top}</tr>", *[_cells(r) for r in rows], "</table>"]
+
+
+def _words(text: str) -> str:
+    """Escaped text; what stands between backquotes as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return "".join(f"<code>{p}</code>" if k % 2 else p for k, p in enumerate(parts))
 
 
 def _cells(columns: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from lagc.presentation.document import Document, Equation, Rate, Row, Section, S
 from lagc.presentation.model import lagrangian_section, motion_section
 from lagc.semantics.notation import LatexPrinter
 
-_LONGEST = 160  # characters of LaTeX, without commands, before a line is broken
+_LONGEST = 90  # characters of LaTeX, without commands, before a line is broken
 
 _PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath,amssymb,iftex}
@@ -37,7 +37,7 @@ class _Printer(LatexPrinter):
     """Physics notation, with d/dt, sums over nodes and letters of any script."""
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
-        return letters(str(super()._print_Symbol(expr, style)))
+        return _letters(str(super()._print_Symbol(expr, style)))
 
     def _print_Rate(self, expr: Rate) -> str:
         inner = self._print(expr.args[0])
@@ -68,27 +68,38 @@ def as_latex(document: Document) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as text; Greek letters, which old engines lack, in mathematics."""
-    return letters("".join(_ESCAPES.get(c, c) for c in text), mathematics=False)
+    """Text as text; what stands between backquotes in the letters of code."""
+    parts = text.split("`")
+    shown = ["".join(_ESCAPES.get(c, c) for c in part) for part in parts]
+    shown = [f"\\texttt{{{part}}}" if k % 2 else part for k, part in enumerate(shown)]
+    return _with_greek("".join(shown), "$\\{}$")
 
 
-def letters(text: str, mathematics: bool = True) -> str:
-    """Letters beyond ASCII: Greek ones as commands, words with others upright."""
+def _letters(latex: str) -> str:
+    """Greek letters of a name as commands, its words upright; old engines know no others."""
+    latex = _with_greek(latex, "\\{} ")
 
+    def upright(match: re.Match[str]) -> str:
+        word = match[0]
+        if word.isascii():
+            return f"\\mathrm{{{word}}}" if len(word) > 1 else word
+        return f"\\text{{{word}}}"
+
+    return re.sub(r"(?<![\\\w])[^\W\d_]+", upright, latex)
+
+
+def _with_greek(text: str, form: str) -> str:
     def command(match: re.Match[str]) -> str:
         name = unicodedata.name(match[0], "")
-        found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)", name)
-        if found is None or found[2] not in _GREEK:
+        found = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", name)
+        small = found is not None and found[1] == "SMALL"
+        # Unicode calls the letter lamda.
+        word = "" if found is None else found[2].replace("LAMDA", "LAMBDA")
+        if word not in (_GREEK if small else _CAPITALS):
             return match[0]
-        word = found[2].lower() if found[1] == "SMALL" else found[2].capitalize()
-        if found[1] == "CAPITAL" and found[2] not in _CAPITALS:
-            return match[0]
-        return f"\\{word} " if mathematics else f"$\\{word}$"
+        return form.format(word.lower() if small else word.capitalize())
 
-    text = re.sub(r"[^\x00-\x7f]", command, text)
-    if not mathematics:
-        return text
-    return re.sub(r"\w*[^\x00-\x7f]\w*", lambda m: f"\\text{{{m[0]}}}", text)
+    return re.sub(r"[^\x00-\x7f]", command, text)
 
 
 # fmt: off
@@ -133,9 +144,12 @@ def _run(rows: list[Row]) -> str:
 def _aligned(rows: list[Equation]) -> str:
     lines = []
     for row in rows:
-        right = "" if row.right is None else f" &= {_broken(row.right)}"
-        remark = f" && \\text{{{escaped(row.remark)}}}" if row.remark else ""
-        lines.append(f"{write(row.left)}{right or ' &'}{remark}")
+        remark = f"\\text{{{escaped(row.remark)}}}" if row.remark else ""
+        if row.right is None:
+            lines.append(f"{write(row.left)} &\\qquad {remark}")
+        else:
+            lines.append(f"{write(row.left)} &= {_broken(row.right)}")
+            lines += [f"&\\qquad {remark}"] if remark else []
     return "\n".join([r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"])
 
 

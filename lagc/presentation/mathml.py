@@ -58,7 +58,8 @@ def element(e: sp.Expr) -> str:
     if isinstance(e, AbsoluteValue):
         return _row(f"<mo>|</mo>{element(e.args[0])}<mo>|</mo>")
     if isinstance(e, sp.Function) and all(isinstance(x, sp.Expr) for x in e.args):
-        return _call(_identifier(to_text(e).partition("(")[0]), e.args)
+        name = to_text(e).partition("(")[0]
+        return _call(f"<mi>{escape(name)}</mi>", e.args)
     return f"<mtext>{escape(to_text(e))}</mtext>"
 
 

@@ -14,7 +14,7 @@ from lagc.mechanics.lattice import LatticeSystem, Parts, at_generic_site
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
 from lagc.presentation.step import step_section
-from lagc.semantics.model import Coefficient, Model
+from lagc.semantics.model import Coefficient
 from lagc.semantics.notation import number_text, to_text
 
 _L, _K, _E = sp.symbols("L K E")
@@ -29,11 +29,11 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
     model, nodes = compilation.model, compilation.nodes
     order = order or model.run.order or _DEFAULT_ORDER
     sections = (
-        Section("declarations", "Declarations", tuple(_declarations(model))),
+        Section("declarations", "Declarations", tuple(_declarations(compilation))),
         lagrangian_section(compilation),
         motion_section(compilation),
-        Section("momenta", "Momenta, with the part of K", tuple(_momenta(nodes))),
-        Section("energy", "Energy and its balance", tuple(_energy(nodes))),
+        Section("momenta", "Momenta, with the part of K", tuple(_momenta(compilation))),
+        Section("energy", "Energy and its balance", tuple(_energy(compilation))),
         Section("symmetries", "Symmetries of L", tuple(_symmetries(nodes))),
         Section("step", f"One step of order {order}", step_section(order, tuple(_nodes(nodes)))),
         Section("structure", "Structure", tuple(_structure(compilation))),
@@ -44,7 +44,8 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
 def lagrangian_section(compilation: Compilation) -> Section:
     """L and K."""
     model = compilation.model
-    rows = (Equation(_L, model.lagrangian), Equation(_K, model.coupling))
+    remark = _unit(compilation, "energy").strip()
+    rows = (Equation(_L, model.lagrangian, remark), Equation(_K, model.coupling, remark))
     return Section("lagrangian", "Lagrangian and coupling", rows)
 
 
@@ -57,8 +58,8 @@ def motion_section(compilation: Compilation) -> Section:
     return Section("motion", "Equations of motion", tuple(_accelerations(nodes)))
 
 
-def _declarations(model: Model) -> Iterator[Words]:
-    lattice = model.lattice
+def _declarations(c: Compilation) -> Iterator[Words]:
+    model, lattice = c.model, c.model.lattice
     if lattice is not None:
         sites = f"{lattice.first}..{lattice.last} {lattice.ends}".rstrip()
         yield Words(("index", f"{lattice.index} in {sites}"))
@@ -66,19 +67,30 @@ def _declarations(model: Model) -> Iterator[Words]:
     for coordinate in model.coordinates:
         size = along if coordinate.size is None else f"[{coordinate.size}]"
         period = "" if coordinate.modulus is None else f" mod {to_text(coordinate.modulus)}"
-        yield Words(("coordinate", f"{coordinate.name}{size}{period}"))
+        yield Words(("coordinate", f"{coordinate.name}{size}{_unit(c, coordinate.name)}{period}"))
     for constant in model.constants:
         name = constant.name + (along if constant.varies else "")
-        yield Words(("constant", f"{name} = {number_text(constant.value)}"))
+        unit = _unit(c, f"constant {constant.name}")
+        yield Words(("constant", f"{name} = {number_text(constant.value)}{unit}"))
     for coefficient in model.coefficients:
         name = coefficient.name + (along if coefficient.varies else "")
-        yield Words(("coefficient", f"{name} in {_range(coefficient)}{_default(coefficient)}"))
+        declared = f"{name} in {_range(coefficient)}{_default(coefficient)}"
+        yield Words(("coefficient", declared + _unit(c, f"coefficient {coefficient.name}")))
     for signal in model.inputs:
-        yield Words(("input", f"{signal.name}(t)"))
+        yield Words(("input", f"{signal.name}(t){_unit(c, f'input {signal.name}')}"))
     for slot in model.neural:
         sign = ", positive" if slot.output == "positive" else ""
         numbers = "1 number" if slot.inputs == 1 else f"{slot.inputs} numbers"
-        yield Words(("neural", f"{slot.name}: {numbers} to one{sign}"))
+        unit = _unit(c, f"neural {slot.name}")
+        yield Words(("neural", f"{slot.name}: {numbers} to one{sign}{unit}"))
+    if c.units is not None:
+        yield Words(("time", f"t{_unit(c, 't')}"))
+
+
+def _unit(c: Compilation, key: str) -> str:
+    """A unit in brackets, declared or inferred; nothing where there is none."""
+    text = c.units.text(key) if c.units is not None else ""
+    return f" [{text}]" if text else ""
 
 
 def _accelerations(nodes: NodeSystem) -> Iterator[Equation]:
@@ -108,25 +120,28 @@ def _ends(system: LatticeSystem) -> Iterator[Words]:
         yield Words(("without the terms that reach beyond an end of the lattice",))
 
 
-def _momenta(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
+def _momenta(c: Compilation) -> Iterator[Row]:
+    nodes = c.nodes
     if isinstance(nodes, LatticeSystem):
         yield from _at_a_site(nodes, nodes.b, rate=False)
         return
-    for label, momentum in zip(nodes.model.labels, nodes.b, strict=True):
-        yield Equation(momentum_symbol(label), momentum)
+    for dof, (label, momentum) in enumerate(zip(nodes.model.labels, nodes.b, strict=True)):
+        unit = _unit(c, f"p[{nodes.model.coordinate_of(dof).name}]")
+        yield Equation(momentum_symbol(label), momentum, unit.strip())
 
 
-def _energy(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
+def _energy(c: Compilation) -> Iterator[Row]:
     """E, dE/dt and the parts of it, as far as there is more than one."""
-    balance = energy_balance(nodes)
-    yield Equation(_E, balance.energy)
+    balance = energy_balance(c.nodes)
+    yield Equation(_E, balance.energy, _unit(c, "energy").strip())
     yield Equation(Rate(_E), balance.rate)
     parts = [(balance.explicit_time, "by explicit time in L")] if balance.explicit_time else []
     parts += [(p.value, f"by `{' '.join(p.span.text.split())}`") for p in balance.powers]
     for k, (value, remark) in enumerate(parts if len(parts) > 1 else ()):
         yield Equation(sp.Symbol(f"P[{k + 1}]"), value, remark)
-    for observable in nodes.model.observables:
-        yield Equation(sp.Symbol(observable.name), observable.value, "observable")
+    for observable in c.model.observables:
+        remark = "observable" + _unit(c, f"observable {observable.name}")
+        yield Equation(sp.Symbol(observable.name), observable.value, remark)
 
 
 def _symmetries(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
@@ -138,6 +153,8 @@ def _symmetry(symmetry: Symmetry) -> Iterator[Row]:
     kind = "translation in time" if symmetry.kind == "time" else symmetry.kind
     if symmetry.conserved:
         yield Equation(symmetry.name, None, f"conserved: {kind}")
+    elif symmetry.kind == "time":
+        yield Equation(symmetry.name, None, f"{kind}, broken by K: the balance is above")
     else:
         yield Equation(Rate(symmetry.name), symmetry.rate, f"{kind}, broken by K")
 
@@ -154,6 +171,8 @@ def _structure(compilation: Compilation) -> Iterator[Words]:
     for fact in compilation.facts.items:
         yield Words(("yes" if fact.holds else "no", fact.name, fact.evidence))
     yield Words(("strategy", compilation.strategy, ""))
+    if compilation.units is not None:
+        yield Words((compilation.units.summary(),))
 
 
 def _range(coefficient: Coefficient) -> str:

@@ -17,7 +17,7 @@ def step_section(order: int, node_functions: tuple[Row, ...]) -> tuple[Row, ...]
     """
     r = order // 2 - 1
     symbol = sp.Symbol
-    h, i, j, last = symbol("h"), symbol("i"), symbol("j"), sp.Integer(r + 1)
+    h, j, last = symbol("h"), symbol("j"), sp.Integer(r + 1)
     a, b = (
         sp.Function(name)(symbol(f"Q[{k}]"), symbol(f"V[{k}]"), symbol(f"t[{k}]"))
         for name, k in (("a", "i"), ("b", "j"))
@@ -26,7 +26,6 @@ def step_section(order: int, node_functions: tuple[Row, ...]) -> tuple[Row, ...]
         symbol("w[j]") * symbol("D[j,i]") * b, j, sp.Integer(0), last
     )
     velocity = 2 / h * Sum(symbol("D[i,j]") * symbol("Q[j]"), j, sp.Integer(0), last)
-    del i
     rows: list[Row] = [
         Words((f"nodes i = 0..{r + 1}, Q[0] = q[n], Q[{r + 1}] = q[n+1]; a = dL/dq + Q, b = p",)),
         *node_functions,
@@ -36,7 +35,9 @@ def step_section(order: int, node_functions: tuple[Row, ...]) -> tuple[Row, ...]
         Equation(symbol("R[0]") + symbol("p[n]"), sp.Integer(0)),
     ]
     if r:
-        rows.append(Equation(symbol("R[i]"), sp.Integer(0), f"for i = 1..{r}"))
+        rows.append(
+            Equation(symbol("R[i]"), sp.Integer(0), "for i = 1" if r == 1 else f"for i = 1..{r}")
+        )
     rows.append(Equation(symbol("p[n+1]"), symbol(f"R[{r + 1}]")))
     numbers = tableau(r)
     pairs = zip(numbers.nodes, numbers.weights, strict=True)
