@@ -19,25 +19,7 @@ from lagc.presentation.model import describe
 from tests.conftest import EXAMPLES
 from tests.mechanics.models import PATHS
 
-PAGES = (
-    "double_pendulum",
-    "poynting_robertson",
-    "functions",
-    "greek",
-    "user_names",
-    "neural_vector",
-)
-FUNCTIONS = {name: getattr(math, name) for name in ("sin", "cos", "tan", "exp", "log", "sinh")} | {
-    "cosh": math.cosh,
-    "tanh": math.tanh,
-    "asin": math.asin,
-    "acos": math.acos,
-    "atan": math.atan,
-    "asinh": math.asinh,
-    "acosh": math.acosh,
-    "atanh": math.atanh,
-    "atan2": math.atan2,
-}
+PAGES = ("double_pendulum", "poynting_robertson", "functions", "greek", "user_names")
 
 
 def source(node: ElementTree.Element) -> str:
