@@ -32,16 +32,18 @@ class _Summand:
     whole: bool
 
 
-def warn_of_total_derivatives(nodes: NodeSystem, diagnostics: Diagnostics) -> None:
+def warn_of_total_derivatives(
+    nodes: NodeSystem, diagnostics: Diagnostics, *, lattice: bool
+) -> None:
     """LAG322 for the summands of L that, alone or together, are d/dt of a function of q and t.
 
     Such a function is linear in the velocities, so no others are looked at. A constant is left
-    alone: it says where the energy is zero.
+    alone: it says where the energy is zero. Terms of a `lattice` written out are kept whole.
     """
     motion = Motion(nodes.model)
     velocities = set(motion.orders[1])
     linear, resting = [], []
-    for summand in _summands(nodes.model):
+    for summand in _summands(nodes.model, lattice):
         symbols = summand.value.free_symbols
         if not velocities.isdisjoint(symbols):
             if _linear(summand.value, motion.orders[1]):
@@ -70,13 +72,13 @@ def warn_of_total_derivatives(nodes: NodeSystem, diagnostics: Diagnostics) -> No
         _report(diagnostics, [candidates[k] for k in relation])
 
 
-def _summands(model: Model) -> Iterator[_Summand]:
+def _summands(model: Model, lattice: bool) -> Iterator[_Summand]:
     """The summands as written; c*(a + b) counts as two, (a + b)^2 as one."""
     for term in model.lagrangian_terms:
         factors = sp.Mul.make_args(term.value)
         sums = [x for x in factors if x.is_Add]
         parts: tuple[sp.Expr, ...] = (term.value,)
-        if len(sums) == 1:
+        if len(sums) == 1 and not lattice:
             parts = tuple(sp.Mul(*[x for x in factors if x != sums[0]], e) for e in sums[0].args)
         yield from (_Summand(part, term.span, len(parts) == 1) for part in parts)
 
@@ -96,15 +98,13 @@ def _report(diagnostics: Diagnostics, together: Sequence[_Summand]) -> None:
     if not first.whole:
         inside = [to_text(s.value) for s in together if s.span == first.span]
         notes.insert(0, Note(f"that part is {' + '.join(inside)}"))
-    many = len(together) > 1
+    message = "a part of this term of L is a total time derivative"
+    if first.whole:
+        these = "this term of L is" if len(together) == 1 else "these terms of L add up to"
+        message = f"{these} a total time derivative"
     diagnostics.add(
         Code.LAG322,
-        f"{'these terms of L are' if many else 'this term of L is'} a total time derivative: "
-        "the equations of motion do not hold "
-        f"{'them' if many else 'it'}"
-        if first.whole
-        else "a part of this term of L is a total time derivative: the equations of motion do not "
-        "hold it",
+        f"{message}, which reaches no equation of motion",
         first.span,
         label="changes what is called momentum or energy, and no motion",
         notes=notes,
@@ -138,7 +138,7 @@ def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnost
                 Code.LAG323,
                 f"no equation of motion depends on `{c.name}`",
                 c.span,
-                label="changes no motion, and no data can determine it",
+                label="changes no motion: positions and velocities cannot determine it",
                 help="it stands only in terms that are constant, inert or a total time derivative",
             )
     _note_scalings(motion, active, columns, equations, diagnostics)

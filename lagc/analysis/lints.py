@@ -28,7 +28,7 @@ def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
         warn_of_potential_forces(nodes, found, lattice=lattice)
         warn_of_pumping(system.model, nodes, found)
     if sum(term.value.count_ops() for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
-        warn_of_total_derivatives(nodes, found)
+        warn_of_total_derivatives(nodes, found, lattice=lattice)
         warn_of_coefficients(system.model, nodes, found)
     _note_conserved_momenta(nodes, found)
     return tuple(found.in_source_order())

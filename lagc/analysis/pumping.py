@@ -26,12 +26,12 @@ from lagc.mechanics.numeric import DIGITS, Evaluator, OutsideDomain, number
 from lagc.semantics.functions import JumpDerivative, NeuralTerm
 from lagc.semantics.model import Coefficient, Model
 
-_POINTS = 256
+_POINTS = 128
 _LARGEST = 4000  # operations of the power
 _NEGLIGIBLE = 1e-9  # of the summands, in double precision
 _LONGEST_TEXT = 90
 _MOST_AXES = 8  # degrees of freedom for which the quadratic form is diagonalised
-_POWERS = 24
+_POWERS = 16
 
 State = dict[sp.Symbol, float]
 
@@ -50,8 +50,8 @@ class _Friction:
 class Witness:
     """A state in which K adds the `power` > 0 to the energy, most of it by the term at `span`.
 
-    state: the q, q' and coefficients that matter; always: whether the term adds
-    energy wherever it was tried and acts at all.
+    state: the q, q' and coefficients that matter; always: whether the term adds energy wherever it
+    was tried and acts at all.
     """
 
     power: float
@@ -130,7 +130,7 @@ def _friction(motion: Motion) -> list[_Friction] | None:
 def _turn_to_growth(
     model: Model, terms: Sequence[_Friction], states: dict[sp.Symbol, Values]
 ) -> None:
-    """Where the power is quadratic in v, every second velocity becomes the one that gains most."""
+    """Where the power is quadratic in v, every third velocity becomes the one that gains most."""
     velocities = model.variables(1)
     total = sp.Add(*[term.even for term in terms])
     moving = [v for v in velocities if v in total.free_symbols]
@@ -149,7 +149,7 @@ def _turn_to_growth(
                 form[i, j] = sampler(entry)
     except JumpDerivative:
         return
-    for place in range(0, _POINTS, 2):
+    for place in range(0, _POINTS, 3):
         entries = {ij: values[place] for ij, values in form.items()}
         if all(map(math.isfinite, entries.values())):
             for v, x in zip(moving, _largest_axis(entries, len(moving)), strict=True):
@@ -253,9 +253,22 @@ def _admissible(coefficient: Coefficient, value: float) -> bool:
     return bool(above and below)
 
 
+def _positive_masses(nodes: NodeSystem) -> bool:
+    """Whether no kinetic energy is negative: with one, E growing is no growth of the motion."""
+    states = sampled_states(nodes.model, _POINTS // 4)
+    sampler = Sampler(states, _POINTS // 4)
+    try:
+        masses = [nodes.lagrangian.diff(v, 2) for v in nodes.model.variables(1)]
+        return not any(x < 0 for mass in masses for x in sampler(mass))
+    except (JumpDerivative, NotSampled):
+        return True
+
+
 def warn_of_pumping(source: Model, nodes: NodeSystem, diagnostics: Diagnostics) -> None:
     """LAG325 where K feeds energy in; LAG326 where it would, if a coefficient changed its sign."""
     friction = find_friction(nodes)
+    if not friction.terms or not _positive_masses(nodes):
+        return
     found = friction.witness()
     if found is not None:
         where = ", ".join(f"{s.name} = {x:.6g}" for s, x in found.state.items() if x)

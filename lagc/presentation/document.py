@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -66,8 +65,3 @@ class Sum(sp.Function):  # type: ignore[misc]
     """Sum(body, index, first, last) over nodes of a step; the bounds are expressions."""
 
     nargs = 4
-
-
-def equations(pairs: Sequence[tuple[sp.Expr, sp.Expr]]) -> tuple[Equation, ...]:
-    """Equations without remarks."""
-    return tuple(Equation(left, right) for left, right in pairs)

@@ -229,6 +229,12 @@ def test_forces_that_feed_energy_in(statements: str, expected: list[str]) -> Non
     assert pointed_at(f"{ONE}{statements}\n", "LAG325") == expected
 
 
+def test_the_sign_of_the_energy_is_that_of_the_kinetic_energy() -> None:
+    """-L has the same motion, braked by a K with the other sign."""
+    text = "coordinate q\ncoefficient c >= 0 = 0.1\nL = -q'^2/2 + q^2/2\nK = c*q'_+*q_-\n"
+    assert pointed_at(text, "LAG325") == []
+
+
 @pytest.mark.parametrize(
     ("cross", "fires"), [("2", False), ("2.01", True), ("-2", False), ("-2.01", True)]
 )
@@ -324,3 +330,10 @@ GOOD = {
 def test_what_is_said_of_models_that_are_meant(path: Path) -> None:
     found = {d.code.name for d in lints(path.read_text(), path.name) if d.severity.value != "note"}
     assert found == GOOD.get(path.stem, set())
+
+
+def test_a_total_derivative_on_a_lattice() -> None:
+    head = "index i in 0..19 periodic\ncoordinate phi[i]\n"
+    for density, expected in (("phi[i+1]*phi'[i] + phi[i]*phi'[i+1]", 1), ("phi[i+1]*phi'[i]", 0)):
+        text = f"{head}L = sum(i, phi'[i]^2/2 - phi[i]^4) + sum(i, {density})\n"
+        assert len(pointed_at(text, "LAG322")) == expected
