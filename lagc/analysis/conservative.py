@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from lagc.analysis.motion import Components, Motion, is_force_statement, summands
-from lagc.analysis.relations import all_vanish, find_relations, ratio
+from lagc.analysis.relations import all_vanish, find_relations, possibly_related, ratio
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
@@ -80,6 +80,7 @@ def find_potential_forces(nodes: NodeSystem, *, lattice: bool) -> list[Potential
         parts = list(_parts(motion, lattice))
         if len(parts) > _MOST_UNITS:
             parts = list(_parts(motion, whole=True))
+        parts = _without_friction(motion, parts)
         if len(parts) > _MOST_UNITS:
             return []
         conditions = [dict(motion.helmholtz(part.force)) for part in parts]
@@ -108,6 +109,24 @@ def _parts(motion: Motion, whole: bool) -> Iterator[ForcePart]:
         for force in forces:
             if all(_movable(motion, e) for e in force.values()):
                 yield ForcePart(force, span, len(forces))
+
+
+def _without_friction(motion: Motion, parts: Sequence[ForcePart]) -> list[ForcePart]:
+    """The parts that are not friction of their own component, which no potential gives.
+
+    dF_i/dv_i - d/dt dF_i/da_i must vanish for the sum of the parts that act on i; what is in no
+    relation there is friction.
+    """
+    kept = [part for part in parts if len(part.force) > 1]
+    for i in sorted({i for part in parts for i in part.force}):
+        own = [part for part in parts if list(part.force) == [i]]
+        v, a = (motion.orders[k][i] for k in (1, 2))
+        slopes = [part.force[i].diff(v) - motion.rate(part.force[i].diff(a)) for part in own]
+        resting = [k for k, slope in enumerate(slopes) if slope == 0]
+        moving = [k for k, slope in enumerate(slopes) if slope != 0]
+        related = possibly_related(motion.model, [slopes[k] for k in moving], motion.extra)
+        kept += [own[k] for k in sorted([*resting, *[moving[k] for k in related]])]
+    return [part for part in parts if part in kept]
 
 
 def _movable(motion: Motion, e: sp.Expr) -> bool:

@@ -178,16 +178,13 @@ def _note_scalings(
     """LAG324 for the powers of a factor that the coefficients can take up unnoticed."""
     if len(active) < 2 or len(active) > _MOST_COEFFICIENTS:
         return
-    n = len(active) + 1
     table = [
-        [*[columns[c.name][k] for c in active], equation] for k, equation in enumerate(equations)
+        [equation, *[columns[c.name][k] for c in active]] for k, equation in enumerate(equations)
     ]
     if sum(e.count_ops() for row in table for e in row) > _LARGEST:
         return
     for relation in find_relations(motion.model, table, motion.extra):
-        powers = {active[k]: power for k, power in relation.items() if k < n - 1}
-        if not powers:
-            continue
+        powers = {active[k - 1]: power for k, power in relation.items() if k > 0}
         diagnostics.add(
             Code.LAG324,
             _scaling(powers),

@@ -46,6 +46,13 @@ def find_relations(
     return found
 
 
+def possibly_related(
+    model: Model, functions: Sequence[sp.Expr], extra: Iterable[sp.Symbol] = ()
+) -> set[int]:
+    """The functions that seem to occur in a relation, those that vanish among them."""
+    return {k for guess in _guesses(model, [functions], extra) for k in guess}
+
+
 def all_vanish(
     model: Model, expressions: Iterable[sp.Expr], extra: Iterable[sp.Symbol] = ()
 ) -> bool:
