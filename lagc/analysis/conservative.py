@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.analysis.motion import Components, Motion, is_force_statement, summands
+from lagc.analysis.motion import Components, Motion, is_force_statement, size, summands
 from lagc.analysis.relations import all_vanish, find_relations, possibly_related, ratio
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
@@ -24,7 +24,7 @@ from lagc.semantics.notation import to_text
 
 _MOST_UNITS = 64
 _MOST_TOGETHER = 16  # units whose conditions meet
-_LARGEST = 2000  # operations of all conditions
+_LARGEST = 4000  # nodes of all conditions
 _LONGEST_TEXT = 90
 
 Conditions = dict[tuple[str, int, int], sp.Expr]  # as `Motion.helmholtz` names them
@@ -77,16 +77,16 @@ def find_potential_forces(nodes: NodeSystem, *, lattice: bool) -> list[Potential
     """The parts of K that belong in L; terms of a `lattice` written out are kept whole."""
     motion = Motion(nodes.model)
     try:
-        parts = list(_parts(motion, lattice))
-        if len(parts) > _MOST_UNITS:
-            parts = list(_parts(motion, whole=True))
-        parts = _without_friction(motion, parts)
-        if len(parts) > _MOST_UNITS:
+        pieces = _pieces(motion, lattice)
+        if sum(map(len, pieces.values())) > _MOST_UNITS:
+            pieces = _pieces(motion, whole=True)
+        if len(pieces) > _MOST_UNITS:
             return []
+        parts = _without_friction(motion, list(_parts(motion, pieces)))
         conditions = [dict(motion.helmholtz(part.force)) for part in parts]
     except JumpDerivative:
         return []
-    if sum(e.count_ops() for c in conditions for e in c.values()) > _LARGEST:
+    if sum(size(e) for c in conditions for e in c.values()) > _LARGEST:
         return []
     found = []
     for group in _meeting(conditions):
@@ -98,14 +98,18 @@ def find_potential_forces(nodes: NodeSystem, *, lattice: bool) -> list[Potential
     return _of_the_same_terms_together(found)
 
 
-def _parts(motion: Motion, whole: bool) -> Iterator[ForcePart]:
-    """The forces of all autonomous summands of K; of what has one span, such as R, together."""
+def _pieces(motion: Motion, whole: bool) -> dict[Span, tuple[sp.Expr, ...]]:
+    """The summands of K by where they stand; what has one span, such as R, is one sum."""
     by_span: dict[Span, sp.Expr] = {}
     for term in motion.model.coupling_terms:
         by_span[term.span] = by_span.get(term.span, sp.Integer(0)) + term.value
-    for span, coupling in by_span.items():
-        pieces = (coupling,) if whole else summands(coupling)
-        forces = [force for piece in pieces if (force := motion.force(piece))]
+    return {span: (e,) if whole else summands(e) for span, e in by_span.items()}
+
+
+def _parts(motion: Motion, pieces: dict[Span, tuple[sp.Expr, ...]]) -> Iterator[ForcePart]:
+    """The forces of all autonomous summands."""
+    for span, couplings in pieces.items():
+        forces = [force for e in couplings if (force := motion.force(e))]
         for force in forces:
             if all(_movable(motion, e) for e in force.values()):
                 yield ForcePart(force, span, len(forces))

@@ -9,7 +9,7 @@ from math import lcm
 
 import sympy as sp
 
-from lagc.analysis.motion import Motion
+from lagc.analysis.motion import Motion, size
 from lagc.analysis.relations import clearly_not_zero, find_relations
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
@@ -22,7 +22,7 @@ from lagc.semantics.notation import to_text
 
 _MOST_TOGETHER = 16
 _MOST_COEFFICIENTS = 24
-_LARGEST = 6000  # operations of what is evaluated
+_LARGEST = 12000  # nodes of what is evaluated
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def warn_of_total_derivatives(
         return
     equations = sorted({i for effect in effects for i in effect})
     table = [[effect.get(i, sp.Integer(0)) for effect in effects] for i in equations]
-    if sum(e.count_ops() for row in table for e in row) > _LARGEST:
+    if sum(size(e) for row in table for e in row) > _LARGEST:
         return
     found = find_relations(
         nodes.model, table, motion.extra, wanted=lambda r: set(r.values()) == {1}
@@ -181,7 +181,7 @@ def _note_scalings(
     table = [
         [equation, *[columns[c.name][k] for c in active]] for k, equation in enumerate(equations)
     ]
-    if sum(e.count_ops() for row in table for e in row) > _LARGEST:
+    if sum(size(e) for row in table for e in row) > _LARGEST:
         return
     for relation in find_relations(motion.model, table, motion.extra):
         powers = {active[k - 1]: power for k, power in relation.items() if k > 0}

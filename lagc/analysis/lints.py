@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from lagc.analysis.conservative import warn_of_potential_forces
 from lagc.analysis.idle import warn_of_coefficients, warn_of_total_derivatives
+from lagc.analysis.motion import size
 from lagc.analysis.pumping import warn_of_pumping
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 
-_LARGEST_COUPLING = 400  # operations; what is larger is not looked at, so that nobody waits
-_LARGEST_LAGRANGIAN = 1000
+_LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobody waits
+_LARGEST_LAGRANGIAN = 2000
 
 
 def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
@@ -24,10 +25,10 @@ def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
     nodes = system.instance if isinstance(system, LatticeSystem) else system
     found = Diagnostics()
     model = nodes.model
-    if sum(term.value.count_ops() for term in model.coupling_terms) <= _LARGEST_COUPLING:
+    if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
         warn_of_potential_forces(nodes, found, lattice=lattice)
         warn_of_pumping(system.model, nodes, found)
-    if sum(term.value.count_ops() for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
+    if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
         warn_of_total_derivatives(nodes, found, lattice=lattice)
         warn_of_coefficients(system.model, nodes, found)
     _note_conserved_momenta(nodes, found)

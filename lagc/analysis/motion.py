@@ -19,7 +19,8 @@ from lagc.mechanics.coupling import limit_of_variables
 from lagc.mechanics.nodesystem import input_rates
 from lagc.semantics.model import TIME, Model
 
-_LARGEST_WRITTEN_OUT = 100  # operations of a summand of which the products are written out
+_LARGEST_WRITTEN_OUT = 200  # nodes of a sum of which the products are written out
+_MOST_SUMMANDS = 32
 
 Components = dict[int, sp.Expr]  # degree of freedom -> expression, none of them zero
 
@@ -133,11 +134,18 @@ def collected(expression: sp.Expr) -> sp.Expr:
     return expanded.xreplace({symbol: power for power, symbol in held.items()})
 
 
+def size(expression: sp.Basic) -> int:
+    """The number of nodes of an expression, which bounds what anything done with it costs."""
+    return 1 + sum(map(size, expression.args))
+
+
 def summands(expression: sp.Expr) -> tuple[sp.Expr, ...]:
     """The summands with products written out, or as they stand where that would be long."""
-    if expression.count_ops() <= _LARGEST_WRITTEN_OUT:
-        expression = collected(expression)
-    return sp.Add.make_args(expression)
+    as_written = sp.Add.make_args(expression)
+    if size(expression) > _LARGEST_WRITTEN_OUT:
+        return as_written
+    written_out = sp.Add.make_args(collected(expression))
+    return written_out if len(written_out) <= _MOST_SUMMANDS else as_written
 
 
 def is_force_statement(span: Span) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import mpmath as mp
 import sympy as sp
 
-from lagc.analysis.motion import Motion, summands
+from lagc.analysis.motion import Motion, size, summands
 from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
@@ -27,7 +27,7 @@ from lagc.semantics.functions import JumpDerivative, NeuralTerm
 from lagc.semantics.model import Coefficient, Model
 
 _POINTS = 128
-_LARGEST = 4000  # operations of the power
+_LARGEST = 8000  # nodes of the power
 _NEGLIGIBLE = 1e-9  # of the summands, in double precision
 _LONGEST_TEXT = 90
 _MOST_AXES = 8  # degrees of freedom for which the quadratic form is diagonalised
@@ -77,8 +77,8 @@ class Friction:
 
         any_sign: whether coefficients without bounds may take any sign, not that of their default.
         """
-        size = sum(term.even.count_ops() for term in self.terms)
-        if all(term.driven for term in self.terms) or size > _LARGEST:
+        total = sum(size(term.even) for term in self.terms)
+        if all(term.driven for term in self.terms) or total > _LARGEST:
             return None
         states = sampled_states(self.model, _POINTS, any_sign=any_sign)
         for network in self.symbols - set(states):

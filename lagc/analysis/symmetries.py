@@ -17,7 +17,7 @@ from itertools import combinations
 
 import sympy as sp
 
-from lagc.analysis.motion import Motion, collected
+from lagc.analysis.motion import Motion, collected, size
 from lagc.analysis.relations import Relation, all_vanish, find_relations
 from lagc.mechanics.lattice import Density, LatticeSystem, Parts
 from lagc.mechanics.nodesystem import NodeSystem
@@ -25,7 +25,7 @@ from lagc.semantics.functions import JumpDerivative
 
 _MOST_TURNED = 9  # degrees of freedom, of which pairs are formed
 _MOST_SHIFTED = 40
-_LARGEST = 3000  # operations of the columns
+_LARGEST = 6000  # nodes of the columns
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _shifts_and_turns(motion: Motion, nodes: NodeSystem) -> list[Symmetry]:
             columns.append(
                 q[i] * slopes[j] - q[j] * slopes[i] + v[i] * momenta[j] - v[j] * momenta[i]
             )
-    if sum(e.count_ops() for e in columns) > _LARGEST:
+    if sum(size(e) for e in columns) > _LARGEST:
         return []
     relations = find_relations(motion.model, [columns], motion.extra)
     return [_noether(motion, nodes, [*shifts, *turns], r) for r in relations]
