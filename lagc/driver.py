@@ -114,6 +114,14 @@ def compile_source(source: Source) -> Compilation:
     return Compilation(source, file, model, nodes, facts, programs, text, warnings, units)
 
 
+def remarks(compilation: Compilation) -> tuple[Diagnostic, ...]:
+    """The warnings of the compiler and what the lints find, in the order of the text."""
+    from lagc.analysis.lints import find_lints
+
+    found = Diagnostics([*compilation.warnings, *find_lints(compilation.nodes)])
+    return tuple(found.in_source_order())
+
+
 def understand(
     file: ast.File, source: Source, diagnostics: Diagnostics
 ) -> tuple[Model, ModelUnits | None]:

@@ -15,10 +15,11 @@ from typing import Any
 
 import sympy as sp
 
+from lagc.base.codes import Severity
 from lagc.base.diagnostics import LagcError
 from lagc.base.render import render_all
 from lagc.base.spans import Source
-from lagc.driver import Compilation, compile_source
+from lagc.driver import Compilation, compile_source, remarks
 from lagc.loader import load_module
 from lagc.mechanics.lattice import LatticeSystem, at_generic_site
 from lagc.semantics.notation import to_latex, to_text
@@ -137,8 +138,9 @@ def _run(shell: Any, name: str, cell: str) -> Equations:
     model = compilation.model.name
     if not name and not _is_variable(model):
         raise UsageError(f"`{model}` cannot name a variable; write %%lag NAME")
-    if compilation.warnings:
-        print(render_all(compilation.warnings), file=sys.stderr)
+    warnings = [d for d in remarks(compilation) if d.severity is Severity.WARNING]
+    if warnings:
+        print(render_all(warnings), file=sys.stderr)
     shell.push({name or model: load_module(compilation.text, model).system})
     return Equations(compilation)
 

@@ -10,10 +10,11 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How bad it is: an error stops, a warning does not."""
+    """How bad it is: an error stops, a warning does not, a note is no complaint."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 class Code(Enum):
@@ -272,6 +273,60 @@ class Code(Enum):
         "R acts through its derivatives with respect to the velocities: a summand without any "
         "velocity reaches no equation of motion.",
         Severity.WARNING,
+    )
+    LAG320 = (
+        "conservative part of K",
+        "A K of the form V(q_1) - V(q_2), or one that derives from a generalised potential or a "
+        "kinetic energy, is conservative: L holds the same force, counts it in the energy, and "
+        "leaves the step symplectic. What depends on t or on an input is not looked at.",
+        Severity.WARNING,
+    )
+    LAG321 = (
+        "force from a potential",
+        "A force that is minus the gradient of a potential, or magnetic, belongs in L, where the "
+        "energy counts it and the step stays symplectic. What depends on t or on an input is "
+        "driving and not looked at.",
+        Severity.WARNING,
+    )
+    LAG322 = (
+        "total time derivative",
+        "Terms of L that add up to d/dt of a function of coordinates and time, or terms of K with "
+        "a force that is zero, reach no equation of motion. They change momenta, and where they "
+        "depend on time the energy.",
+        Severity.WARNING,
+    )
+    LAG323 = (
+        "coefficient without effect",
+        "The coefficient occurs in L or K, and no equation of motion depends on it: every value "
+        "gives the same motion.",
+        Severity.WARNING,
+    )
+    LAG324 = (
+        "coefficients not told apart",
+        "The equations of motion depend on fewer numbers than there are coefficients, for instance "
+        "on their ratios alone. Nothing is wrong with that; a fit needs one of them held, or "
+        "momenta in the data.",
+        Severity.NOTE,
+    )
+    LAG325 = (
+        "K feeds energy in",
+        "Friction takes energy out: v.(Q - d kappa/dt) <= 0. This K adds energy in the state "
+        "shown, with coefficients within their bounds, without depending on time or on an input. A "
+        "wrong sign does that; so does negative damping that is meant, as in van der Pol's "
+        "oscillator. `lagc check --allow LAG325` leaves the warning out.",
+        Severity.WARNING,
+    )
+    LAG326 = (
+        "sign of a coefficient",
+        "The coefficient is declared without bounds. With the sign of its default K takes energy "
+        "out, with the other sign it feeds energy in. Bounds say which is meant.",
+        Severity.NOTE,
+    )
+    LAG327 = (
+        "conserved momentum",
+        "Neither L nor K depends on the coordinate in a way that would change its momentum, which "
+        "is conserved: d(p)/dt = dL/dq + Q = 0.",
+        Severity.NOTE,
     )
     LAG501 = (
         "initial values are missing",

@@ -39,6 +39,7 @@ EXIT_INTERRUPTED = 130
 
 SECONDS_BETWEEN_LINES = 10.0
 
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _NUMERICAL = {Code.LAG508, Code.LAG602}
 _MODEL_AT_RUN_TIME = {Code.LAG603}
 
@@ -68,7 +69,7 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     for i, diagnostic in enumerate(folded(diagnostics)):
         text = render_text(diagnostic)
         head, _, rest = text.partition("\n")
-        colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
+        colour = _COLOURS[diagnostic.severity]
         if i:
             click.echo(err=True)
         click.secho(head, fg=colour, bold=True, err=True)

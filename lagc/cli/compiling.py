@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lagc.base.codes import Code
+from lagc.base.codes import Code, Severity
 from lagc.base.diagnostics import Diagnostic, LagcError, did_you_mean, fail
 from lagc.base.explain import explained, markdown_page, plain_text
 from lagc.base.render import as_json
@@ -22,12 +22,39 @@ if TYPE_CHECKING:
 _STAGES = ("ast", "model", "nodes", "facts", "program")
 
 
+_allow = click.option(
+    "--allow", multiple=True, metavar="CODE", help="A warning or note to leave out (repeatable)."
+)
+
+
+def _allowed(codes: tuple[str, ...]) -> frozenset[Code]:
+    """The codes of warnings and notes given with --allow; LAG510 for anything else."""
+    known = {c.name: c for c in Code if c.severity is not Severity.ERROR}
+    for code in codes:
+        if code.upper() not in known:
+            raise fail(
+                Code.LAG510,
+                f"--allow {code}: not the code of a warning or a note",
+                help=did_you_mean(code.upper(), known) or f"those are {', '.join(known)}",
+            )
+    return frozenset(known[code.upper()] for code in codes)
+
+
+def _remarks(compilation: Compilation, allowed: frozenset[Code]) -> list[Diagnostic]:
+    from lagc.driver import remarks
+
+    return [d for d in remarks(compilation) if d.code not in allowed]
+
+
 @click.command("compile", cls=common.ModelCommand)
 @click.argument("model")
 @click.option("-o", "--output", help="Module to write (default: MODEL_lag.py here; - for stdout).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the module is not current.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print the value after a pass.")
-def compile_command(model: str, output: str | None, check: bool, dump: str | None) -> int:
+@_allow
+def compile_command(
+    model: str, output: str | None, check: bool, dump: str | None, allow: tuple[str, ...]
+) -> int:
     """Compile MODEL (a .lag file) to an importable Python module of JAX functions."""
     if dump is not None and (output is not None or check):
         raise click.UsageError("--dump prints a value; it does not go with --output or --check")
@@ -43,13 +70,16 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
         )
     if common.reports() and (output == "-" or dump is not None):
         raise click.UsageError("--json and --sarif fill stdout; write the module to a file")
-    if dump is not None:
-        from lagc.driver import dump as dump_stage
-        from lagc.driver import read_source
+    from lagc.driver import compile_source, read_source
+    from lagc.driver import dump as dump_stage
 
+    if dump is not None:
         click.echo(dump_stage(read_source(model), dump))
         return 0
-    compilation = common.compile_model(model)
+    allowed = _allowed(allow)
+    compilation = compile_source(read_source(model))
+    found = _remarks(compilation, allowed)
+    common.print_diagnostics(d for d in found if d.severity is Severity.WARNING)
     target = output or f"{Path(model).stem}_lag.py"
     dof = compilation.model.dof
     common.answer({"model": compilation.model.name, "dof": dof, "output": target})
@@ -86,9 +116,11 @@ def _check_current(target: str, text: str) -> int:
 
 @click.command("check", cls=common.ModelCommand)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-def check_command(models: tuple[str, ...]) -> int:
-    """Report everything wrong with each MODEL, and what was found out about it."""
-    checked = [_checked(model) for model in models]
+@_allow
+def check_command(models: tuple[str, ...], allow: tuple[str, ...]) -> int:
+    """Report what is wrong or suspicious in each MODEL, and what was found out about it."""
+    allowed = _allowed(allow)
+    checked = [_checked(model, allowed) for model in models]
     if len(checked) == 1:
         common.answer(checked[0].found())
     else:
@@ -136,14 +168,14 @@ class _Checked:
         return {**self.found(), "ok": self.exit_code == 0, "diagnostics": items}
 
 
-def _checked(path: str) -> _Checked:
+def _checked(path: str, allowed: frozenset[Code]) -> _Checked:
     from lagc.driver import compile_source, read_source
 
     try:
         compilation = compile_source(read_source(path))
     except LagcError as error:
         return _Checked(path, None, error.diagnostics, common.exit_code(error))
-    return _Checked(path, compilation, compilation.warnings, 0)
+    return _Checked(path, compilation, tuple(_remarks(compilation, allowed)), 0)
 
 
 def _units_object(units: ModelUnits | None) -> dict[str, Any]:
@@ -157,15 +189,30 @@ def _units_object(units: ModelUnits | None) -> dict[str, Any]:
 
 @click.command("show", cls=common.Command)
 @click.argument("model")
-@click.option("--latex", is_flag=True, help="Equations in LaTeX.")
-def show_command(model: str, latex: bool) -> int:
-    """Show MODEL as understood: L, K, equations of motion, momenta, energy, structure."""
-    from lagc.cli.show import describe
+@click.option("--latex", "form", flag_value="latex", help="A LaTeX file.")
+@click.option("--html", "form", flag_value="html", help="An HTML page that needs no network.")
+@click.option("--order", type=int, metavar="P", help="Order of the step: 2, 4, ... 258.")
+def show_command(model: str, form: str | None, order: int | None) -> int:
+    """Show MODEL as understood: equations, momenta, energy, symmetries, one step, structure."""
+    from lagc.presentation.model import describe
+    from lagc.semantics.lines import MAX_ORDER
 
+    if order is not None and (order % 2 or not 2 <= order <= MAX_ORDER):
+        raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
     compilation = common.compile_model(model)
-    text = describe(compilation, latex)
-    if not common.answer({"model": compilation.model.name, "text": text}):
-        click.echo(text)
+    document = describe(compilation, order)
+    if common.reports():
+        from lagc.presentation.data import as_data
+
+        common.answer(as_data(document, compilation))
+        return 0
+    if form == "latex":
+        from lagc.presentation.latex import as_latex as written
+    elif form == "html":
+        from lagc.presentation.html import as_html as written
+    else:
+        from lagc.presentation.text import as_text as written
+    click.echo(written(document))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, LagcError
 from lagc.base.spans import Source
-from lagc.driver import Compilation, compile_source
+from lagc.driver import Compilation, compile_source, remarks
 
 T = TypeVar("T")
 _one_at_a_time = threading.Lock()
@@ -30,13 +30,14 @@ def check(source: Source) -> Check:
     """Compile a text. A failure of lagc itself becomes LAG000."""
     try:
         compilation = compile_source(source)
+        found = remarks(compilation)
     except LagcError as error:
         return Check(source, error.diagnostics, None)
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else ""
         said = f"internal error: {type(error).__name__}: {first}"[:500]
         return Check(source, (Diagnostic(Code.LAG000, said),), None)
-    return Check(source, compilation.warnings, compilation)
+    return Check(source, found, compilation)
 
 
 async def in_background(work: Callable[[], T]) -> T:

@@ -22,12 +22,17 @@ def physical_limit(model: Model, expression: sp.Expr) -> sp.Expr:
     lattice = model.lattice
     if lattice is not None:
         return lattice.renamed(expression, lambda place: _limit(lattice, place))
+    return expression.xreplace(limit_of_variables(model))
+
+
+def limit_of_variables(model: Model) -> dict[sp.Symbol, sp.Expr]:
+    """What every doubled variable becomes in the physical limit; not for a lattice."""
     replacement: dict[sp.Symbol, sp.Expr] = {}
     for primes in (0, 1):
         plain = model.variables(primes)
         replacement |= dict(zip(model.variables(primes, "+"), plain, strict=True))
         replacement |= dict.fromkeys(model.variables(primes, "-"), sp.Integer(0))
-    return expression.xreplace(replacement)
+    return replacement
 
 
 def _limit(lattice: Lattice, place: Place) -> sp.Expr:

@@ -108,6 +108,11 @@ def derive_lattice(model: Model, lattice: Lattice, diagnostics: Diagnostics) -> 
     return system
 
 
+def derive_power(model: Model, lattice: Lattice) -> tuple[Density, ...]:
+    """dE/dt of a lattice model, with the accelerations as symbols phi''[i]."""
+    return _Derivation(model, lattice).all_power()
+
+
 class _Derivation:
     """Contributions of all densities, one range of sites after the other."""
 
@@ -121,6 +126,11 @@ class _Derivation:
         self.parts: dict[str, list[Contribution]] = {
             name: [] for name in ("a", "b", "a_q", "a_v", "b_q", "b_v")
         }
+
+    def all_power(self) -> tuple[Density, ...]:
+        for sites, (density, coupling) in self._ranges().items():
+            self._add(sites, density, coupling)
+        return tuple(self.power)
 
     def system(self, instance: NodeSystem) -> LatticeSystem:
         for sites, (density, coupling) in self._ranges().items():

@@ -183,6 +183,9 @@ SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
     "sign": ScalarFunction("sign", 1, Sign, Smoothness.JUMP),
 }
 
+# The classes of what is smooth; a root is a power, and has none.
+SMOOTH_FUNCTIONS = (*(f for f in _SMOOTH.values() if isinstance(f, type)), sp.atan2)
+
 # Functions of vectors, and the names kept for constructs that a later version compiles.
 VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1}
 LATTICE_FUNCTIONS = frozenset({"sum"})

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import sympy as sp
-from sympy.printing.latex import LatexPrinter
+from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
@@ -19,9 +19,10 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>[^\]]+)\])?$")
+SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>.+)\])?$")
+NAME = re.compile(r"[^\W\d]\w*(\[.+\])?")
 # fmt: off
-_GREEK = frozenset((
+GREEK = frozenset((
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
     "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
     "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
@@ -29,7 +30,7 @@ _GREEK = frozenset((
 # fmt: on
 
 
-class _LagPrinter(StrPrinter):  # type: ignore[misc]
+class TextPrinter(StrPrinter):  # type: ignore[misc]
     """`^` for powers and the names of the language for its own functions."""
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
@@ -58,20 +59,23 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
     _print_Minimum = _print_Maximum = _print_Function
 
 
-class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
+class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
     """Velocities as dots, doubled variables with their sign, the language's own functions."""
 
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
         if expr.name.startswith("["):
             return _site_number(expr.name)
-        match = _SYMBOL.match(expr.name)
+        match = SYMBOL.match(expr.name)
         if match is None:
             return str(super()._print_Symbol(expr))
         name = match["name"]
-        base = f"\\{name}" if name in _GREEK else str(super()._print_Symbol(sp.Symbol(name)))
+        base = f"\\{name}" if name in GREEK else str(super()._print_Symbol(sp.Symbol(name)))
         accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
         text = accents[len(match["primes"])]
-        lower = [part for part in (match["index"], match["side"]) if part]
+        index = match["index"]
+        if index and NAME.fullmatch(index):  # p[theta[0]], the momentum of theta[0]
+            index = self._print(sp.Symbol(index))
+        lower = [part for part in (index, match["side"]) if part]
         return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
@@ -113,9 +117,9 @@ def number_text(value: sp.Expr) -> str:
 
 def to_text(expression: sp.Expr) -> str:
     """One line in the notation of the language."""
-    return str(_LagPrinter({"order": None}).doprint(expression))
+    return str(TextPrinter({"order": None}).doprint(expression))
 
 
 def to_latex(expression: sp.Expr) -> str:
     """LaTeX, with dots for velocities."""
-    return str(_LatexPrinter().doprint(expression))
+    return str(LatexPrinter().doprint(expression))

@@ -35,7 +35,7 @@ def test_what_is_said(
         assert code != 70 and "/tmp/" not in said, said
         expected.write_text(said, encoding="utf-8")
     assert said == expected.read_text(encoding="utf-8")
-    assert code == (0 if "warning[" in captured.err else 1)
+    assert code == (1 if "error[" in captured.err else 0)
 
 
 def test_no_expectation_is_left_over() -> None:

@@ -92,6 +92,32 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["diagnostics"][0]["code"] == "LAG001"
 
 
+def test_warnings_and_notes_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    pumping = write("coordinate q\nL = q'^2/2 - q^4\nK = 0.1*q'_+*q_-\n")
+    for command in (["check"], ["compile"]):
+        assert run([*command, pumping]) == 0
+        assert "warning[LAG325]" in capsys.readouterr().err
+        assert run([*command, "--allow", "lag325", pumping]) == 0
+        assert "LAG325" not in capsys.readouterr().err
+    assert run(["check", DHO]) == 0
+    assert "note[LAG324]" in capsys.readouterr().err
+    assert run(["compile", DHO]) == 0  # a note is no matter of compiling
+    assert "LAG324" not in capsys.readouterr().err
+    assert run(["check", "--json", "--allow", "LAG324", DHO]) == 0
+    assert json.loads(capsys.readouterr().out)["diagnostics"] == []
+    for code in ("LAG203", "all"):
+        assert run(["check", "--allow", code, DHO]) == 2
+        assert "LAG510" in capsys.readouterr().err
+
+
+def test_orders_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    for order in ("3", "0", "260"):
+        assert run(["show", "--order", order, DHO]) == 2
+        assert "LAG509" in capsys.readouterr().err
+    assert run(["show", "--order", "2", DHO]) == 0
+    assert "One step of order 2" in capsys.readouterr().out
+
+
 def test_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compile", write(INERT), "-o", "-"]) == 0
     captured = capsys.readouterr()
@@ -161,7 +187,7 @@ def test_a_file_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_several_models(capsys: pytest.CaptureFixture[str]) -> None:
     good, inert = write("coordinate q\nL = q'^2\n", "good.lag"), write(INERT, "inert.lag")
-    assert run(["check", good, inert]) == 0
+    assert run(["check", "--allow", "LAG327", good, inert]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[0].startswith("good: no errors")
     assert captured.err.startswith("\nwarning[LAG303]")

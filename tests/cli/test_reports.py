@@ -64,7 +64,8 @@ def test_answers_of_the_compiler(
     assert run(["explain", "lag203", "--json"]) == 0
     assert output(capsys)["codes"]["LAG203"]["title"] == Code.LAG203.title
     assert run(["show", dho, "--json"]) == 0
-    assert "c1*q'^2" in output(capsys)["text"]
+    shown = output(capsys)
+    assert shown["model"] == "dho" and "c1*q'^2" in json.dumps(shown["sections"])
     for arguments in (["-o", "-", "--json"], ["--dump", "ast", "--sarif"], ["--json", "--sarif"]):
         assert run(["compile", dho, *arguments]) == 2
         assert "stdout" in capsys.readouterr().err

@@ -8,22 +8,30 @@ from lagc.cli.main import run
 from tests.conftest import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
+SHOWN = {
+    "double_pendulum": "examples/double_pendulum.lag",
+    "poynting_robertson": "examples/poynting_robertson.lag",
+    "wave": "examples/wave.lag",
+    "neural_vector": "tests/good/neural_vector.lag",
+}
 COMMANDS = (
     {
-        "show_poynting_robertson": ["show", "examples/poynting_robertson.lag"],
-        "show_double_pendulum": ["show", "examples/double_pendulum.lag"],
-        "show_latex_driven": ["show", "--latex", "examples/driven.lag"],
-        "show_neural_vector": ["show", "tests/good/neural_vector.lag"],
-        "show_wave": ["show", "examples/wave.lag"],
-        "show_latex_wave": ["show", "--latex", "examples/wave.lag"],
-        "show_chain": ["show", "tests/good/lattices/chain.lag"],
+        "show_chain.txt": ["show", "tests/good/lattices/chain.lag"],
+        "show_order_8.txt": ["show", "--order", "8", "examples/dho.lag"],
+        "show_driven.json": ["show", "--json", "examples/driven.lag"],
+        "show_greek.tex": ["show", "--latex", "tests/good/greek.lag"],
     }
     | {
-        f"dump_{stage}": ["compile", "--dump", stage, "examples/dho.lag"]
+        f"show_{name}.{suffix}": ["show", *option, path]
+        for name, path in SHOWN.items()
+        for suffix, option in (("txt", []), ("tex", ["--latex"]), ("html", ["--html"]))
+    }
+    | {
+        f"dump_{stage}.txt": ["compile", "--dump", stage, "examples/dho.lag"]
         for stage in ("ast", "model", "nodes", "facts", "program")
     }
     | {
-        f"dump_{stage}_wave": ["compile", "--dump", stage, "examples/wave.lag"]
+        f"dump_{stage}_wave.txt": ["compile", "--dump", stage, "examples/wave.lag"]
         for stage in ("nodes", "program")
     }
 )
@@ -39,7 +47,7 @@ def test_the_output_is_the_golden_one(
     monkeypatch.chdir(ROOT)
     assert run(COMMANDS[name]) == 0
     captured = capsys.readouterr()
-    path = GOLDEN / f"{name}.txt"
+    path = GOLDEN / name
     if update_golden:
         path.write_text(captured.out, encoding="utf-8")
     assert captured.out == path.read_text(encoding="utf-8")

@@ -1,0 +1,54 @@
+"""What is suspicious in a model that stands: warnings, and notes that are no complaint.
+
+None of it is needed to compile a model, so it is found only where somebody reads it. On a lattice
+everything is settled on the model written out on few sites.
+"""
+
+from __future__ import annotations
+
+from lagc.analysis.conservative import warn_of_potential_forces
+from lagc.analysis.idle import warn_of_coefficients, warn_of_total_derivatives
+from lagc.analysis.motion import size
+from lagc.analysis.pumping import warn_of_pumping
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostic, Diagnostics
+from lagc.mechanics.lattice import LatticeSystem
+from lagc.mechanics.nodesystem import NodeSystem
+
+_LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobody waits
+_LARGEST_LAGRANGIAN = 2000
+
+
+def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
+    """Warnings and notes about a model, in the order of the text."""
+    lattice = isinstance(system, LatticeSystem)
+    nodes = system.instance if isinstance(system, LatticeSystem) else system
+    found = Diagnostics()
+    model = nodes.model
+    if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
+        warn_of_potential_forces(nodes, found, lattice=lattice)
+        warn_of_pumping(system.model, nodes, found)
+    if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
+        warn_of_total_derivatives(nodes, found, lattice=lattice)
+        warn_of_coefficients(system.model, nodes, found)
+    _note_conserved_momenta(nodes, found)
+    return tuple(found.in_source_order())
+
+
+def _note_conserved_momenta(nodes: NodeSystem, diagnostics: Diagnostics) -> None:
+    """LAG327 for every coordinate that a is zero for, of all its components together."""
+    start = 0
+    for c in nodes.model.coordinates:
+        labels = [s.name for s in c.symbols(0, "")]
+        free = [label for k, label in enumerate(labels, start) if nodes.a[k] == 0]
+        start += len(labels)
+        if not free or (c.index and len(free) < len(labels)):
+            continue
+        names = [f"{c.name}[{c.index}]"] if c.index else free
+        momenta = ", ".join(f"p[{name}]" for name in names)
+        diagnostics.add(
+            Code.LAG327,
+            f"nothing depends on {', '.join(f'`{name}`' for name in names)}: {momenta} "
+            f"{'is' if len(names) == 1 else 'are'} conserved",
+            c.span,
+        )

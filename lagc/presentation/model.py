@@ -1,0 +1,187 @@
+"""The document of a compiled model: L and K, equations, momenta, energy, symmetries, the step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+
+from lagc.analysis.balance import energy_balance
+from lagc.analysis.motion import Motion, collected
+from lagc.analysis.symmetries import Symmetry, find_symmetries, momentum_symbol
+from lagc.driver import Compilation
+from lagc.mechanics.lattice import LatticeSystem, Parts, at_generic_site
+from lagc.mechanics.nodesystem import NodeSystem
+from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
+from lagc.presentation.step import step_section
+from lagc.semantics.model import Coefficient
+from lagc.semantics.notation import number_text, to_text
+
+_L, _K, _E = sp.symbols("L K E")
+_DEFAULT_ORDER = 4
+
+
+def describe(compilation: Compilation, order: int | None = None) -> Document:
+    """Everything a user may want to check by eye before trusting a model.
+
+    order: of the integrator, even; by default that of the `run` line, or 4.
+    """
+    model, nodes = compilation.model, compilation.nodes
+    order = order or model.run.order or _DEFAULT_ORDER
+    sections = (
+        Section("declarations", "Declarations", tuple(_declarations(compilation))),
+        lagrangian_section(compilation),
+        motion_section(compilation),
+        Section("momenta", "Momenta, with the part of K", tuple(_momenta(compilation))),
+        Section("energy", "Energy and its balance", tuple(_energy(compilation))),
+        Section("symmetries", "Symmetries of L", tuple(_symmetries(nodes))),
+        Section("step", f"One step of order {order}", step_section(order, tuple(_nodes(nodes)))),
+        Section("structure", "Structure", tuple(_structure(compilation))),
+    )
+    return Document(model.name, tuple(s for s in sections if s.rows))
+
+
+def lagrangian_section(compilation: Compilation) -> Section:
+    """L and K."""
+    model = compilation.model
+    remark = _unit(compilation, "energy").strip()
+    rows = (Equation(_L, model.lagrangian, remark), Equation(_K, model.coupling, remark))
+    return Section("lagrangian", "Lagrangian and coupling", rows)
+
+
+def motion_section(compilation: Compilation) -> Section:
+    """The equations of motion: M q'' = f, on a lattice d/dt p = f at a site."""
+    nodes = compilation.nodes
+    if isinstance(nodes, LatticeSystem):
+        rows = (*_at_a_site(nodes, nodes.a, rate=True), *_ends(nodes))
+        return Section("motion", f"Equations of motion at the site {nodes.lattice.index}", rows)
+    return Section("motion", "Equations of motion", tuple(_accelerations(nodes)))
+
+
+def _declarations(c: Compilation) -> Iterator[Words]:
+    model, lattice = c.model, c.model.lattice
+    if lattice is not None:
+        sites = f"{lattice.first}..{lattice.last} {lattice.ends}".rstrip()
+        yield Words(("index", f"{lattice.index} in {sites}"))
+    along = f"[{lattice.index}]" if lattice else ""
+    for coordinate in model.coordinates:
+        size = along if coordinate.size is None else f"[{coordinate.size}]"
+        period = "" if coordinate.modulus is None else f" mod {to_text(coordinate.modulus)}"
+        yield Words(("coordinate", f"{coordinate.name}{size}{_unit(c, coordinate.name)}{period}"))
+    for constant in model.constants:
+        name = constant.name + (along if constant.varies else "")
+        unit = _unit(c, f"constant {constant.name}")
+        yield Words(("constant", f"{name} = {number_text(constant.value)}{unit}"))
+    for coefficient in model.coefficients:
+        name = coefficient.name + (along if coefficient.varies else "")
+        declared = f"{name} in {_range(coefficient)}{_default(coefficient)}"
+        yield Words(("coefficient", declared + _unit(c, f"coefficient {coefficient.name}")))
+    for signal in model.inputs:
+        yield Words(("input", f"{signal.name}(t){_unit(c, f'input {signal.name}')}"))
+    for slot in model.neural:
+        sign = ", positive" if slot.output == "positive" else ""
+        numbers = "1 number" if slot.inputs == 1 else f"{slot.inputs} numbers"
+        unit = _unit(c, f"neural {slot.name}")
+        yield Words(("neural", f"{slot.name}: {numbers} to one{sign}{unit}"))
+    if c.units is not None:
+        yield Words(("time", f"t{_unit(c, 't')}"))
+
+
+def _unit(c: Compilation, key: str) -> str:
+    """A unit in brackets, declared or inferred; nothing where there is none."""
+    text = c.units.text(key) if c.units is not None else ""
+    return f" [{text}]" if text else ""
+
+
+def _accelerations(nodes: NodeSystem) -> Iterator[Equation]:
+    """M q'' = a - b_q q' - b_t."""
+    motion = Motion(nodes.model)
+    q_dot, acceleration = motion.orders[1], motion.orders[2]
+    for row, (a, b) in enumerate(zip(nodes.a, nodes.b, strict=True)):
+        left = [m * x for m, x in zip(nodes.b_v[row], acceleration, strict=True)]
+        moved = [x * v for x, v in zip(nodes.b_q[row], q_dot, strict=True)]
+        yield Equation(sp.Add(*left), collected(a - sp.Add(*moved) - motion.partial_time(b)))
+
+
+def _at_a_site(system: LatticeSystem, parts: Parts, *, rate: bool) -> Iterator[Row]:
+    """One equation a field, and what acts at some sites beside it."""
+    index = system.lattice.index
+    for label, equation in zip(system.model.labels, at_generic_site(system, parts), strict=True):
+        momentum = momentum_symbol(label)
+        left = Rate(momentum) if rate else momentum
+        yield Equation(left, equation.everywhere)
+        for first, last, extra in equation.elsewhere:
+            where = f"for {index} in {first}..{last}" if first != last else f"at {index} = {first}"
+            yield Equation(extra, None, f"in addition {where}")
+
+
+def _ends(system: LatticeSystem) -> Iterator[Words]:
+    if system.lattice.ends == "free":
+        yield Words(("without the terms that reach beyond an end of the lattice",))
+
+
+def _momenta(c: Compilation) -> Iterator[Row]:
+    nodes = c.nodes
+    if isinstance(nodes, LatticeSystem):
+        yield from _at_a_site(nodes, nodes.b, rate=False)
+        return
+    for dof, (label, momentum) in enumerate(zip(nodes.model.labels, nodes.b, strict=True)):
+        unit = _unit(c, f"p[{nodes.model.coordinate_of(dof).name}]")
+        yield Equation(momentum_symbol(label), momentum, unit.strip())
+
+
+def _energy(c: Compilation) -> Iterator[Row]:
+    """E, dE/dt and the parts of it, as far as there is more than one."""
+    balance = energy_balance(c.nodes)
+    yield Equation(_E, balance.energy, _unit(c, "energy").strip())
+    yield Equation(Rate(_E), balance.rate)
+    parts = [(balance.explicit_time, "by explicit time in L")] if balance.explicit_time else []
+    parts += [(p.value, f"by `{' '.join(p.span.text.split())}`") for p in balance.powers]
+    for k, (value, remark) in enumerate(parts if len(parts) > 1 else ()):
+        yield Equation(sp.Symbol(f"P[{k + 1}]"), value, remark)
+    for observable in c.model.observables:
+        remark = "observable" + _unit(c, f"observable {observable.name}")
+        yield Equation(sp.Symbol(observable.name), observable.value, remark)
+
+
+def _symmetries(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
+    for symmetry in find_symmetries(nodes):
+        yield from _symmetry(symmetry)
+
+
+def _symmetry(symmetry: Symmetry) -> Iterator[Row]:
+    kind = "translation in time" if symmetry.kind == "time" else symmetry.kind
+    if symmetry.conserved:
+        yield Equation(symmetry.name, None, f"conserved: {kind}")
+    elif symmetry.kind == "time":
+        yield Equation(symmetry.name, None, f"{kind}, broken by K: the balance is above")
+    else:
+        yield Equation(Rate(symmetry.name), symmetry.rate, f"{kind}, broken by K")
+
+
+def _nodes(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
+    """The node function a; b are the momenta."""
+    if isinstance(nodes, LatticeSystem):
+        return
+    for label, a in zip(nodes.model.labels, nodes.a, strict=True):
+        yield Equation(sp.Symbol(f"a[{label}]"), collected(a))
+
+
+def _structure(compilation: Compilation) -> Iterator[Words]:
+    for fact in compilation.facts.items:
+        yield Words(("yes" if fact.holds else "no", fact.name, fact.evidence))
+    yield Words(("strategy", compilation.strategy, ""))
+    if compilation.units is not None:
+        yield Words((compilation.units.summary(),))
+
+
+def _range(coefficient: Coefficient) -> str:
+    low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
+    high = "inf" if coefficient.upper is None else number_text(coefficient.upper)
+    left = "(" if coefficient.lower is None or coefficient.lower_open else "["
+    right = ")" if coefficient.upper is None or coefficient.upper_open else "]"
+    return f"{left}{low}, {high}{right}"
+
+
+def _default(coefficient: Coefficient) -> str:
+    return "" if coefficient.default is None else f" = {number_text(coefficient.default)}"
