@@ -84,7 +84,7 @@ def test_diagnostics_come_with_their_notes_and_go(client: Client) -> None:
     client.change("file:///d.lag", DHO, 2)
     assert [d["code"] for d in client.diagnostics("file:///d.lag", 2)] == ["LAG324"]  # a note
     client.change("file:///d.lag", DHO + "coefficient idle = 1\n", 3)
-    (unused,) = client.diagnostics("file:///d.lag", 3)
+    _, unused = client.diagnostics("file:///d.lag", 3)
     assert unused["severity"] == 2
     client.notify("textDocument/didClose", textDocument={"uri": "file:///d.lag"})
 
