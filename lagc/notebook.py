@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import keyword
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-import sympy as sp
 
 from lagc.base.codes import Severity
 from lagc.base.diagnostics import LagcError
@@ -21,8 +18,8 @@ from lagc.base.render import render_all
 from lagc.base.spans import Source
 from lagc.driver import Compilation, compile_source, remarks
 from lagc.loader import load_module
-from lagc.mechanics.lattice import LatticeSystem, at_generic_site
-from lagc.semantics.notation import to_latex, to_text
+from lagc.presentation.latex import equations_latex
+from lagc.presentation.text import equations_text
 
 
 class CellError(LagcError):
@@ -34,86 +31,16 @@ class CellError(LagcError):
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One line: the left side as text and in LaTeX, the right side, and the sites it holds for.
-
-    Without a left side it is a further summand of the line above.
-    """
-
-    text: str
-    latex: str
-    value: sp.Expr
-    sites: tuple[str, int, int] | None = None
-
-
-@dataclass(frozen=True)
 class Equations:
     """L, K and the equations of motion of a compiled model, as notebooks show them."""
 
     compilation: Compilation = field(repr=False)
 
     def __repr__(self) -> str:
-        lines = []
-        for row in self._rows():
-            where = ""
-            if row.sites is not None:
-                index, first, last = row.sites
-                where = (
-                    f" for {index} in {first}..{last}"
-                    if first != last
-                    else f" at {index} = {first}"
-                )
-            left = f"{row.text} = " if row.text else f"    and{where}: "
-            lines.append(left + to_text(row.value))
-        return "\n".join([*lines, *self._remark()])
+        return equations_text(self.compilation)
 
     def _repr_latex_(self) -> str:
-        lines = []
-        for row in self._rows():
-            where = ""
-            if row.sites is not None:
-                index, first, last = row.sites
-                range_ = f"{first}, \\dots, {last}" if first != last else str(first)
-                where = f" \\qquad ({to_latex(sp.Symbol(index))} = {range_})"
-            value = to_latex(row.value)
-            lines.append(
-                f"{row.latex} &= {value}"
-                if row.latex
-                else f"&\\quad {{}} + \\left( {value} \\right){where}"
-            )
-        lines += [f"&\\quad \\text{{{remark}}}" for remark in self._remark()]
-        return "$$\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}$$"
-
-    def _rows(self) -> Iterator[_Row]:
-        model, nodes = self.compilation.model, self.compilation.nodes
-        yield _Row("L", "L", model.lagrangian)
-        yield _Row("K", "K", model.coupling)
-        if isinstance(nodes, LatticeSystem):
-            yield from _at_a_site(nodes)
-            return
-        for momentum, force in zip(nodes.b, nodes.a, strict=True):
-            left = f"\\frac{{d}}{{dt}} \\left( {to_latex(momentum)} \\right)"
-            yield _Row(f"d/dt({to_text(momentum)})", left, force)
-
-    def _remark(self) -> list[str]:
-        nodes = self.compilation.nodes
-        free = isinstance(nodes, LatticeSystem) and nodes.lattice.ends == "free"
-        return ["without the terms that reach beyond an end of the lattice"] if free else []
-
-
-def _at_a_site(system: LatticeSystem) -> Iterator[_Row]:
-    """Momentum and force of each field at one site, and what some sites have beside them."""
-    index = system.lattice.index
-    momenta, forces = (at_generic_site(system, parts) for parts in (system.b, system.a))
-    for symbol, momentum, force in zip(system.model.variables(0), momenta, forces, strict=True):
-        name = to_latex(symbol)
-        for text, latex, equation in (
-            (f"p[{symbol.name}]", f"p_{{{name}}}", momentum),
-            (f"d/dt p[{symbol.name}]", f"\\dot{{p}}_{{{name}}}", force),
-        ):
-            yield _Row(text, latex, equation.everywhere)
-            for first, last, extra in equation.elsewhere:
-                yield _Row("", "", extra, (index, first, last))
+        return equations_latex(self.compilation)
 
 
 def register(shell: Any) -> None:

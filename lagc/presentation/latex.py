@@ -10,7 +10,7 @@ import sympy as sp
 
 from lagc.driver import Compilation
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Sum, Table, Words
-from lagc.presentation.model import lagrangian_section, motion_section
+from lagc.presentation.model import equations
 from lagc.semantics.notation import LatexPrinter
 
 _LONGEST = 90  # characters of LaTeX, without commands, before a line is broken
@@ -55,8 +55,7 @@ def write(expression: sp.Expr) -> str:
 
 def equations_latex(compilation: Compilation) -> str:
     """L, K and the equations of motion as one `align*`, for a notebook."""
-    rows = [*lagrangian_section(compilation).rows, *motion_section(compilation).rows]
-    return _aligned([row for row in rows if isinstance(row, Equation)])
+    return _aligned([row for row in equations(compilation) if isinstance(row, Equation)])
 
 
 def as_latex(document: Document) -> str:

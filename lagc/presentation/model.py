@@ -32,7 +32,7 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
         Section("declarations", "Declarations", tuple(_declarations(compilation))),
         lagrangian_section(compilation),
         motion_section(compilation),
-        Section("momenta", "Momenta, with the part of K", tuple(_momenta(compilation))),
+        momenta_section(compilation),
         Section("energy", "Energy and its balance", tuple(_energy(compilation))),
         Section("symmetries", "Symmetries of L", tuple(_symmetries(nodes))),
         Section("step", f"One step of order {order}", step_section(order, tuple(_nodes(nodes)))),
@@ -56,6 +56,19 @@ def motion_section(compilation: Compilation) -> Section:
         rows = (*_at_a_site(nodes, nodes.a, rate=True), *_ends(nodes))
         return Section("motion", f"Equations of motion at the site {nodes.lattice.index}", rows)
     return Section("motion", "Equations of motion", tuple(_accelerations(nodes)))
+
+
+def momenta_section(compilation: Compilation) -> Section:
+    """The nonconservative momenta."""
+    return Section("momenta", "Momenta, with the part of K", tuple(_momenta(compilation)))
+
+
+def equations(compilation: Compilation) -> list[Row]:
+    """What a notebook shows: L, K and the equations of motion, with the momenta they speak of."""
+    sections = [lagrangian_section(compilation), motion_section(compilation)]
+    if isinstance(compilation.nodes, LatticeSystem):
+        sections.insert(1, momenta_section(compilation))
+    return [row for section in sections for row in section.rows]
 
 
 def _declarations(c: Compilation) -> Iterator[Words]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import sympy as sp
 
+from lagc.driver import Compilation
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Sum, Table, Words
+from lagc.presentation.model import equations
 from lagc.semantics.notation import TextPrinter
 
 
@@ -33,6 +35,11 @@ def as_text(document: Document) -> str:
     for section in document.sections:
         lines += ["", *_section(section)]
     return "\n".join(lines)
+
+
+def equations_text(compilation: Compilation) -> str:
+    """L, K and the equations of motion, a line each, for a notebook."""
+    return "\n".join(line for row in equations(compilation) for line in _row(row, []))
 
 
 def _section(section: Section) -> Iterator[str]:
