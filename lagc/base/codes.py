@@ -197,6 +197,12 @@ class Code(Enum):
         "what follows is not one of the units of time in the model. Some unit is wrong, or the "
         "unit of time must be given: `run until 10 [s]`.",
     )
+    LAG230 = (
+        "width of a smooth transition",
+        "`smooth_abs(x, eps)`, `smooth_sign(x, eps)`, `smooth_min(x, y, eps)` and `smooth_max(x, "
+        "y, eps)` have a transition of width eps, which must be positive for every value that the "
+        "coefficients may take.",
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "
@@ -223,8 +229,9 @@ class Code(Enum):
     LAG305 = (
         "derivative does not exist",
         "The equations of motion or the Jacobian of a step need the derivative of a function "
-        "that jumps. Use a smooth variant, for instance `tanh(x/eps)` for `sign(x)` or "
-        "`sqrt(x^2 + eps^2)` for `abs(x)` in L.",
+        "that jumps. Use a smooth variant, for instance `smooth_sign(x, eps)` for `sign(x)` or "
+        "`smooth_abs(x, eps)` for `abs(x)` in L. What is continuous, such as `abs(x)*sign(x)`, has "
+        "a derivative and is accepted.",
     )
     LAG306 = (
         "model is not periodic",

@@ -169,9 +169,9 @@ class _Derivation:
         impulse: dict[tuple[int, int], sp.Expr] = {}
         slope: dict[tuple[int, int], sp.Expr] = {}
         for f, s, x in self._places(density, ""):
-            slope[f, s] = _shared(derivative(density, x))
+            slope[f, s] = _shared(derivative(self.model, density, x))
         for f, s, x in self._places(density, "'"):
-            momentum[f, s] = _shared(derivative(density, x))
+            momentum[f, s] = _shared(derivative(self.model, density, x))
         for f, s, x in self._places(coupling, "_-"):
             force[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
         for f, s, x in self._places(coupling, "'_-"):
@@ -202,7 +202,7 @@ class _Derivation:
             self.parts[name].append(Contribution((f,), s, value, sites))
             for variables, marks in (("q", ""), ("v", "'")):
                 for g, other, x in self._places(value, marks):
-                    entry = _shared(derivative(value, x))
+                    entry = _shared(derivative(self.model, value, x))
                     if entry != 0:
                         band = Contribution((other - s, f, g), s, entry, sites)
                         self.parts[f"{name}_{variables}"].append(band)
@@ -213,12 +213,13 @@ class _Derivation:
 
     def _partial_time(self, e: sp.Expr) -> sp.Expr:
         rates = input_rates(self.model).items()
-        return sp.Add(e.diff(TIME), *[e.diff(u) * rate for u, rate in rates])
+        parts = [derivative(self.model, e, u) * rate for u, rate in rates]
+        return sp.Add(derivative(self.model, e, TIME), *parts)
 
     def _rate(self, e: sp.Expr) -> sp.Expr:
         """The derivative along a motion, with accelerations as symbols."""
         moving = [
-            e.diff(x) * self._symbol((f, s), "'" * (primes + 1))
+            derivative(self.model, e, x) * self._symbol((f, s), "'" * (primes + 1))
             for primes in (0, 1)
             for f, s, x in self._places(e, "'" * primes)
         ]

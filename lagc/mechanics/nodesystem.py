@@ -8,18 +8,17 @@ contributes dL/dq and dL/dv to the physical limit, so only K is differentiated b
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.base.spans import Span
 from lagc.mechanics.coupling import check_coupling, physical_limit
 from lagc.mechanics.degeneracy import check_domain, check_mass_matrix, check_periodicity
-from lagc.semantics.functions import AbsoluteValue, JumpDerivative, Maximum, Minimum, Sign, Step
-from lagc.semantics.model import TIME, Model, RoughCall
+from lagc.semantics import calculus
+from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.jumps import report_jump
+from lagc.semantics.model import TIME, Model
 
 Vector = tuple[sp.Expr, ...]
 Matrix = tuple[Vector, ...]  # rows: the component; columns: what it is differentiated by
@@ -66,7 +65,13 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
         diagnostics.raise_if_errors()
         system = _derive(model)
     except JumpDerivative as error:
-        _report_jump(model, error, diagnostics)
+        report_jump(
+            error,
+            model.rough_calls,
+            lambda e: physical_limit(model, e),
+            model.lagrangian_terms[0].span,
+            diagnostics,
+        )
         diagnostics.raise_if_errors()
         raise
     system.verify()
@@ -81,10 +86,10 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
 def _derive(model: Model) -> NodeSystem:
     q, v = model.variables(0), model.variables(1)
     lagrangian, coupling = model.lagrangian, model.coupling
-    conjugate = tuple(derivative(lagrangian, x) for x in v)
+    conjugate = tuple(derivative(model, lagrangian, x) for x in v)
     force = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(0, "-"))
     impulse = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(1, "-"))
-    a = tuple(derivative(lagrangian, x) + f for x, f in zip(q, force, strict=True))
+    a = tuple(derivative(model, lagrangian, x) + f for x, f in zip(q, force, strict=True))
     b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
     energy = sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian)
     power = [
@@ -94,10 +99,10 @@ def _derive(model: Model) -> NodeSystem:
         model,
         a,
         b,
-        _jacobian(a, q),
-        _jacobian(a, v),
-        _jacobian(b, q),
-        _jacobian(b, v),
+        _jacobian(model, a, q),
+        _jacobian(model, a, v),
+        _jacobian(model, b, q),
+        _jacobian(model, b, v),
         lagrangian,
         force,
         impulse,
@@ -106,13 +111,13 @@ def _derive(model: Model) -> NodeSystem:
     )
 
 
-def _jacobian(components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-    return tuple(tuple(derivative(e, x) for x in variables) for e in components)
+def _jacobian(model: Model, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
+    return tuple(tuple(derivative(model, e, x) for x in variables) for e in components)
 
 
-def derivative(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
+def derivative(model: Model, expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
     """The derivative, with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
-    result = expression.diff(variable)
+    result = calculus.derivative(expression, variable, model.ranges)
     if any(not p.exp.is_number for p in result.atoms(sp.Pow)):
         result = sp.powsimp(result, deep=True, combine="exp")
     return result
@@ -131,7 +136,8 @@ def input_rates(model: Model) -> dict[sp.Symbol, sp.Symbol]:
 def _partial_time(model: Model, expression: sp.Expr) -> sp.Expr:
     """The derivative at fixed q and v: through t and through the inputs."""
     rates = input_rates(model).items()
-    return sp.Add(expression.diff(TIME), *[expression.diff(u) * rate for u, rate in rates])
+    parts = [derivative(model, expression, u) * rate for u, rate in rates]
+    return sp.Add(derivative(model, expression, TIME), *parts)
 
 
 def _time_derivative(model: Model, expression: sp.Expr) -> sp.Expr:
@@ -139,55 +145,6 @@ def _time_derivative(model: Model, expression: sp.Expr) -> sp.Expr:
     q, v, acceleration = (model.variables(n) for n in range(3))
     return sp.Add(
         _partial_time(model, expression),
-        *[expression.diff(x) * y for x, y in zip(q, v, strict=True)],
-        *[expression.diff(x) * y for x, y in zip(v, acceleration, strict=True)],
+        *[derivative(model, expression, x) * y for x, y in zip(q, v, strict=True)],
+        *[derivative(model, expression, x) * y for x, y in zip(v, acceleration, strict=True)],
     )
-
-
-def _report_jump(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> None:
-    call = _origin(model, error.expression)
-    diagnostics.add(
-        Code.LAG305,
-        f"the equations need a derivative of `{call.function}` that does not exist"
-        if call
-        else "the equations need the derivative of a function with a jump",
-        call.span if call else _first_span(model),
-        label=_smooth_variant(call),
-        help="the Jacobian of a step differentiates L and R twice, forces and factors in K once; "
-        "a force that is continuous can be given itself: `force q = ...`",
-    )
-
-
-def _origin(model: Model, jump: sp.Expr) -> RoughCall | None:
-    """The call in the text that a jump came from."""
-    calls = model.rough_calls
-
-    def argument_of(call: RoughCall) -> list[sp.Expr]:
-        arguments = [physical_limit(model, x) for x in call.value.args]
-        if isinstance(call.value, Minimum | Maximum):
-            a, b = arguments
-            return [a - b, b - a]
-        return arguments
-
-    kinds = (Minimum, Maximum) if isinstance(jump, Step) else (AbsoluteValue, Sign)
-    same_kind = [c for c in calls if isinstance(c.value, kinds)]
-    exact = [c for c in same_kind if physical_limit(model, jump.args[0]) in argument_of(c)]
-    return next(iter(exact or same_kind), None)
-
-
-def _smooth_variant(call: RoughCall | None) -> str:
-    if call is None:
-        return ""
-    argument = call.span.text[len(call.function) :].strip()[1:-1].strip()
-    if not re.fullmatch(r"\w+'*(_[+-])?(\[\w+\])?", argument):
-        argument = f"({argument})"
-    sign = "-" if call.function == "min" else "+"
-    smooth = {
-        "sign": f"tanh({argument}/eps)",
-        "abs": f"sqrt({argument}^2 + eps^2)",
-    }.get(call.function, f"(a + b {sign} sqrt((a - b)^2 + eps^2))/2")
-    return f"smooth: `{smooth}` with a small eps"
-
-
-def _first_span(model: Model) -> Span:
-    return model.lagrangian_terms[0].span

@@ -6,7 +6,8 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.semantics.expressions import NOT_REAL, ExpressionReader
+from lagc.semantics.calls import NOT_REAL
+from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.lattices import numbers
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, sample_sites

@@ -12,12 +12,15 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics import model as m
+from lagc.semantics.calculus import derivative
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.jumps import report_jump
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
 from lagc.semantics.size import SizeLimit
+from lagc.semantics.tensors import described, entries, shape
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
 
@@ -116,13 +119,9 @@ class ContributionReader:
 
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
         try:
-            return term.value.diff(velocity)
+            return derivative(term.value, velocity, self.scope.ranges)
         except JumpDerivative as error:
-            self.diagnostics.add(
-                Code.LAG305,
-                f"R needs the derivative of `{error.expression}`, which does not exist",
-                term.span,
-            )
+            report_jump(error, self.rough_calls, lambda e: e, term.span, self.diagnostics)
             return sp.Integer(0)
 
     def _forces(self) -> list[m.Term]:
@@ -148,13 +147,12 @@ class ContributionReader:
             value = self.reader(Context.PLAIN).read(node.value)
             if place is None or value is None:
                 continue
-            places = place if isinstance(place, tuple) else (place,)
-            values = value if isinstance(value, tuple) else (value,)
-            if len(places) != len(values) or isinstance(place, tuple) != isinstance(value, tuple):
+            places, values = entries(place), entries(value)
+            if shape(place) != shape(value):
                 self.diagnostics.add(
                     Code.LAG206,
-                    f"the force has {len(values)} component(s) and `{node.target.span.text}` has "
-                    f"{len(places)}",
+                    f"the force is {described(value)} and `{node.target.span.text}` is "
+                    f"{described(place)}",
                     node.value.span,
                 )
                 continue

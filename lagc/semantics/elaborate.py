@@ -268,6 +268,7 @@ class _Elaboration:
             made = read_coefficient(node, self.constants)
             if made is not None:
                 coefficients.append(made)
+                self.scope.coefficients[made.name] = made
         inputs = tuple(
             m.Input(node.name.name, node.name.span) for node in of_kind(self.file, ast.Input)
         )

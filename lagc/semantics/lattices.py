@@ -15,8 +15,9 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.names import Context, NameReader, Scope, Value
+from lagc.semantics.names import Context, NameReader, Scope
 from lagc.semantics.sites import FARTHEST, Lattice, SiteSum, shifts
+from lagc.semantics.tensors import Value
 from lagc.syntax import ast
 
 

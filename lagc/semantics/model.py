@@ -218,6 +218,14 @@ class Model:
         """The value of the symbol of every constant that is one number."""
         return {c.symbol: c.value for c in self.constants if not c.varies}
 
+    @property
+    def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
+        """Between which numbers constants and coefficients lie."""
+        return {
+            **{symbol: (value, value) for symbol, value in self.constant_values.items()},
+            **{c.symbol: (c.lower, c.upper) for c in self.coefficients},
+        }
+
     def coordinate_of(self, dof: int) -> Coordinate:
         """The coordinate that a degree of freedom belongs to."""
         owners = [c for c in self.coordinates for _ in c.symbols(0, "")]

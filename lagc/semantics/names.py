@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
 
 import sympy as sp
 
@@ -18,12 +17,10 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.functions import FUNCTION_NAMES
-from lagc.semantics.model import TIME, Coordinate, NeuralSlot, RoughCall
+from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
+from lagc.semantics.tensors import Value
 from lagc.syntax import ast
-
-# A value is a scalar, a vector, or None where an error was already reported.
-Value: TypeAlias = "sp.Expr | tuple[sp.Expr, ...] | None"
 
 
 class Context(Enum):
@@ -61,6 +58,7 @@ class Scope:
     coordinates: dict[str, Coordinate] = field(default_factory=dict)
     constants: dict[str, sp.Expr | None] = field(default_factory=dict)
     symbols: dict[str, tuple[str, sp.Symbol]] = field(default_factory=dict)
+    coefficients: dict[str, Coefficient] = field(default_factory=dict)
     neural: dict[str, NeuralSlot] = field(default_factory=dict)
     let: Callable[[str, Span], LetValue | None] = lambda name, span: None
     constant: Callable[[str, Span], bool] = lambda name, span: False
@@ -68,6 +66,15 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+
+    @property
+    def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
+        """Between which numbers constants and coefficients lie."""
+        single = {k: v for k, v in self.constants.items() if k not in self.varying}
+        return {
+            **{sp.Symbol(k): (v, v) for k, v in single.items() if v is not None},
+            **{c.symbol: (c.lower, c.upper) for c in self.coefficients.values()},
+        }
 
     def known(self) -> list[str]:
         """All names, for suggestions."""

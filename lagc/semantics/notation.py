@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
 from lagc.semantics.sites import SiteSum
 
 _NAMES: dict[Any, str] = {
@@ -54,6 +54,11 @@ class _LagPrinter(StrPrinter):  # type: ignore[misc]
         arguments = ", ".join(self._print(a) for a in expr.inputs)
         return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
 
+    def _print_If(self, expr: If) -> str:
+        left, right = _compared(expr.args[0])
+        condition = f"{self._print(left)} > {self._print(right)}"
+        return f"if({condition}, {self._print(expr.args[1])}, {self._print(expr.args[2])})"
+
     _print_AbsoluteValue = _print_Sign = _print_Step = _print_Function
     _print_Minimum = _print_Maximum = _print_Function
 
@@ -84,6 +89,15 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         index, body = self._print(expr.args[1]), self._print(expr.body)
         return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
 
+    def _print_If(self, expr: If) -> str:
+        left, right = _compared(expr.args[0])
+        holds, fails = (self._print(x) for x in expr.args[1:])
+        condition = f"{self._print(left)} > {self._print(right)}"
+        return (
+            f"\\begin{{cases}} {holds} & \\text{{if}}\\: {condition} \\\\ "
+            f"{fails} & \\text{{otherwise}} \\end{{cases}}"
+        )
+
     def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
         return f"\\left|{self._print(expr.args[0])}\\right|"
 
@@ -97,6 +111,13 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
 def _site_number(name: str) -> str:
     """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
     return f"({name[1:-1]})" if name.startswith("[") else name
+
+
+def _compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The two sides of `left > right`, each without a minus sign in front of its terms."""
+    terms = sp.Add.make_args(side)
+    right = [-term for term in terms if term.could_extract_minus_sign()]
+    return side + sp.Add(*right), sp.Add(*right)
 
 
 def number_text(value: sp.Expr) -> str:

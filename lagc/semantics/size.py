@@ -7,7 +7,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
-from lagc.semantics.names import Value
+from lagc.semantics.tensors import Value, entries
 
 _MOST_NODES, _DEEPEST = 100_000, 128
 
@@ -21,7 +21,7 @@ class SizeLimit:
 
     def checked(self, value: Value, span: Span) -> Value:
         """The value, or None and LAG108 if it is too large, written out, to be differentiated."""
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in entries(value):
             if part is None:
                 continue
             nodes, depth = self._size(part)

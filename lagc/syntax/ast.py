@@ -45,11 +45,15 @@ class Name(Node):
 
 @dataclass(frozen=True)
 class Call(Node):
-    """`name(arguments)`: a function, a neural term, a prior or a network."""
+    """`name(arguments)`: a function, a neural term, a prior or a network.
+
+    `condition` is the first argument of `if(x > 0, a, b)`; `arguments` are then those behind it.
+    """
 
     name: str
     arguments: tuple[Argument, ...]
     name_span: Span = field(compare=False, repr=False)
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,24 @@ class Sum(Node):
     rest: tuple[tuple[str, Expression], ...]
 
 
+@dataclass(frozen=True)
+class Comparison(Node):
+    """`left > right`; `operator` is `<`, `<=`, `>` or `>=`."""
+
+    left: Expression
+    operator: str
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Junction(Node):
+    """Conditions joined by `word`, which is `and` or `or`: at least two."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | Junction
 Expression = Number | Name | Call | Index | Tuple | Negate | Power | Product | Sum
 
 

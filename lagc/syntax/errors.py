@@ -333,7 +333,11 @@ def _unexpected(place: Place) -> LagcError:
     elif before is not None and before.text == "," and word.text == ")":
         help_ = "leave the last `,` out; a vector has at least two entries"
     elif word.text in ("<", "<=", ">", ">=") and place.at:
-        help_ = "only the bounds of a coefficient are written with `<` and `>`"
+        help_ = "`<` and `>` stand in the bounds of a coefficient and in the condition of `if`"
+        if "AND" in place.expected:
+            help_ = "two comparisons are joined by a word: `a < b and b < c`"
+    elif word.text == "," and place.expected >= {"RSQB", "STAR"}:
+        help_ = "an entry of a matrix is written `M[0][1]`"
     elif word.text == "+" and "NUMBER" in place.expected:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"

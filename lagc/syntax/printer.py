@@ -35,7 +35,10 @@ def format_expression(expression: ast.Expression) -> str:
         case ast.Name(name, primes, side):
             return name + "'" * primes + (f"_{side}" if side else "")
         case ast.Call(name, arguments):
-            return f"{name}({', '.join(_argument(argument) for argument in arguments)})"
+            parts = [_argument(argument) for argument in arguments]
+            if expression.condition is not None:
+                parts.insert(0, format_condition(expression.condition))
+            return f"{name}({', '.join(parts)})"
         case ast.Index(base, index):
             return f"{_held(base, _Binding.PRIMARY)}[{format_expression(index)}]"
         case ast.Tuple(items):
@@ -50,6 +53,20 @@ def format_expression(expression: ast.Expression) -> str:
         case ast.Sum(first, rest):
             terms = (f" {sign} {_held(term, _Binding.PRODUCT)}" for sign, term in rest)
             return _held(first, _Binding.PRODUCT) + "".join(terms)
+
+
+def format_condition(condition: ast.Condition) -> str:
+    """A condition on one line; brackets where an `or` stands in an `and`, or a kind in itself."""
+    match condition:
+        case ast.Comparison(left, operator, right):
+            return f"{format_expression(left)} {operator} {format_expression(right)}"
+        case ast.Junction(word, parts):
+            return f" {word} ".join(
+                f"({format_condition(part)})"
+                if isinstance(part, ast.Junction) and (word == "and" or part.word == "or")
+                else format_condition(part)
+                for part in parts
+            )
 
 
 def format_statement(statement: ast.Statement) -> str:
