@@ -30,15 +30,29 @@ def smooth_abs(x: Any, eps: Any) -> Any:
     return mp.hypot(x, eps)
 
 
+def of_product(name: str) -> Callable[..., Any]:
+    return lambda x, y: getattr(mp, name)(x * y)
+
+
 # The text, what it means in mpmath, and points at which both have derivatives.
 FUNCTIONS: dict[str, tuple[Callable[..., Any], list[tuple[float, float]]]] = {
     **{
-        f"{f.__name__}(x*y)": (lambda x, y, f=f: f(x * y), [(0.3, 1.1), (-0.7, 0.9)])
-        for f in (mp.sin, mp.cos, mp.tan, mp.asin, mp.acos, mp.atan, mp.sinh, mp.cosh, mp.tanh)
+        f"{name}(x*y)": (of_product(name), [(0.3, 1.1), (-0.7, 0.9)])
+        for name in [
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "atanh",
+            "exp",
+        ]
     },
-    "asinh(x*y)": (lambda x, y: mp.asinh(x * y), [(0.3, 1.1), (-0.7, 0.9)]),
-    "atanh(x*y)": (lambda x, y: mp.atanh(x * y), [(0.3, 1.1), (-0.7, 0.9)]),
-    "exp(x*y)": (lambda x, y: mp.exp(x * y), [(0.3, 1.1), (-0.7, 0.9)]),
     "acosh(x*y)": (lambda x, y: mp.acosh(x * y), [(1.5, 1.1)]),
     "log(x*y)": (lambda x, y: mp.log(x * y), [(1.5, 1.1), (-0.2, -3.0)]),
     "sqrt(x*y)": (lambda x, y: mp.sqrt(x * y), [(1.5, 1.1)]),
