@@ -110,8 +110,8 @@ def coefficient_values(
     spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
 ) -> dict[str, jax.Array]:
     """Defaults overridden by what is given; every name known, every value within its bounds."""
-    given = _by_name(given, "coefficients")
     known = {c.name: c for c in spec.coefficients}
+    given = _by_component(known, _by_name(given, "coefficients"), dtype)
     for name in given:
         if name not in known:
             listed = ", ".join(f"`{k}`" for k in known) or "no coefficients"
@@ -134,6 +134,27 @@ def coefficient_values(
         if is_known(array):
             check_bounds(coefficient, np.asarray(array))
         values[name] = array
+    return values
+
+
+def _by_component(
+    known: Mapping[str, CoefficientSpec], given: Mapping[str, Any], dtype: Any
+) -> dict[str, Any]:
+    """Values (..., n) of a coefficient of n components, `k`, as those of `k[0]` to `k[n-1]`."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        size = sum(other.startswith(f"{name}[") for other in known)
+        if name in known or not size:
+            values[name] = value
+            continue
+        array = as_array(value, f"coefficient `{name}`", dtype)
+        if array.shape[-1:] != (size,):
+            raise fail(
+                Code.LAG505,
+                f"coefficient `{name}` has the shape {array.shape}; its last axis must be its "
+                f"{size} components",
+            )
+        values |= {f"{name}[{i}]": array[..., i] for i in range(size)}
     return values
 
 

@@ -11,6 +11,7 @@ from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.lattices import numbers
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, sample_sites
+from lagc.semantics.tensors import Value, each, entries
 from lagc.syntax import ast
 
 _SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
@@ -27,8 +28,20 @@ class ConstantReader:
         """A finite real number, exact; `within_range` of double precision, in which it is used."""
         reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
         value = reader.scalar(node, what)
+        return None if value is None else self._checked(value, node, what, within_range)
+
+    def value(self, node: ast.Expression, what: str, within_range: bool = True) -> Value:
+        """A finite real number, or a vector or a matrix of such numbers."""
+        reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
+        value = reader.read(node)
         if value is None:
             return None
+        found = each(lambda x: self._checked(x, node, what, within_range), value)
+        return None if None in entries(found) else found
+
+    def _checked(
+        self, value: sp.Expr, node: ast.Expression, what: str, within_range: bool
+    ) -> sp.Expr | None:
         value = value.xreplace(numbers(self.scope))
         if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)

@@ -6,6 +6,8 @@ returns a value of `lagc.semantics.model`, or None.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 
 from lagc.base.codes import Code
@@ -16,12 +18,13 @@ from lagc.semantics.fields import is_field
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
+from lagc.semantics.tensors import described, entries, shape
 from lagc.syntax import ast
 
 _PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 _OUTPUTS = ("linear", "positive")
-_LARGEST_VECTOR = 64
+LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
 
@@ -33,7 +36,7 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
         if not is_field(node.size, node.name, lattice, reader):
             return None
     elif node.size is not None:
-        size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
+        size = reader.integer(node.size, "the size of a coordinate", 1, LARGEST_VECTOR)
         if size is None:
             return None
     modulus: sp.Expr | None = None
@@ -50,8 +53,40 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
     return Coordinate(node.name.name, size, modulus, node.name.span, index)
 
 
-def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:
-    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`."""
+def read_coefficients(
+    node: ast.Coefficient, reader: ConstantReader, size: int | None
+) -> list[Coefficient]:
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`.
+
+    One of `size` components, `coefficient k[2] > 0 = (1, 2)`, is a coefficient for each of them,
+    `k[0]` and `k[1]`, with the same bounds and the same law, and a default of its own or a common
+    one.
+    """
+    made = _read_coefficient(node, reader, size)
+    if made is None:
+        return []
+    if size is None:
+        return [made]
+    defaults = [made.default] * size
+    if isinstance(node.default, ast.Tuple):
+        values = reader.value(node.default, "the default of a coefficient")
+        if shape(values) != (size,):
+            reader.diagnostics.add(
+                Code.LAG206,
+                f"`{made.name}` is a vector of {size}, and its default is {described(values)}",
+                node.default.span,
+            )
+            return []
+        defaults = list(entries(values))
+    each = [replace(made, name=f"{made.name}[{i}]", default=x) for i, x in enumerate(defaults)]
+    for component in each:
+        _check_bounds(node, component, reader)
+    return each
+
+
+def _read_coefficient(
+    node: ast.Coefficient, reader: ConstantReader, size: int | None
+) -> Coefficient | None:
     errors = len(reader.diagnostics.errors)
     sides: dict[bool, tuple[sp.Expr | None, bool]] = {True: (None, False), False: (None, False)}
     given: set[bool] = set()
@@ -62,7 +97,8 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         given.add(bound.lower)
         sides[bound.lower] = _bound(bound, reader), bound.strict
     default = None
-    if node.default is not None:
+    listed = size is not None and isinstance(node.default, ast.Tuple)
+    if node.default is not None and not listed:
         lattice = reader.scope.lattice if node.index is not None else None
         what = "the default of a coefficient"
         default = (
@@ -70,7 +106,7 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
             if lattice
             else reader.number(node.default, what)
         )
-    if node.index is not None and node.prior is not None:
+    if size is None and node.index is not None and node.prior is not None:
         reader.diagnostics.add(
             Code.LAG217,
             "a coefficient that varies along the lattice has no law",
@@ -91,9 +127,10 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         default,
         prior,
         node.name.span,
-        node.index is not None,
+        node.index is not None and size is None,
     )
-    _check_bounds(node, made, reader)
+    if size is None:
+        _check_bounds(node, made, reader)
     return made
 
 

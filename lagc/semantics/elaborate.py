@@ -12,11 +12,17 @@ from lagc.base.spans import Source, Span
 from lagc.semantics import model as m
 from lagc.semantics.constants import ConstantReader
 from lagc.semantics.contributions import ContributionReader
-from lagc.semantics.declarations import read_coefficient, read_coordinate, read_neural
+from lagc.semantics.declarations import (
+    LARGEST_VECTOR,
+    read_coefficients,
+    read_coordinate,
+    read_neural,
+)
 from lagc.semantics.fields import read_lattice, varies
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
+from lagc.semantics.tensors import Value, components, entries, shape
 from lagc.semantics.unused import warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
@@ -95,7 +101,7 @@ class _Elaboration:
             self.source,
             coordinates,
             tuple(
-                m.Constant(k, v, self.declared[k], k in self.scope.varying)
+                m.Constant(k, v, self.declared[k.split("[")[0]], k in self.scope.varying)
                 for k, v in self.scope.constants.items()
                 if v is not None
             ),
@@ -161,7 +167,7 @@ class _Elaboration:
                 self.scope.coordinates[name.name] = made
             case ast.Coefficient(name):
                 self.scope.symbols[name.name] = ("coefficient", sp.Symbol(name.name))
-                if statement.index is not None:
+                if statement.index is not None and of_kind(self.file, ast.LatticeIndex):
                     self.scope.varying.add(name.name)
             case ast.Input(name):
                 self.scope.symbols[name.name] = ("input", sp.Symbol(name.name))
@@ -192,7 +198,7 @@ class _Elaboration:
 
     def _constant(self, name: str, used_at: Span) -> bool:
         """Evaluates a constant when it is first needed; whether it has a value."""
-        if self.scope.constants.get(name) is not None:
+        if self.scope.constants.get(name) is not None or name in self.scope.arrays:
             return True
         node = self._constant_nodes.pop(name, None)
         if node is None:  # being read, or read and refused
@@ -207,13 +213,25 @@ class _Elaboration:
         if along and lattice is not None:
             self.scope.constants[name] = self.constants.along(node.value, "a constant", lattice)
         elif along is False:
-            self.scope.constants[name] = self.constants.number(
-                node.value, "a constant", within_range=False
-            )
+            self._define(name, self.constants.value(node.value, "a constant", within_range=False))
         else:
             self.scope.lost.add(name)
         self._reading.pop()
-        return self.scope.constants[name] is not None
+        return self.scope.constants[name] is not None or name in self.scope.arrays
+
+    def _define(self, name: str, value: Value) -> None:
+        """Gives a constant its value: a number, or one for every component.
+
+        On a lattice `d[0]` is a value at a site, so there components are the numbers themselves.
+        """
+        if not isinstance(value, tuple):
+            self.scope.constants[name] = value
+        elif self.scope.lattice is not None:
+            self.scope.arrays[name] = value
+        else:
+            self.scope.arrays[name] = symbols = components(name, shape(value))
+            for symbol, number in zip(entries(symbols), entries(value), strict=True):
+                self.scope.constants[symbol.name] = number
 
     def _let(self, name: str, used_at: Span) -> LetValue | None:
         """Evaluates a `let` when it is first needed."""
@@ -262,11 +280,20 @@ class _Elaboration:
     def _read_symbols(self) -> tuple[tuple[m.Coefficient, ...], tuple[m.Input, ...]]:
         coefficients = []
         for node in of_kind(self.file, ast.Coefficient):
-            if varies(node.index, "coefficient", node.name, self.constants) is None:
-                self.scope.lost.add(node.name.name)
+            name, size = node.name.name, None
+            if node.index is not None and self.scope.lattice is None:
+                size = self.constants.integer(
+                    node.index, "the size of a coefficient", 1, LARGEST_VECTOR
+                )
+                known = size is not None
+            else:
+                known = varies(node.index, "coefficient", node.name, self.constants) is not None
+            if not known:
+                self.scope.lost.add(name)
                 continue
-            made = read_coefficient(node, self.constants)
-            if made is not None:
+            if size is not None:
+                self.scope.arrays[name] = components(name, (size,))
+            for made in read_coefficients(node, self.constants, size):
                 coefficients.append(made)
                 self.scope.coefficients[made.name] = made
         inputs = tuple(

@@ -52,12 +52,14 @@ class Scope:
     """Everything that a name can mean. `let` evaluates a `let` by name when it is first used.
 
     `varying` holds the coefficients and constants with a value at each site of the lattice; such a
-    constant is a function of the index.
+    constant is a function of the index. `arrays` holds what constants and coefficients of several
+    components stand for; `constants` then has a number for every component, by name (`d[0]`).
     """
 
     coordinates: dict[str, Coordinate] = field(default_factory=dict)
     constants: dict[str, sp.Expr | None] = field(default_factory=dict)
     symbols: dict[str, tuple[str, sp.Symbol]] = field(default_factory=dict)
+    arrays: dict[str, Value] = field(default_factory=dict)
     coefficients: dict[str, Coefficient] = field(default_factory=dict)
     neural: dict[str, NeuralSlot] = field(default_factory=dict)
     let: Callable[[str, Span], LetValue | None] = lambda name, span: None
@@ -132,7 +134,8 @@ class NameReader:
         if name == "pi":
             return sp.pi
         if name in scope.constants:
-            return sp.Symbol(name) if scope.constant(name, node.span) else None
+            known = scope.constant(name, node.span)
+            return scope.arrays.get(name, sp.Symbol(name)) if known else None
         if name in scope.let_names:
             return self._let(node)
         if name == "inf":
@@ -143,7 +146,9 @@ class NameReader:
             return None if self._needs_constant("time", node.span) else TIME
         if name in scope.symbols:
             kind, symbol = scope.symbols[name]
-            return None if self._needs_constant(f"{kind} `{name}`", node.span) else symbol
+            if self._needs_constant(f"{kind} `{name}`", node.span):
+                return None
+            return scope.arrays.get(name, symbol)
         if name in scope.neural or name in FUNCTION_NAMES:
             return self._error(
                 Code.LAG205,

@@ -19,7 +19,7 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>[^\]]+)\])?$")
+_SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(?P<index>(\[[^\]]+\])*)$")
 # fmt: off
 _GREEK = frozenset((
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa",
@@ -76,7 +76,8 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         base = f"\\{name}" if name in _GREEK else str(super()._print_Symbol(sp.Symbol(name)))
         accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
         text = accents[len(match["primes"])]
-        lower = [part for part in (match["index"], match["side"]) if part]
+        index = match["index"][1:-1].replace("][", ",")
+        lower = [part for part in (index, match["side"]) if part]
         return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:

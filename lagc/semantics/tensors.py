@@ -57,6 +57,13 @@ def entries(value: Value) -> tuple[sp.Expr, ...]:
     return (value,)
 
 
+def components(name: str, size: tuple[int, ...]) -> Value:
+    """The symbols `d[0]`, `M[1][0]` of a constant or coefficient of some shape."""
+    if not size:
+        return sp.Symbol(name)
+    return tuple(components(f"{name}[{i}]", size[1:]) for i in range(size[0]))
+
+
 def product(a: Any, b: Any) -> Any:
     """scalar * anything, matrix * vector, matrix * matrix; `ShapeError` for the others."""
     match len(shape(a)), len(shape(b)):

@@ -30,6 +30,12 @@ def smooth_abs(x: Any, eps: Any) -> Any:
     return mp.hypot(x, eps)
 
 
+ELEMENTARY = (
+    *("sin", "cos", "tan", "asin", "acos", "atan"),
+    *("sinh", "cosh", "tanh", "asinh", "atanh", "exp"),
+)
+
+
 def of_product(name: str) -> Callable[..., Any]:
     return lambda x, y: getattr(mp, name)(x * y)
 
