@@ -5,13 +5,11 @@ Source -> ast.File -> Model -> NodeSystem -> Facts -> ModelPrograms -> module te
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
-from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostic, Diagnostics, fail
+from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.base.spans import Source, Span
 from lagc.base.strategies import describe_choice
 from lagc.base.version import __version__
@@ -26,6 +24,7 @@ from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.notation import to_text
 from lagc.semantics.units import check_units
 from lagc.syntax import ast
+from lagc.syntax.files import read_source as read_source
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
 
@@ -56,24 +55,6 @@ class Compilation:
             lattice=model.lattice is not None,
             turns=any(c.modulus is not None for c in model.coordinates),
         )
-
-
-def read_source(path: str | os.PathLike[str]) -> Source:
-    """The text of a `.lag` file; LAG001 if it cannot be read."""
-    name = os.fspath(path)
-    try:
-        with open(name, "rb") as stream:
-            data = stream.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise fail(Code.LAG001, f"{name}: {reason}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise fail(
-            Code.LAG001, f"{name}: not UTF-8 text (byte {error.start})", help="save it as UTF-8"
-        ) from None
-    return Source(name, text)
 
 
 def compile_source(source: Source) -> Compilation:

@@ -67,9 +67,14 @@ def load(path: str | os.PathLike[str]) -> System:
     return load_source(read_source(path))
 
 
-def loads(text: str, name: str = "<string>") -> System:
-    """Compile and load the text of a model; `name` is what diagnostics call it."""
-    return load_source(Source(name, text))
+def loads(
+    text: str, name: str = "<string>", folder: str | os.PathLike[str] | None = None
+) -> System:
+    """Compile and load the text of a model; `name` is what diagnostics call it.
+
+    folder: where the files that it uses are looked for; without one a `use` is refused (LAG231).
+    """
+    return load_source(Source(name, text, None if folder is None else os.fspath(folder)))
 
 
 def compile(

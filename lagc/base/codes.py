@@ -203,6 +203,17 @@ class Code(Enum):
         "y, eps)` have a transition of width eps, which must be positive for every value that the "
         "coefficients may take.",
     )
+    LAG231 = (
+        "file cannot be used",
+        '`use "common.lag"` reads the statements of another file, looked for in the folder of the '
+        "file that uses it. Its declarations, `let`s and contributions (`L += ...`) count as if "
+        "they stood here.",
+    )
+    LAG232 = (
+        "file uses itself",
+        "A file cannot use itself, nor use another that uses it. What both need belongs in a third "
+        "file.",
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "

@@ -97,8 +97,14 @@ class Diagnostics:
             raise LagcError(self.in_source_order())
 
     def in_source_order(self) -> list[Diagnostic]:
-        """Everything found, by place in the text; what has no place comes last."""
-        return sorted(self.items, key=lambda d: d.span.start if d.span else float("inf"))
+        """Everything found, file by file, by place in the text; what has no place comes last."""
+        names = [d.span.source.name for d in self.items if d.span]
+
+        def place(d: Diagnostic) -> tuple[float, float]:
+            nowhere = float("inf")
+            return (names.index(d.span.source.name), d.span.start) if d.span else (nowhere, nowhere)
+
+        return sorted(self.items, key=place)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from lagc.semantics.tensors import Value, components, entries, shape
 from lagc.semantics.unused import warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
+from lagc.syntax.files import with_used
 
 _LONGEST_CHAIN = 64  # `let`s that refer to later ones
 
@@ -42,8 +43,10 @@ _DECLARATIONS = (
 
 
 def elaborate(file: ast.File, source: Source, diagnostics: Diagnostics) -> m.Model:
-    """The model of a syntax tree; raises `LagcError` with everything found if it is wrong."""
-    result = _Elaboration(file, source, diagnostics).run()
+    """The model of a syntax tree and of the files it uses; raises `LagcError` with everything
+    found if it is wrong."""
+    file, used = with_used(file, source, diagnostics)
+    result = _Elaboration(file, source, used, diagnostics).run()
     diagnostics.raise_if_errors()
     if result is None:
         raise AssertionError("no model and no error")
@@ -53,9 +56,16 @@ def elaborate(file: ast.File, source: Source, diagnostics: Diagnostics) -> m.Mod
 class _Elaboration:
     """The state of one pass over one file."""
 
-    def __init__(self, file: ast.File, source: Source, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self,
+        file: ast.File,
+        source: Source,
+        used: tuple[Source, ...],
+        diagnostics: Diagnostics,
+    ) -> None:
         self.file = file
         self.source = source
+        self.used = used
         self.diagnostics = diagnostics
         self.scope = Scope(let=self._let, constant=self._constant, lost=_words_lost(diagnostics))
         self.constants = ConstantReader(self.scope, diagnostics)
@@ -115,6 +125,7 @@ class _Elaboration:
             read_run(of_kind(self.file, ast.Run), self.constants),
             tuple(self.contributions.rough_calls),
             self.scope.lattice,
+            self.used,
         )
 
     # --- declarations -------------------------------------------------------------------------

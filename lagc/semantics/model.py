@@ -162,7 +162,8 @@ class Model:
     """A whole program. `initial` maps labels (`q`, `r'[0]`, `p[q]`) to exact numbers, and those of
     whole fields (`phi'[i]`) to functions of the index.
 
-    K holds the contributions of `R` and `force` too. Terms keep their order in the text.
+    K holds the contributions of `R` and `force` too. Terms keep their order in the text. `used`
+    holds the sources of the files that `source` uses.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Model:
     run: RunLine
     rough_calls: tuple[RoughCall, ...]
     lattice: Lattice | None = None
+    used: tuple[Source, ...] = ()
 
     @property
     def lagrangian(self) -> sp.Expr:

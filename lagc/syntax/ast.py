@@ -312,6 +312,14 @@ class Constraint(Node):
     right: Expression
 
 
+@dataclass(frozen=True)
+class Use(Node):
+    """`use "common.lag"`; `path` is what stands between the quotation marks."""
+
+    path: str
+    path_span: Span = field(compare=False, repr=False)
+
+
 Statement = (
     ModelName
     | Coordinate
@@ -327,6 +335,7 @@ Statement = (
     | Initial
     | Run
     | Constraint
+    | Use
 )
 
 

@@ -109,6 +109,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
             span=self._whole,
         )
 
+    def use(self, c: list[Any]) -> ast.Statement:
+        return ast.Use(str(c[1])[1:-1], self._token_span(c[1]), span=self._whole)
+
     def let(self, c: list[Any]) -> ast.Statement:
         name, value = self._identifier(c[1]), self._expression(c[-1])
         return ast.Let(name, value, only_unit(c), span=self._whole)

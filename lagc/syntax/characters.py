@@ -14,7 +14,7 @@ from lagc.base.diagnostics import LagcError, fail
 from lagc.base.spans import Source, Span
 
 _SUSPECT = re.compile(
-    r"#[^\n]*|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
+    r"#[^\n]*|\"[^\"\r\n]*\"|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
 )
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
@@ -44,16 +44,18 @@ _WRITE = {
     "ⁿ": "^n",
 }
 _ADVICE = {
-    **dict.fromkeys('"“”„«»', "no construct of the language uses quotation marks: leave them out"),
+    **dict.fromkeys(
+        '"“”„«»', 'only the file of `use "common.lag"` stands in quotation marks: leave them out'
+    ),
     **dict.fromkeys("{}", "brackets are `(` and `)`; vectors are `(a, b)`, components `q[0]`"),
     **dict.fromkeys(_SUBSCRIPTS, "write the digit on the line: `x0` or `x_0`"),
     ";": "write one statement a line",
-    "&": "every condition is a statement of its own",
+    "&": "conditions are joined by `and`",
     "|": "the magnitude is `abs(x)`, that of a vector `norm(x)`",
     "@": "the scalar product is `dot(a, b)`",
     "√": "write `sqrt(x)`",
     "%": "write the remainder with `mod` where a coordinate is declared; comments begin with `#`",
-    "!": "comments begin with `#`; the language has no conditions",
+    "!": "comments begin with `#`; conditions are written with `<`, `<=`, `>`, `>=`",
     "\\": "a statement goes on inside brackets or after an operator, without a sign for it; Greek "
     "letters are written out: `omega` or `ω`",
 }
@@ -64,10 +66,10 @@ def check_characters(source: Source, start: int, end: int) -> None:
     text = source.text
     for found in _SUSPECT.finditer(text, start, end):
         ch = found[0]
-        if ch[0] == "#":
+        if ch[0] == "#" or (len(ch) > 1 and ch[0] == '"' and text.startswith("use", start)):
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
-            raise _foreign(Span(source, found.start(), found.end()))
+            raise _foreign(Span(source, found.start(), found.start() + 1))
 
 
 def _belongs_to_name(text: str, at: int) -> bool:

@@ -30,6 +30,7 @@ _READS = {
     "initial": "initial q = 1, q' = 0",
     "run": "run until 100 step 0.1 order 6",
     "constraint": "constraint x^2 + y^2 = l^2",
+    "use": 'use "common.lag"',
     "L": "L = 1/2*q'^2 - V(q)",
     "K": "K = -c*q'_+*q_-",
     "R": "R = 1/2*c*q'^2",
@@ -44,6 +45,7 @@ _SIGNS = {
     "COMMA": "`,`",
     "DOTS": "`..`",
     "TILDE": "`~`",
+    "FILE": "a file name in quotation marks",
     "IN": "`in`",
     "MOD": "`mod`",
     "PERIODIC": "`periodic`",
@@ -60,6 +62,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("output", "measure", "energy"), "observable"),
     **dict.fromkeys(("control", "signal"), "input"),
     **dict.fromkeys(("network", "nn", "mlp"), "neural"),
+    **dict.fromkeys(("import", "include", "require"), "use"),
     **dict.fromkeys(("simulate", "integrate", "solve"), "run"),
 }
 _ACTIONS = {"lagrangian": "L", "rayleigh": "R"}

@@ -89,6 +89,8 @@ def format_statement(statement: ast.Statement) -> str:
             return f"neural {name.name}({variables}) = {made}"
         case ast.LatticeIndex(name, first, last, ends):
             return f"index {name.name} in {_range(first, last)} {ends}".rstrip()
+        case ast.Use(path):
+            return f'use "{path}"'
         case ast.Let(name, value, unit):
             return f"let {name.name}{_unit(unit)} = {format_expression(value)}"
         case ast.Contribution(target, operator, value):

@@ -158,6 +158,7 @@ statements = st.one_of(
     _statement(ast.Initial, _assignments),
     _statement(ast.Run, _maybe, _maybe, _maybe, _units, _units).map(without_idle_units),
     _statement(ast.Constraint, expressions, expressions),
+    _statement(ast.Use, st.from_regex(r"[^\"#\r\n]*", fullmatch=True), st.just(NOWHERE)),
 )
 files = (
     st.lists(statements, max_size=4)
