@@ -5,8 +5,11 @@ Source -> ast.File -> Model -> NodeSystem -> Facts -> ModelPrograms -> module te
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
+
+import sympy as sp
 
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.diagnostics import Diagnostic, Diagnostics
@@ -22,6 +25,7 @@ from lagc.semantics.elaborate import elaborate
 from lagc.semantics.model import Model
 from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.notation import to_text
+from lagc.semantics.settings import with_defaults
 from lagc.semantics.units import check_units
 from lagc.syntax import ast
 from lagc.syntax.files import read_source as read_source
@@ -57,11 +61,15 @@ class Compilation:
         )
 
 
-def compile_source(source: Source) -> Compilation:
-    """All passes; raises `LagcError` with everything that could be found wrong."""
+def compile_source(source: Source, defaults: Mapping[str, sp.Expr] | None = None) -> Compilation:
+    """All passes; raises `LagcError` with everything that could be found wrong.
+
+    defaults: values of coefficients that take the place of those in the source.
+    """
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
     model, units = understand(file, source, diagnostics)
+    model = with_defaults(model, defaults or {})
     nodes = derive_nodes(model, diagnostics)
     facts = analyse(nodes)
     programs = lower_nodes(nodes)
@@ -99,7 +107,7 @@ def lower_nodes(nodes: NodeSystem | LatticeSystem) -> ModelPrograms:
     return lower_lattice(nodes) if isinstance(nodes, LatticeSystem) else lower(nodes)
 
 
-def dump(source: Source, stage: str) -> str:
+def dump(source: Source, stage: str, defaults: Mapping[str, sp.Expr] | None = None) -> str:
     """The value after a pass as text; passes after it are not run."""
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
@@ -107,6 +115,7 @@ def dump(source: Source, stage: str) -> str:
         diagnostics.raise_if_errors()
         return format_file(file)
     model, _ = understand(file, source, diagnostics)
+    model = with_defaults(model, defaults or {})
     if stage == "model":
         return _as_text(model)
     nodes = derive_nodes(model, diagnostics)

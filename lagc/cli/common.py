@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ from lagc.base.diagnostics import Diagnostic, LagcError, fail
 from lagc.base.render import render_text
 
 if TYPE_CHECKING:
+    import sympy as sp
+
     from lagc.driver import Compilation
     from lagc.runtime import System
 
@@ -108,11 +109,11 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def compile_model(path: str) -> Compilation:
-    """The compilation of a file, its warnings on stderr."""
+def compile_model(path: str, settings: Iterable[str] = ()) -> Compilation:
+    """The compilation of a file, its warnings on stderr; `settings` are other defaults."""
     from lagc.driver import compile_source, read_source
 
-    compilation = compile_source(read_source(path))
+    compilation = compile_source(read_source(path), exact_assignments(settings, "--set"))
     print_diagnostics(compilation.warnings)
     return compilation
 
@@ -134,8 +135,15 @@ def load_system(compilation: Compilation) -> System:
 
 
 def assignments(items: Iterable[str], option: str) -> dict[str, float]:
-    """`NAME=VALUE` options as a dictionary; LAG510 for anything else."""
-    values: dict[str, float] = {}
+    """`NAME=VALUE` options as a dictionary of numbers; LAG510 for anything else."""
+    from lagc.lower.lowering import nearest_double
+
+    return {name: nearest_double(x) for name, x in exact_assignments(items, option).items()}
+
+
+def exact_assignments(items: Iterable[str], option: str) -> dict[str, sp.Expr]:
+    """`NAME=VALUE` options as a dictionary of exact numbers; LAG510 for anything else."""
+    values: dict[str, sp.Expr] = {}
     for item in items:
         name, equals, text = item.partition("=")
         name = name.strip()
@@ -143,21 +151,26 @@ def assignments(items: Iterable[str], option: str) -> dict[str, float]:
             raise fail(Code.LAG510, f"{option} {item}: write NAME=VALUE")
         if name in values:
             raise fail(Code.LAG510, f"{option}: `{name}` is given twice")
-        values[name] = number(text, f"{option} {item}")
+        values[name] = _exact(text, f"{option} {item}")
     return values
 
 
 def number(text: str, what: str) -> float:
-    """A finite number from a command line; LAG510 otherwise."""
-    over, slash, under = text.partition("/")
+    """A finite number from a command line, also an expression such as `2*pi`; LAG510 otherwise."""
+    from lagc.lower.lowering import nearest_double
+
+    return nearest_double(_exact(text, what))
+
+
+def _exact(text: str, what: str) -> sp.Expr:
+    from lagc.semantics.settings import read_number
+
     try:
-        # A fraction such as `1/2` is exact until it is rounded once.
-        value = float(Fraction(over) / Fraction(under)) if slash else float(text)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise fail(Code.LAG510, f"{what}: `{text.strip()}` is not a finite number")
-    return value
+        return read_number(text, what)
+    except LagcError as error:
+        reason = error.diagnostics[0].message
+        message = f"{what}: `{text.strip()}` is not a finite number"
+        raise fail(Code.LAG510, message, help=reason) from None
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:

@@ -22,8 +22,11 @@ _STAGES = ("ast", "model", "nodes", "facts", "program")
 @click.argument("model")
 @click.option("-o", "--output", help="Module to write (default: MODEL_lag.py here; - for stdout).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the module is not current.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print the value after a pass.")
-def compile_command(model: str, output: str | None, check: bool, dump: str | None) -> int:
+def compile_command(
+    model: str, output: str | None, check: bool, settings: tuple[str, ...], dump: str | None
+) -> int:
     """Compile MODEL (a .lag file) to an importable Python module of JAX functions."""
     if dump is not None and (output is not None or check):
         raise click.UsageError("--dump prints a value; it does not go with --output or --check")
@@ -33,9 +36,10 @@ def compile_command(model: str, output: str | None, check: bool, dump: str | Non
         from lagc.driver import dump as dump_stage
         from lagc.driver import read_source
 
-        click.echo(dump_stage(read_source(model), dump))
+        defaults = common.exact_assignments(settings, "--set")
+        click.echo(dump_stage(read_source(model), dump, defaults))
         return 0
-    compilation = common.compile_model(model)
+    compilation = common.compile_model(model, settings)
     target = output or f"{Path(model).stem}_lag.py"
     if check:
         return _check_current(target, compilation.text)
@@ -62,13 +66,15 @@ def _check_current(target: str, text: str) -> int:
 
 @click.command("check")
 @click.argument("model")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
 @click.option("--json", "as_json_object", is_flag=True, help="Diagnostics as one JSON object.")
-def check_command(model: str, as_json_object: bool) -> int:
+def check_command(model: str, settings: tuple[str, ...], as_json_object: bool) -> int:
     """Report everything wrong with MODEL, and what was found out about it."""
     from lagc.driver import compile_source, read_source
 
+    defaults = common.exact_assignments(settings, "--set")
     try:
-        compilation = compile_source(read_source(model))
+        compilation = compile_source(read_source(model), defaults)
     except LagcError as error:
         if as_json_object:
             items = [as_json(d) for d in error.diagnostics]
@@ -105,12 +111,13 @@ def _units_object(units: ModelUnits | None) -> dict[str, Any]:
 
 @click.command("show")
 @click.argument("model")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
 @click.option("--latex", is_flag=True, help="Equations in LaTeX.")
-def show_command(model: str, latex: bool) -> int:
+def show_command(model: str, settings: tuple[str, ...], latex: bool) -> int:
     """Show MODEL as understood: L, K, equations of motion, momenta, energy, structure."""
     from lagc.cli.show import describe
 
-    click.echo(describe(common.compile_model(model), latex))
+    click.echo(describe(common.compile_model(model, settings), latex))
     return 0
 
 

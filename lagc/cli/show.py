@@ -8,9 +8,9 @@ import sympy as sp
 
 from lagc.driver import Compilation
 from lagc.mechanics.lattice import LatticeSystem, at_generic_site
-from lagc.mechanics.nodesystem import NodeSystem, acceleration_symbols
+from lagc.mechanics.nodesystem import NodeSystem, acceleration_symbols, derivative
 from lagc.semantics.model import TIME, Coefficient
-from lagc.semantics.notation import number_text, to_latex, to_text
+from lagc.semantics.notation import number_text, range_text, to_latex, to_text
 
 
 def describe(compilation: Compilation, latex: bool) -> str:
@@ -39,7 +39,7 @@ def _lines(c: Compilation, write: Callable[[sp.Expr], str]) -> Iterator[str]:
     for coefficient in model.coefficients:
         name = coefficient.name + (along if coefficient.varies else "")
         unit = _unit(c, f"coefficient {coefficient.name}")
-        yield f"coefficient  {name} in {_range(coefficient)}{_default(coefficient)}{unit}"
+        yield f"coefficient  {name} in {range_text(coefficient)}{_default(coefficient)}{unit}"
     for signal in model.inputs:
         yield f"input        {signal.name}(t){_unit(c, f'input {signal.name}')}"
     for slot in model.neural:
@@ -117,9 +117,9 @@ def _forces(nodes: NodeSystem) -> Iterator[sp.Expr]:
     model = nodes.model
     for row, a in enumerate(nodes.a):
         b = nodes.b[row]
-        drift = [b.diff(i.symbol) * sp.Symbol(f"{i.name}'") for i in model.inputs]
+        drift = [derivative(model, b, i.symbol) * sp.Symbol(f"{i.name}'") for i in model.inputs]
         moved = [x * v for x, v in zip(nodes.b_q[row], model.variables(1), strict=True)]
-        yield collected(a - sp.Add(*moved) - b.diff(TIME) - sp.Add(*drift))
+        yield collected(a - sp.Add(*moved) - derivative(model, b, TIME) - sp.Add(*drift))
 
 
 def collected(expression: sp.Expr) -> sp.Expr:
@@ -129,14 +129,6 @@ def collected(expression: sp.Expr) -> sp.Expr:
     held = {power: sp.Symbol(f"kept {i}") for i, power in enumerate(kept)}
     expanded = sp.expand(expression.xreplace(held))
     return expanded.xreplace({symbol: power for power, symbol in held.items()})
-
-
-def _range(coefficient: Coefficient) -> str:
-    low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
-    high = "inf" if coefficient.upper is None else number_text(coefficient.upper)
-    left = "(" if coefficient.lower is None or coefficient.lower_open else "["
-    right = ")" if coefficient.upper is None or coefficient.upper_open else "]"
-    return f"{left}{low}, {high}{right}"
 
 
 def _default(coefficient: Coefficient) -> str:

@@ -158,7 +158,7 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
     defaults = [] if c.default is None else [c.default]
     if c.default is not None and lattice is not None and c.varies:
         defaults = [lattice.at_site(c.default, site) for site in sample_sites(lattice)]
-    if node.default is not None and not all(_within(x, c) for x in defaults):
+    if node.default is not None and not all(within(x, c) for x in defaults):
         diagnostics.add(
             Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
         )
@@ -173,7 +173,8 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
                 return
 
 
-def _within(x: sp.Expr, c: Coefficient) -> bool:
+def within(x: sp.Expr, c: Coefficient) -> bool:
+    """Whether a number lies between the bounds of a coefficient."""
     above = c.lower is None or (x > c.lower if c.lower_open else x >= c.lower)
     below = c.upper is None or (x < c.upper if c.upper_open else x <= c.upper)
     return bool(above) and bool(below)

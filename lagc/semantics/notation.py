@@ -10,6 +10,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.model import Coefficient
 from lagc.semantics.sites import SiteSum
 
 _NAMES: dict[Any, str] = {
@@ -131,6 +132,15 @@ def number_text(value: sp.Expr) -> str:
                 point = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
                 return f"-{point}" if value < 0 else point
     return to_text(value)
+
+
+def range_text(coefficient: Coefficient) -> str:
+    """The bounds of a coefficient as an interval, `(0, inf)`."""
+    low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
+    high = "inf" if coefficient.upper is None else number_text(coefficient.upper)
+    left = "(" if coefficient.lower is None or coefficient.lower_open else "["
+    right = ")" if coefficient.upper is None or coefficient.upper_open else "]"
+    return f"{left}{low}, {high}{right}"
 
 
 def to_text(expression: sp.Expr) -> str:

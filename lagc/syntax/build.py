@@ -211,6 +211,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def target(self, c: list[Any]) -> _Part:
         return self._part(c[0]) if len(c) == 1 else self.item(c)
 
+    def expression(self, c: list[Any]) -> ast.Expression:
+        return self._expression(c[0])
+
     # --- expressions --------------------------------------------------------------------------
 
     def sum(self, c: list[Any]) -> _Part:

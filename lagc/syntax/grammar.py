@@ -20,12 +20,12 @@ def grammar_text() -> str:
 
 @cache
 def lark_parser() -> Lark:
-    """The LALR parser with the start rules `statement` and `assignments`."""
+    """The LALR parser with the start rules `statement`, `assignments` and `expression`."""
     return Lark(
         grammar_text(),
         parser="lalr",
         lexer="contextual",
-        start=["statement", "assignments"],
+        start=["statement", "assignments", "expression"],
         keep_all_tokens=True,
         maybe_placeholders=False,
     )

@@ -33,7 +33,7 @@ def marked(text: str) -> tuple[str, str]:
         ("LAG101", "L = q«′»", "write `'`"),
         ("LAG101", "L = x«₀»", "`x0`"),
         ("LAG101", "L = «\"»a\"", "quotation marks"),
-        ("LAG101", "L = a «&» b", "statement of its own"),
+        ("LAG101", "L = a «&» b", "joined by `and`"),
         ("LAG101", "L = a «@» b", "dot(a, b)"),
         ("LAG101", "let a = 1«;» let b = 2", "one statement a line"),
         ("LAG101", "L = «{»a}", "brackets are"),
