@@ -13,7 +13,7 @@ import sympy as sp
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem, derivative
 from lagc.mechanics.numeric import vanishes
-from lagc.semantics.functions import NeuralTerm
+from lagc.semantics.functions import JumpDerivative, NeuralTerm
 from lagc.semantics.model import TIME
 
 
@@ -156,7 +156,10 @@ def _diagonal_mass(p: _Prover) -> Fact:
 def _separable(p: _Prover) -> Fact:
     s = p.system
     slopes = [derivative(p.model, s.lagrangian, x) for x in p.q]
-    mixed = [derivative(p.model, slope, y) for slope in slopes for y in p.v]
+    try:
+        mixed = [derivative(p.model, slope, y) for slope in slopes for y in p.v]
+    except JumpDerivative:  # a jump of dL/dq in q' is one that K takes away again
+        return Fact("separable", False, "L mixes q and q', or K is not zero")
     holds = p.zero(*s.force, *s.impulse, *mixed)
     evidence = "K = 0 and L = T(q', t) - V(q, t)" if holds else "L mixes q and q', or K is not zero"
     return Fact("separable", holds, evidence)

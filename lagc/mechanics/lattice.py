@@ -16,7 +16,8 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.coupling import physical_limit
 from lagc.mechanics.instance import written_out
-from lagc.mechanics.nodesystem import NodeSystem, derivative, derive, input_rates
+from lagc.mechanics.nodesystem import NodeSystem, derivative, derive, input_rates, reported
+from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import TIME, Model, Term
 from lagc.semantics.sites import Lattice, shifts
 
@@ -94,7 +95,11 @@ class LatticeSystem:
 def derive_lattice(model: Model, lattice: Lattice, diagnostics: Diagnostics) -> LatticeSystem:
     """The equations of a lattice model; raises `LagcError` if its mechanics does not stand."""
     instance = derive(written_out(model, lattice), diagnostics)
-    system = _Derivation(model, lattice).system(instance)
+    try:
+        system = _Derivation(model, lattice).system(instance)
+    except JumpDerivative as error:
+        reported(model, error, diagnostics)
+        raise
     system.verify()
     if lattice.periodic and lattice.size < 2 * system.reach + 1:
         diagnostics.add(

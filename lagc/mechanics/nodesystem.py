@@ -65,14 +65,7 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
         diagnostics.raise_if_errors()
         system = _derive(model)
     except JumpDerivative as error:
-        report_jump(
-            error,
-            model.rough_calls,
-            lambda e: physical_limit(model, e),
-            model.lagrangian_terms[0].span,
-            diagnostics,
-        )
-        diagnostics.raise_if_errors()
+        reported(model, error, diagnostics)
         raise
     system.verify()
     check_domain(model, (*system.a, *system.b), diagnostics)
@@ -81,6 +74,13 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     check_periodicity(model, (*system.a, *system.b), diagnostics)
     diagnostics.raise_if_errors()
     return system
+
+
+def reported(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> None:
+    """Raises `LagcError` with LAG305 for a derivative that was needed and does not exist."""
+    first = model.lagrangian_terms[0].span
+    report_jump(error, model.rough_calls, lambda e: physical_limit(model, e), first, diagnostics)
+    diagnostics.raise_if_errors()
 
 
 def _derive(model: Model) -> NodeSystem:

@@ -33,6 +33,8 @@ _SPREADS = (1.0, 3.0, 0.3, 30.0)
 
 def derivative(expression: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> sp.Expr:
     """d(expression)/d(symbol); raises `JumpDerivative` with the jump where it does not exist."""
+    if not expression.has(*JUMPS):
+        return expression.diff(symbol)
     smooth: list[sp.Expr] = []
     rough: list[sp.Expr] = []
     for term in sp.Add.make_args(expression):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import sympy as sp
 
@@ -220,7 +221,7 @@ class Model:
         """The value of the symbol of every constant that is one number."""
         return {c.symbol: c.value for c in self.constants if not c.varies}
 
-    @property
+    @cached_property
     def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
         """Between which numbers constants and coefficients lie."""
         return {
