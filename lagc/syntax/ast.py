@@ -77,7 +77,7 @@ class Index(Node):
 
 @dataclass(frozen=True)
 class Tuple(Node):
-    """A vector literal `(a, b, ...)` of at least two entries."""
+    """A vector literal `(a, b, ...)` of at least two entries; a matrix is a vector of rows."""
 
     items: tuple[Expression, ...]
 
@@ -199,7 +199,8 @@ class Bound(Node):
 class Coefficient(Node):
     """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`; an interval gives two bounds.
 
-    `index` is the `i` of `coefficient k[i]`, which has a value at each site of a lattice.
+    `index` is the `i` of `coefficient k[i]`, which has a value at each site of a lattice, or the
+    number of components in `coefficient k[3]`.
     """
 
     name: Identifier
