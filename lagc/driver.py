@@ -29,6 +29,7 @@ from lagc.semantics.settings import with_defaults
 from lagc.semantics.units import check_units
 from lagc.syntax import ast
 from lagc.syntax.files import read_source as read_source
+from lagc.syntax.files import with_used
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
 
@@ -83,7 +84,8 @@ def understand(
 ) -> tuple[Model, ModelUnits | None]:
     """The model, and its units if it has any; raises `LagcError`."""
     model = elaborate(file, source, diagnostics)
-    units = check_units(file, model, diagnostics)
+    whole, _ = with_used(file, source, Diagnostics())  # read without fault before
+    units = check_units(whole, model, diagnostics)
     diagnostics.raise_if_errors()
     return model, units
 
