@@ -16,8 +16,15 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.coupling import physical_limit
 from lagc.mechanics.instance import written_out
-from lagc.mechanics.nodesystem import NodeSystem, derivative, derive, input_rates
-from lagc.semantics.model import TIME, Model, Term
+from lagc.mechanics.nodesystem import (
+    NodeSystem,
+    derive,
+    longest_term,
+    partial_time,
+    tidied,
+)
+from lagc.semantics.derivatives import Differentiation
+from lagc.semantics.model import Model, Term
 from lagc.semantics.sites import Lattice, shifts
 
 
@@ -114,6 +121,7 @@ class _Derivation:
     def __init__(self, model: Model, lattice: Lattice) -> None:
         self.model = model
         self.lattice = lattice
+        self.derivative = Differentiation(longest_term(model))
         self.fields = {c.name: f for f, c in enumerate(model.coordinates)}
         self.lagrangian: list[Density] = []
         self.energy: list[Density] = []
@@ -169,13 +177,13 @@ class _Derivation:
         impulse: dict[tuple[int, int], sp.Expr] = {}
         slope: dict[tuple[int, int], sp.Expr] = {}
         for f, s, x in self._places(density, ""):
-            slope[f, s] = _shared(derivative(density, x))
+            slope[f, s] = _shared(tidied(self.derivative(density, x)))
         for f, s, x in self._places(density, "'"):
-            momentum[f, s] = _shared(derivative(density, x))
+            momentum[f, s] = _shared(tidied(self.derivative(density, x)))
         for f, s, x in self._places(coupling, "_-"):
-            force[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
+            force[f, s] = _shared(physical_limit(self.model, self.derivative(coupling, x)))
         for f, s, x in self._places(coupling, "'_-"):
-            impulse[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
+            impulse[f, s] = _shared(physical_limit(self.model, self.derivative(coupling, x)))
         self._place("a", sites, slope, force)
         self._place("b", sites, momentum, impulse)
         if density != 0:
@@ -185,7 +193,7 @@ class _Derivation:
             self.energy.append(Density(energy, sites))
         power = [self._symbol(key, "'") * x for key, x in force.items()]
         power += [-self._symbol(key, "'") * self._rate(x) for key, x in impulse.items()]
-        if (total := sp.Add(-self._partial_time(density), *power)) != 0:
+        if (total := sp.Add(-partial_time(self.model, density, self.derivative), *power)) != 0:
             self.power.append(Density(total, sites))
 
     def _place(
@@ -202,7 +210,7 @@ class _Derivation:
             self.parts[name].append(Contribution((f,), s, value, sites))
             for variables, marks in (("q", ""), ("v", "'")):
                 for g, other, x in self._places(value, marks):
-                    entry = _shared(derivative(value, x))
+                    entry = _shared(tidied(self.derivative(value, x)))
                     if entry != 0:
                         band = Contribution((other - s, f, g), s, entry, sites)
                         self.parts[f"{name}_{variables}"].append(band)
@@ -211,18 +219,14 @@ class _Derivation:
         f, s = key
         return self.lattice.at(self.model.coordinates[f].name + primes, s)
 
-    def _partial_time(self, e: sp.Expr) -> sp.Expr:
-        rates = input_rates(self.model).items()
-        return sp.Add(e.diff(TIME), *[e.diff(u) * rate for u, rate in rates])
-
     def _rate(self, e: sp.Expr) -> sp.Expr:
         """The derivative along a motion, with accelerations as symbols."""
         moving = [
-            e.diff(x) * self._symbol((f, s), "'" * (primes + 1))
+            self.derivative(e, x) * self._symbol((f, s), "'" * (primes + 1))
             for primes in (0, 1)
             for f, s, x in self._places(e, "'" * primes)
         ]
-        return sp.Add(self._partial_time(e), *moving)
+        return sp.Add(partial_time(self.model, e, self.derivative), *moving)
 
 
 def _shared(e: sp.Expr) -> sp.Expr:

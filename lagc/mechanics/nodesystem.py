@@ -18,6 +18,7 @@ from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.coupling import check_coupling, physical_limit
 from lagc.mechanics.degeneracy import check_domain, check_mass_matrix, check_periodicity
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.functions import AbsoluteValue, JumpDerivative, Maximum, Minimum, Sign, Step
 from lagc.semantics.model import TIME, Model, RoughCall
 
@@ -61,10 +62,11 @@ class NodeSystem:
 
 def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     """The node functions of a model; raises `LagcError` if its mechanics does not stand."""
+    derivative = Differentiation(longest_term(model))
     try:
-        check_coupling(model, diagnostics)
+        check_coupling(model, derivative, diagnostics)
         diagnostics.raise_if_errors()
-        system = _derive(model)
+        system = _Derivation(model, derivative).system()
     except JumpDerivative as error:
         _report_jump(model, error, diagnostics)
         diagnostics.raise_if_errors()
@@ -78,44 +80,67 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     return system
 
 
-def _derive(model: Model) -> NodeSystem:
-    q, v = model.variables(0), model.variables(1)
-    lagrangian, coupling = model.lagrangian, model.coupling
-    conjugate = tuple(derivative(lagrangian, x) for x in v)
-    force = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(0, "-"))
-    impulse = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(1, "-"))
-    a = tuple(derivative(lagrangian, x) + f for x, f in zip(q, force, strict=True))
-    b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
-    energy = sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian)
-    power = [
-        x * (f - _time_derivative(model, k)) for x, f, k in zip(v, force, impulse, strict=True)
-    ]
-    return NodeSystem(
-        model,
-        a,
-        b,
-        _jacobian(a, q),
-        _jacobian(a, v),
-        _jacobian(b, q),
-        _jacobian(b, v),
-        lagrangian,
-        force,
-        impulse,
-        energy,
-        sp.Add(-_partial_time(model, lagrangian), *power),
-    )
+class _Derivation:
+    """The node functions of one model."""
+
+    def __init__(self, model: Model, derivative: Differentiation) -> None:
+        self.model = model
+        self.derivative = derivative
+
+    def system(self) -> NodeSystem:
+        model = self.model
+        q, v = model.variables(0), model.variables(1)
+        lagrangian, coupling = model.lagrangian, model.coupling
+        conjugate = tuple(self._written(lagrangian, x) for x in v)
+        force, impulse = (
+            tuple(physical_limit(model, self.derivative(coupling, x)) for x in minus)
+            for minus in (model.variables(0, "-"), model.variables(1, "-"))
+        )
+        a = tuple(self._written(lagrangian, x) + f for x, f in zip(q, force, strict=True))
+        b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
+        power = [x * (f - self._along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
+        return NodeSystem(
+            model,
+            a,
+            b,
+            self._jacobian(a, q),
+            self._jacobian(a, v),
+            self._jacobian(b, q),
+            self._jacobian(b, v),
+            lagrangian,
+            force,
+            impulse,
+            energy=sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian),
+            energy_rate=sp.Add(-partial_time(model, lagrangian, self.derivative), *power),
+        )
+
+    def _written(self, expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
+        return tidied(self.derivative(expression, variable))
+
+    def _jacobian(self, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
+        return tuple(tuple(self._written(e, x) for x in variables) for e in components)
+
+    def _along_motion(self, expression: sp.Expr) -> sp.Expr:
+        """The derivative in time along a motion, with q'' as symbols."""
+        q, v, acceleration = (self.model.variables(n) for n in range(3))
+        return sp.Add(
+            partial_time(self.model, expression, self.derivative),
+            *[self.derivative(expression, x) * y for x, y in zip(q, v, strict=True)],
+            *[self.derivative(expression, x) * y for x, y in zip(v, acceleration, strict=True)],
+        )
 
 
-def _jacobian(components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-    return tuple(tuple(derivative(e, x) for x in variables) for e in components)
+def tidied(derivative: sp.Expr) -> sp.Expr:
+    """A derivative with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
+    if any(not p.exp.is_number for p in derivative.atoms(sp.Pow)):
+        return sp.powsimp(derivative, deep=True, combine="exp")
+    return derivative
 
 
-def derivative(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-    """The derivative, with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
-    result = expression.diff(variable)
-    if any(not p.exp.is_number for p in result.atoms(sp.Pow)):
-        result = sp.powsimp(result, deep=True, combine="exp")
-    return result
+def longest_term(model: Model) -> Span:
+    """The longest summand of L and K in the text."""
+    terms = (*model.lagrangian_terms, *model.coupling_terms)
+    return max((t.span for t in terms), key=lambda span: span.end - span.start)
 
 
 def acceleration_symbols(model: Model) -> tuple[sp.Symbol, ...]:
@@ -128,20 +153,11 @@ def input_rates(model: Model) -> dict[sp.Symbol, sp.Symbol]:
     return {i.symbol: sp.Symbol(f"{i.name}'") for i in model.inputs}
 
 
-def _partial_time(model: Model, expression: sp.Expr) -> sp.Expr:
+def partial_time(model: Model, expression: sp.Expr, derivative: Differentiation) -> sp.Expr:
     """The derivative at fixed q and v: through t and through the inputs."""
     rates = input_rates(model).items()
-    return sp.Add(expression.diff(TIME), *[expression.diff(u) * rate for u, rate in rates])
-
-
-def _time_derivative(model: Model, expression: sp.Expr) -> sp.Expr:
-    """The derivative along a motion, with q'' as symbols."""
-    q, v, acceleration = (model.variables(n) for n in range(3))
-    return sp.Add(
-        _partial_time(model, expression),
-        *[expression.diff(x) * y for x, y in zip(q, v, strict=True)],
-        *[expression.diff(x) * y for x, y in zip(v, acceleration, strict=True)],
-    )
+    through_inputs = [derivative(expression, u) * rate for u, rate in rates]
+    return sp.Add(derivative(expression, TIME), *through_inputs)
 
 
 def _report_jump(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> None:

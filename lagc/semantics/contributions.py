@@ -13,6 +13,7 @@ from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.names import Context, Scope
@@ -116,7 +117,7 @@ class ContributionReader:
 
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
         try:
-            return term.value.diff(velocity)
+            return Differentiation(term.span)(term.value, velocity)
         except JumpDerivative as error:
             self.diagnostics.add(
                 Code.LAG305,

@@ -129,15 +129,11 @@ class NeuralTerm(sp.Function):  # type: ignore[misc]
         """The arguments of the slot."""
         return tuple(self.args[2:])
 
-    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
-        total = sp.Integer(0)
-        for i, x in enumerate(self.inputs):
-            inner = x.diff(symbol)
-            if inner != 0:
-                orders = list(self.args[1])
-                orders[i] += 1
-                total += NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs) * inner
-        return total
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Differentiated once more with respect to an input, the first of which is argument 3."""
+        orders = list(self.args[1])
+        orders[argindex - 3] += 1
+        return NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs)
 
 
 def neural_value(slot: str, inputs: tuple[sp.Expr, ...]) -> sp.Expr:

@@ -1,0 +1,87 @@
+"""Partial derivatives by the rules of calculus, common parts once, and the work of it counted.
+
+SymPy's own `diff` multiplies by derivatives that are zero, which makes it ask whether the other
+factors are finite; for some expressions of one line that takes minutes. Here such products are not
+formed, and parts that do not depend on the variable are not looked into.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
+from lagc.base.spans import Span
+
+MOST_WORK = 400_000
+
+
+class Differentiation:
+    """Derivatives of the expressions of one model; `work` counts the terms and factors written.
+
+    `span` is what LAG108 points at when they become more than `MOST_WORK`.
+    """
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.work = 0
+        self._symbols: dict[sp.Basic, frozenset[sp.Basic]] = {}
+        self._known: dict[tuple[sp.Basic, sp.Symbol], sp.Expr] = {}
+
+    def __call__(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
+        """de/dx; raises `JumpDerivative` where there is none, and LAG108."""
+        if x not in self._symbols_of(e):
+            return sp.S.Zero
+        if e == x:
+            return sp.S.One
+        found = self._known.get((e, x))
+        if found is None:
+            self._count(len(e.args))
+            found = self._known[e, x] = self._derivative(e, x)
+        return found
+
+    def _derivative(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
+        if e.is_Add:
+            return sp.Add(*[d for a in e.args if (d := self(a, x)) != 0])
+        if e.is_Mul:
+            return self._product(e, x)
+        if e.is_Pow:
+            base, exponent = e.base, e.exp
+            slope, rise = self(base, x), self(exponent, x)
+            terms = [] if rise == 0 else [rise * sp.log(base)]
+            if slope != 0:
+                terms.append(slope * exponent / base)
+            return e * sp.Add(*terms)
+        if type(e)._eval_derivative is not sp.Function._eval_derivative:
+            return e._eval_derivative(x)  # a rule of its own
+        slopes = [(k, d) for k, a in enumerate(e.args, start=1) if (d := self(a, x)) != 0]
+        return sp.Add(*[e.fdiff(k) * d for k, d in slopes])
+
+    def _product(self, e: sp.Mul, x: sp.Symbol) -> sp.Expr:
+        factors = e.args
+        terms = []
+        for k, factor in enumerate(factors):
+            slope = self(factor, x)
+            if slope != 0:
+                self._count(len(factors))
+                terms.append(sp.Mul(*factors[:k], slope, *factors[k + 1 :]))
+        return sp.Add(*terms)
+
+    def _count(self, work: int) -> None:
+        self.work += work
+        if self.work > MOST_WORK:
+            raise fail(
+                Code.LAG108,
+                f"the derivatives of the model are longer than {MOST_WORK} terms and factors",
+                self.span,
+                help="fewer coordinates in one term, fewer factors in one product and shorter "
+                "powers of sums give shorter derivatives",
+            )
+
+    def _symbols_of(self, e: sp.Basic) -> frozenset[sp.Basic]:
+        found = self._symbols.get(e)
+        if found is None:
+            found = frozenset({e}) if e.is_Symbol else frozenset()
+            found = found.union(*[self._symbols_of(a) for a in e.args])
+            self._symbols[e] = found
+        return found
