@@ -21,7 +21,6 @@ from lagc.mechanics.nodesystem import (
     derive,
     longest_term,
     partial_time,
-    tidied,
 )
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import Model, Term
@@ -177,9 +176,9 @@ class _Derivation:
         impulse: dict[tuple[int, int], sp.Expr] = {}
         slope: dict[tuple[int, int], sp.Expr] = {}
         for f, s, x in self._places(density, ""):
-            slope[f, s] = _shared(tidied(self.derivative(density, x)))
+            slope[f, s] = _shared(self.derivative.tidied(density, x))
         for f, s, x in self._places(density, "'"):
-            momentum[f, s] = _shared(tidied(self.derivative(density, x)))
+            momentum[f, s] = _shared(self.derivative.tidied(density, x))
         for f, s, x in self._places(coupling, "_-"):
             force[f, s] = _shared(physical_limit(self.model, self.derivative(coupling, x)))
         for f, s, x in self._places(coupling, "'_-"):
@@ -210,7 +209,7 @@ class _Derivation:
             self.parts[name].append(Contribution((f,), s, value, sites))
             for variables, marks in (("q", ""), ("v", "'")):
                 for g, other, x in self._places(value, marks):
-                    entry = _shared(tidied(self.derivative(value, x)))
+                    entry = _shared(self.derivative.tidied(value, x))
                     if entry != 0:
                         band = Contribution((other - s, f, g), s, entry, sites)
                         self.parts[f"{name}_{variables}"].append(band)

@@ -91,12 +91,12 @@ class _Derivation:
         model = self.model
         q, v = model.variables(0), model.variables(1)
         lagrangian, coupling = model.lagrangian, model.coupling
-        conjugate = tuple(self._written(lagrangian, x) for x in v)
+        conjugate = tuple(self.derivative.tidied(lagrangian, x) for x in v)
         force, impulse = (
             tuple(physical_limit(model, self.derivative(coupling, x)) for x in minus)
             for minus in (model.variables(0, "-"), model.variables(1, "-"))
         )
-        a = tuple(self._written(lagrangian, x) + f for x, f in zip(q, force, strict=True))
+        a = tuple(self.derivative.tidied(lagrangian, x) + f for x, f in zip(q, force, strict=True))
         b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
         power = [x * (f - self._along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
         return NodeSystem(
@@ -114,11 +114,8 @@ class _Derivation:
             energy_rate=sp.Add(-partial_time(model, lagrangian, self.derivative), *power),
         )
 
-    def _written(self, expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-        return tidied(self.derivative(expression, variable))
-
     def _jacobian(self, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-        return tuple(tuple(self._written(e, x) for x in variables) for e in components)
+        return tuple(tuple(self.derivative.tidied(e, x) for x in variables) for e in components)
 
     def _along_motion(self, expression: sp.Expr) -> sp.Expr:
         """The derivative in time along a motion, with q'' as symbols."""
@@ -128,13 +125,6 @@ class _Derivation:
             *[self.derivative(expression, x) * y for x, y in zip(q, v, strict=True)],
             *[self.derivative(expression, x) * y for x, y in zip(v, acceleration, strict=True)],
         )
-
-
-def tidied(derivative: sp.Expr) -> sp.Expr:
-    """A derivative with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
-    if any(not p.exp.is_number for p in derivative.atoms(sp.Pow)):
-        return sp.powsimp(derivative, deep=True, combine="exp")
-    return derivative
 
 
 def longest_term(model: Model) -> Span:

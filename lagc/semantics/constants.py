@@ -7,7 +7,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.semantics.expressions import NOT_REAL, ExpressionReader
-from lagc.semantics.lattices import numbers
+from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, sample_sites
 from lagc.syntax import ast
@@ -28,7 +28,7 @@ class ConstantReader:
         value = reader.scalar(node, what)
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
             return None
@@ -48,7 +48,7 @@ class ConstantReader:
         value = reader.scalar(node, what)
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         for site in sample_sites(lattice):
             at = lattice.at_site(value, site)
             if not at.is_number or at.has(*NOT_REAL) or not at.is_finite or at.is_real is False:

@@ -26,6 +26,7 @@ class Differentiation:
         self.span = span
         self.work = 0
         self._symbols: dict[sp.Basic, frozenset[sp.Basic]] = {}
+        self._powers: dict[sp.Basic, bool] = {}
         self._known: dict[tuple[sp.Basic, sp.Symbol], sp.Expr] = {}
 
     def __call__(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
@@ -39,6 +40,11 @@ class Differentiation:
             self._count(len(e.args))
             found = self._known[e, x] = self._derivative(e, x)
         return found
+
+    def tidied(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
+        """de/dx with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
+        slope = self(e, x)
+        return sp.powsimp(slope, deep=True, combine="exp") if self._has_powers(e) else slope
 
     def _derivative(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         if e.is_Add:
@@ -84,4 +90,12 @@ class Differentiation:
             found = frozenset({e}) if e.is_Symbol else frozenset()
             found = found.union(*[self._symbols_of(a) for a in e.args])
             self._symbols[e] = found
+        return found
+
+    def _has_powers(self, e: sp.Basic) -> bool:
+        """Whether a power with a symbol in its exponent occurs."""
+        found = self._powers.get(e)
+        if found is None:
+            found = (e.is_Pow and not e.exp.is_number) or any(map(self._has_powers, e.args))
+            self._powers[e] = found
         return found

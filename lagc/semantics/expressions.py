@@ -22,7 +22,7 @@ from lagc.semantics.functions import (
     Smoothness,
     neural_value,
 )
-from lagc.semantics.lattices import SiteReader
+from lagc.semantics.lattices import SiteReader, with_numbers
 from lagc.semantics.model import RoughCall
 from lagc.semantics.names import Context, Value
 from lagc.syntax import ast
@@ -175,9 +175,7 @@ class ExpressionReader(SiteReader):
                 f"`{node.base.span.text}` is a scalar and has no components",
                 node.span,
             )
-        position = position.xreplace(
-            {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        )
+        position = with_numbers(self.scope, position)
         if not position.is_Integer or not 0 <= position < len(base):
             return self._error(
                 Code.LAG206,
@@ -331,9 +329,9 @@ class ExpressionReader(SiteReader):
 
     def _with_constants(self, value: sp.Expr) -> sp.Expr:
         """The number that an expression of constants alone stands for; others as they are."""
-        constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        only_constants = constants and value.free_symbols <= constants.keys()
-        return value.xreplace(constants) if only_constants else value
+        constants = self.scope.constants
+        known = {s: constants.get(s.name) for s in value.free_symbols}
+        return value.xreplace(known) if known and None not in known.values() else value
 
 
 def _each(f: Callable[[Any], Any], value: Value) -> Value:

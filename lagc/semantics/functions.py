@@ -38,8 +38,8 @@ class Sign(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.sign(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.sign(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -53,8 +53,8 @@ class Step(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return (sp.sign(x) + 1) / 2 if x.is_number else None
+        """Known where the argument is a real number."""
+        return (sp.sign(x) + 1) / 2 if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -68,8 +68,8 @@ class AbsoluteValue(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.Abs(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.Abs(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The sign."""
@@ -83,8 +83,8 @@ class Minimum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Min(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Min(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the smaller argument, 0 for the other."""
@@ -99,8 +99,8 @@ class Maximum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Max(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Max(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the larger argument, 0 for the other."""

@@ -26,6 +26,9 @@ from lagc.syntax import ast
 Value: TypeAlias = "sp.Expr | tuple[sp.Expr, ...] | None"
 
 
+_MOST_HINTS = 20  # to look for a similar name takes long where there are many
+
+
 class Context(Enum):
     """Where an expression stands, which decides the names it may use."""
 
@@ -262,7 +265,9 @@ class NameReader:
                 )
         decorated = "'" * node.primes + (f"_{node.side}" if node.side else "")
         # It is not called, so that no function was meant.
-        hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
+        hint = ""
+        if len(self.diagnostics.items) < _MOST_HINTS:
+            hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if node.primes or node.side:
             declare = f"declare it with `coordinate {name}`"
