@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from lagc.base.codes import Code, Severity
 from lagc.base.spans import Span
 
-
 MOST_REPORTS = 100
 
 

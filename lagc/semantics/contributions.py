@@ -32,6 +32,7 @@ class ContributionReader:
         self.diagnostics = diagnostics
         self.limit = SizeLimit(diagnostics)
         self.rough_calls: list[m.RoughCall] = []
+        self.derivative = Differentiation(file.span)
 
     def reader(self, context: Context) -> ExpressionReader:
         """A reader of one expression, which notes calls with kinks and jumps here."""
@@ -116,8 +117,9 @@ class ContributionReader:
         ]
 
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
+        self.derivative.span = term.span
         try:
-            return Differentiation(term.span)(term.value, velocity)
+            return self.derivative(term.value, velocity)
         except JumpDerivative as error:
             self.diagnostics.add(
                 Code.LAG305,

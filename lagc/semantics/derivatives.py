@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from lagc.base.codes import Code
-from lagc.base.diagnostics import fail
 from lagc.base.spans import Span
-
-MOST_WORK = 400_000
+from lagc.semantics.traits import Traits
+from lagc.semantics.work import differentiating
 
 
 class Differentiation:
@@ -24,14 +22,13 @@ class Differentiation:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self.work = 0
-        self._symbols: dict[sp.Basic, frozenset[sp.Basic]] = {}
-        self._powers: dict[sp.Basic, bool] = {}
+        self.work = differentiating()
+        self.traits = Traits()
         self._known: dict[tuple[sp.Basic, sp.Symbol], sp.Expr] = {}
 
     def __call__(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         """de/dx; raises `JumpDerivative` where there is none, and LAG108."""
-        if x not in self._symbols_of(e):
+        if x not in self.traits.symbols(e):
             return sp.S.Zero
         if e == x:
             return sp.S.One
@@ -44,7 +41,9 @@ class Differentiation:
     def tidied(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         """de/dx with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
         slope = self(e, x)
-        return sp.powsimp(slope, deep=True, combine="exp") if self._has_powers(e) else slope
+        return (
+            sp.powsimp(slope, deep=True, combine="exp") if self.traits.symbolic_powers(e) else slope
+        )
 
     def _derivative(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         if e.is_Add:
@@ -73,29 +72,5 @@ class Differentiation:
                 terms.append(sp.Mul(*factors[:k], slope, *factors[k + 1 :]))
         return sp.Add(*terms)
 
-    def _count(self, work: int) -> None:
-        self.work += work
-        if self.work > MOST_WORK:
-            raise fail(
-                Code.LAG108,
-                f"the derivatives of the model are longer than {MOST_WORK} terms and factors",
-                self.span,
-                help="fewer coordinates in one term, fewer factors in one product and shorter "
-                "powers of sums give shorter derivatives",
-            )
-
-    def _symbols_of(self, e: sp.Basic) -> frozenset[sp.Basic]:
-        found = self._symbols.get(e)
-        if found is None:
-            found = frozenset({e}) if e.is_Symbol else frozenset()
-            found = found.union(*[self._symbols_of(a) for a in e.args])
-            self._symbols[e] = found
-        return found
-
-    def _has_powers(self, e: sp.Basic) -> bool:
-        """Whether a power with a symbol in its exponent occurs."""
-        found = self._powers.get(e)
-        if found is None:
-            found = (e.is_Pow and not e.exp.is_number) or any(map(self._has_powers, e.args))
-            self._powers[e] = found
-        return found
+    def _count(self, units: int) -> None:
+        self.work.spend(units, self.span)

@@ -5,6 +5,7 @@ Nothing is parsed by SymPy: each node becomes one operation on values that are k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,10 +28,10 @@ from lagc.semantics.model import RoughCall
 from lagc.semantics.names import Context, Value
 from lagc.syntax import ast
 
-NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
 _MAX_EXPONENT = 1024
 _MAX_BITS = 8192
 _GROWING = ("exp", "sinh", "cosh")
+_COSTS = {ast.Call: 25, ast.Power: 4}  # units of work, measured
 
 
 class ExpressionReader(SiteReader):
@@ -53,6 +54,7 @@ class ExpressionReader(SiteReader):
 
     def read(self, node: ast.Expression) -> Value:
         """Any expression."""
+        self.scope.work.spend(_COSTS.get(type(node), 1), node.span)
         match node:
             case ast.Number():
                 return sp.Rational(node.value.numerator, node.value.denominator)
@@ -91,6 +93,12 @@ class ExpressionReader(SiteReader):
                     item.span,
                     label=f"this is {_shape(value)}",
                 )
+        if self._has_long_numbers(*values):
+            return self._error(
+                Code.LAG106,
+                "the fractions of this sum have too large a common denominator",
+                node.span,
+            )
         if isinstance(first, tuple):
             vectors = [v for v in values if isinstance(v, tuple)]
             return tuple(sp.Add(*parts) for parts in zip(*vectors, strict=True))
@@ -103,6 +111,8 @@ class ExpressionReader(SiteReader):
             if value is None or factor is None:
                 value = None
                 continue
+            # Each product is formed anew from all the factors before it.
+            self.scope.work.spend(_length(value) // 2, item.span)
             if operator == "/":
                 value = self._divide(value, factor, item)
             elif isinstance(value, tuple) and isinstance(factor, tuple):
@@ -118,6 +128,8 @@ class ExpressionReader(SiteReader):
                 value = tuple(x * factor for x in value)
             else:
                 value = value * factor
+            if self._has_long_numbers(value):
+                return self._error(Code.LAG106, "this number is too large", node.span)
         return value
 
     def _divide(self, value: Value, factor: Value, item: ast.Expression) -> Value:
@@ -125,7 +137,10 @@ class ExpressionReader(SiteReader):
             return self._error(Code.LAG206, "division by a vector is not defined", item.span)
         if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
-        return self._real(_each(lambda x: x / factor, value), item.span)
+        self.scope.work.spend(_length(value) // 2, item.span)
+        # The inverse of a number is found at once; SymPy's division asks much about it first.
+        inverse = sp.Rational(factor.q, factor.p) if factor.is_Rational else 1 / factor
+        return self._real(_each(lambda x: x * inverse, value), item.span)
 
     def _power(self, node: ast.Power) -> Value:
         base, exponent = self.read(node.base), self.read(node.exponent)
@@ -146,9 +161,9 @@ class ExpressionReader(SiteReader):
             )
         if base == 0 and exponent.is_number and not exponent.is_positive:
             return self._error(Code.LAG210, "a power of zero that is not finite", node.span)
-        if base.is_Rational and exponent.is_Rational:
-            bits = max(int(base.p).bit_length(), int(base.q).bit_length()) * abs(exponent)
-            if bits > _MAX_BITS:
+        if exponent.is_Rational:
+            number = self._with_constants(base).as_coeff_Mul()[0]
+            if number.is_Rational and _bits(number) * abs(exponent) > _MAX_BITS:
                 return self._error(Code.LAG106, "this number is too large", node.span)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
@@ -313,7 +328,7 @@ class ExpressionReader(SiteReader):
     def _real(self, value: Value, span: Span) -> Value:
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
-            if part is not None and self._with_constants(part).has(*NOT_REAL):
+            if part is not None and self.scope.traits.unreal(self._with_constants(part)):
                 return self._error(
                     Code.LAG210, "this is not a finite real number, whatever the variables", span
                 )
@@ -327,10 +342,27 @@ class ExpressionReader(SiteReader):
         bits = sp.Abs(exponent * sp.log(sp.Abs(base), 2)).evalf(15)
         return bool(bits.is_Float and bits > _MAX_BITS)
 
+    def _has_long_numbers(self, *values: Value) -> bool:
+        """Whether numbers in a sum of the values have, or give, more than `_MAX_BITS` bits."""
+        parts = [e for v in values for e in (v if isinstance(v, tuple) else (v,)) if e is not None]
+        common = 1
+        for term in (t for e in parts for t in sp.Add.make_args(e)):
+            for factor in sp.Mul.make_args(term):
+                number = self._with_constants(factor.base if factor.is_Pow else factor)
+                power = factor.exp if factor.is_Pow and factor.exp.is_Rational else 1
+                long = number.is_Rational and _bits(number) * abs(power) > _MAX_BITS
+                if long or (abs(power) > _MAX_EXPONENT and number.is_number):
+                    return True
+            number = term.as_coeff_Mul()[0]
+            common = math.lcm(common, int(number.q) if number.is_Rational else 1)
+            if common.bit_length() > _MAX_BITS:
+                return True
+        return False
+
     def _with_constants(self, value: sp.Expr) -> sp.Expr:
         """The number that an expression of constants alone stands for; others as they are."""
         constants = self.scope.constants
-        known = {s: constants.get(s.name) for s in value.free_symbols}
+        known = {s: constants.get(s.name) for s in self.scope.traits.symbols(value)}
         return value.xreplace(known) if known and None not in known.values() else value
 
 
@@ -342,6 +374,17 @@ def _each(f: Callable[[Any], Any], value: Value) -> Value:
 
 def _size(value: Value) -> int | None:
     return len(value) if isinstance(value, tuple) else None
+
+
+def _bits(number: sp.Rational) -> int:
+    """The bits of the larger of numerator and denominator; 0 for 1 and -1."""
+    return max(int(abs(number.p)).bit_length(), int(number.q).bit_length()) - 1
+
+
+def _length(value: Value) -> int:
+    """How many terms or factors a value is made of."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return sum(len(x.args) for x in parts if x is not None)
 
 
 def _shape(value: Value) -> str:

@@ -20,6 +20,8 @@ from lagc.base.spans import Span
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
+from lagc.semantics.traits import Traits
+from lagc.semantics.work import Work, reading
 from lagc.syntax import ast
 
 # A value is a scalar, a vector, or None where an error was already reported.
@@ -71,6 +73,8 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+    traits: Traits = field(default_factory=Traits)
+    work: Work = field(default_factory=reading)
 
     def known(self) -> list[str]:
         """All names, for suggestions."""
@@ -128,7 +132,7 @@ class NameReader:
         if name == "pi":
             return sp.pi
         if name in scope.constants:
-            return sp.Symbol(name) if scope.constant(name, node.span) else None
+            return self._constant(node)
         if name in scope.let_names:
             return self._let(node)
         if name == "inf":
@@ -201,6 +205,15 @@ class NameReader:
         coordinate = self.scope.coordinates[node.name]
         symbols = coordinate.symbols(node.primes, node.side)
         return symbols[0] if coordinate.size is None else symbols
+
+    def _constant(self, node: ast.Name) -> Value:
+        if not self.scope.constant(node.name, node.span):
+            return None
+        value = self.scope.constants[node.name]
+        if value is not None and value.is_Rational:  # products of long numbers take long
+            bits = int(abs(value.p)).bit_length() + int(value.q).bit_length()
+            self.scope.work.spend(bits // 16, node.span)
+        return sp.Symbol(node.name)
 
     def _may_stand(self, node: ast.Name) -> bool:
         """Whether a coordinate, decorated as it is, has a meaning here; reports if not."""

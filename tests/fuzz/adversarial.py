@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lagc.syntax.parser import LARGEST_FILE, LONGEST_STATEMENT
+from lagc.syntax.parser import LARGEST_FILE, LONGEST_STATEMENT, MOST_STATEMENTS
 
 SIZE = LARGEST_FILE - 1000
 
 HEAD = "coordinate q\ncoefficient a = 1\ncoefficient b = 2\nL = q'^2\n"
 
 
-def _lines(lines: Iterable[str], size: int = SIZE) -> str:
-    """As many of the lines as fit."""
+def _lines(lines: Iterable[str], most: int = MOST_STATEMENTS - 10) -> str:
+    """As many of the lines as fit into a file."""
     taken, length = [], 0
     for line in lines:
         length += len(line) + 1
-        if length > size:
+        if length > SIZE or len(taken) == most:
             break
         taken.append(line)
     return "\n".join(taken) + "\n"
@@ -75,6 +75,7 @@ CASES: dict[str, Callable[[], str]] = {
     "brackets": lambda: "L = " + "(" * LONGEST_STATEMENT,
     "closing brackets": lambda: ")\n" * (SIZE // 2),
     "open brackets in lines": lambda: _lines(["let a = ("] * 10**6),
+    "statements": lambda: HEAD + _lines(["L += q"] * 10**6, 10**6),
     "bytes": lambda: "\0" * SIZE,
     "long names": lambda: HEAD + "".join(f"coefficient {'x' * 190_000}\n" for k in range(1)),
     "unknown long names": lambda: HEAD + f"L += {'x' * 90_000}*{'y' * 90_000}\n",
@@ -82,22 +83,22 @@ CASES: dict[str, Callable[[], str]] = {
     "coordinates": lambda: _lines([*_counted("coordinate q{0}")]) + "L = q0'^2\n",
     "vectors": lambda: "".join(f"coordinate r{k}[64]\n" for k in range(200))
     + "L = " + " + ".join(f"dot(r{k}', r{k}')" for k in range(200)) + "\n",
-    "coefficients": lambda: HEAD + _lines(_counted("coefficient c{0} = {1}"), SIZE),
-    "constants": lambda: HEAD + _lines(_counted("constant c{1} = c{0} + 1"), SIZE),
-    "unused lets": lambda: HEAD + _lines(_counted("let c{0} = q"), SIZE),
-    "duplicates": lambda: HEAD + _lines(["let c = q"] * 10**6, SIZE),
-    "observables": lambda: HEAD + _lines(_counted("observable o{0} = q*{1}"), SIZE),
-    "inputs": lambda: HEAD + _lines(_counted("input u{0}"), SIZE),
-    "networks": lambda: HEAD + _lines(_counted("neural V{0}(q) = mlp(8)"), SIZE),
+    "coefficients": lambda: HEAD + _lines(_counted("coefficient c{0} = {1}")),
+    "constants": lambda: HEAD + _lines(_counted("constant c{1} = c{0} + 1")),
+    "unused lets": lambda: HEAD + _lines(_counted("let c{0} = q")),
+    "duplicates": lambda: HEAD + _lines(["let c = q"] * 10**6),
+    "observables": lambda: HEAD + _lines(_counted("observable o{0} = q*{1}")),
+    "inputs": lambda: HEAD + _lines(_counted("input u{0}")),
+    "networks": lambda: HEAD + _lines(_counted("neural V{0}(q) = mlp(8)")),
     "unknown names": lambda: HEAD
     + "".join(f"coefficient some_name_{k} = 1\n" for k in range(2000))
-    + _lines(_counted("L += some_name__{0}x*q"), SIZE // 2),
+    + _lines(_counted("L += some_name__{0}x*q"), 1900),
     "network of many": lambda: "coordinate r[64]\ncoordinate s[64]\n"
     "neural V(r, s, r', s') = mlp(8)\nL = dot(r', r') + dot(s', s') + V(r, s, r', s')\n",
     "mixtures": lambda: HEAD + "coefficient c = 1 ~ "
     + _statement("mixture(", [f"1/{10**5}: {k}" for k in range(10**5)], ", ") + ")",
     # sums and products
-    "contributions": lambda: HEAD + _lines(_counted("L += {0}*a*q"), SIZE),
+    "contributions": lambda: HEAD + _lines(_counted("L += {0}*a*q")),
     "terms": lambda: HEAD + _statement("L += ", _counted("q^{0}*a"), " + "),
     "different terms": lambda: HEAD
     + "".join(_statement("L += ", _counted(f"{k}*sin({{0}}*q)"), " + ") for k in range(1)),
@@ -117,6 +118,11 @@ CASES: dict[str, Callable[[], str]] = {
     "squares of numbers": lambda: _lets("3", "x{0}*x{0}", 60),
     "squares of constants": lambda: HEAD + "constant x0 = 3\n"
     + "".join(f"constant x{k + 1} = x{k}*x{k}\n" for k in range(60)) + "L += x60*q\n",
+    "products of constants": lambda: HEAD
+    + "".join(f"constant c{k} = {'9' * 390}.{k}^3\n" for k in range(200))
+    + _statement("L += q*", (f"c{k % 200}" for k in range(10**5)), "*"),
+    "powers of a constant": lambda: HEAD + "constant c = 1.5\nlet x0 = c\n"
+    + "".join(f"let x{k + 1} = x{k}*x{k}\n" for k in range(60)) + "L += x60*q\n",
     "roots": lambda: HEAD + "L += q*abs(" + " + ".join(f"sqrt({p})" for p in _PRIMES[:200]) + ")\n",
     "roots that cancel": lambda: HEAD
     + "L += q*abs(" + " - ".join(f"sqrt({p})*sqrt({p + 1})" for p in _PRIMES[:30]) + ")\n",
