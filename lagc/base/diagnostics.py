@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from lagc.base.codes import Code, Severity
 from lagc.base.spans import Span
@@ -118,6 +117,8 @@ class Diagnostics:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "did you mean `x`?" for the closest known name, or an empty string."""
+    from difflib import get_close_matches
+
     candidates = sorted(set(known))
     close = get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not close:

@@ -24,6 +24,7 @@ class Differentiation:
         self.span = span
         self.work = differentiating()
         self.traits = Traits()
+        self._arguments: dict[sp.Basic, dict[sp.Symbol, list[int]]] = {}
         self._known: dict[tuple[sp.Basic, sp.Symbol], sp.Expr] = {}
 
     def __call__(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
@@ -34,7 +35,7 @@ class Differentiation:
             return sp.S.One
         found = self._known.get((e, x))
         if found is None:
-            self._count(len(e.args))
+            self.work.spend(1, self.span)
             found = self._known[e, x] = self._derivative(e, x)
         return found
 
@@ -47,7 +48,7 @@ class Differentiation:
 
     def _derivative(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         if e.is_Add:
-            return sp.Add(*[d for a in e.args if (d := self(a, x)) != 0])
+            return sp.Add(*[self(e.args[k], x) for k in self._places(e)[x]])
         if e.is_Mul:
             return self._product(e, x)
         if e.is_Pow:
@@ -65,12 +66,19 @@ class Differentiation:
     def _product(self, e: sp.Mul, x: sp.Symbol) -> sp.Expr:
         factors = e.args
         terms = []
-        for k, factor in enumerate(factors):
-            slope = self(factor, x)
+        for k in self._places(e)[x]:
+            slope = self(factors[k], x)
             if slope != 0:
-                self._count(len(factors))
+                self.work.spend(len(factors), self.span)
                 terms.append(sp.Mul(*factors[:k], slope, *factors[k + 1 :]))
         return sp.Add(*terms)
 
-    def _count(self, units: int) -> None:
-        self.work.spend(units, self.span)
+    def _places(self, e: sp.Expr) -> dict[sp.Symbol, list[int]]:
+        """For each symbol the arguments of a sum or a product that it occurs in."""
+        found = self._arguments.get(e)
+        if found is None:
+            found = self._arguments[e] = {}
+            for k, a in enumerate(e.args):
+                for x in self.traits.symbols(a):
+                    found.setdefault(x, []).append(k)
+        return found

@@ -43,7 +43,7 @@ def reading() -> Work:
 def differentiating() -> Work:
     """What the derivatives of one model may cost."""
     return Work(
-        400_000,
+        100_000,
         "the derivatives of the model take",
         "fewer coordinates in one term, fewer factors in one product and shorter powers of sums "
         "give shorter derivatives",

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import lark
 from lark import Lark
 
+_PACKAGED = Path(__file__).resolve().parents[1] / "grammar"
 _REPOSITORY = Path(__file__).resolve().parents[2] / "grammar"
 _TABLES = "lag.json"
 
@@ -28,10 +28,8 @@ def grammar_text() -> str:
 
 
 def _read(name: str) -> str:
-    packaged = files("lagc").joinpath("grammar", name)
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (_REPOSITORY / name).read_text(encoding="utf-8")
+    folder = _PACKAGED if _PACKAGED.is_dir() else _REPOSITORY
+    return (folder / name).read_text(encoding="utf-8")
 
 
 @cache
