@@ -31,9 +31,9 @@ BYTES = 2 << 30
 _DEEPEST_SHOWN = 3  # frames of lagc that tell one finding from another
 
 _FORBIDDEN = (
-    "os.", "subprocess.", "socket.", "shutil.", "tempfile.", "ctypes.", "urllib.", "http.", "ftplib.",
-    "smtplib.", "webbrowser.", "pty.", "sqlite3.", "mmap.", "signal.", "fcntl.", "syslog.",
-    "pickle.", "builtins.input", "sys.addaudithook", "cpython.run",
+    "os.", "subprocess.", "socket.", "shutil.", "tempfile.", "ctypes.", "urllib.",
+    "http.", "ftplib.", "smtplib.", "webbrowser.", "pty.", "sqlite3.", "mmap.", "signal.",
+    "fcntl.", "syslog.", "pickle.", "builtins.input", "sys.addaudithook", "cpython.run",
 )  # fmt: skip
 _READS = frozenset({"os.listdir", "os.scandir", "os.fspath"})  # an import looks into folders
 _OWN_CODE = (os.sep, "<frozen ")  # names of files of code: modules that are imported late
@@ -115,7 +115,7 @@ def _address_space() -> int:
 
 
 def examine(text: str) -> tuple[str, ...] | Finding:
-    """The codes that `text` is refused with, none if it compiles; a `Finding` if something is wrong."""
+    """The codes that `text` is refused with, none if it compiles; or what is wrong."""
     codes: tuple[str, ...] = ()
     module = ""
     try:

@@ -35,9 +35,10 @@ _NUMBERS = [
 _SCRAPS = [
     "q", "q'", "q_+", "q_-", "q'_+", "q'_-", "q''", "t", "pi", "inf", "x", "r", "r[0]", "phi[i]",
     "phi[i+1]", "phi[i-1]", "phi'[i]", "phi[0]", "a", "i", "(", ")", "[", "]", "+", "-", "*", "/",
-    "^", ",", ":", "~", "=", "+=", "<", ">=", "..", "\n", "#", "'", "é", "ω", "\0", "²", "__import__",
-    "L = ", "L += ", "K = ", "R = ", "norm(r)", "dot(r, r)", "sum(i, phi[i]^2)", "sqrt(q)", "abs(q)",
-    "uniform(0, 1)", "mixture(0.5: 0, 0.5: uniform(0, 1))", "mlp(8, 8)", "in (0, 1]", "mod 2*pi",
+    "^", ",", ":", "~", "=", "+=", "<", ">=", "..", "\n", "#", "'", "é", "ω", "\0", "²",
+    "__import__", "L = ", "L += ", "K = ", "R = ", "norm(r)", "dot(r, r)", "sqrt(q)",
+    "sum(i, phi[i]^2)", "abs(q)", "uniform(0, 1)",
+    "mixture(0.5: 0, 0.5: uniform(0, 1))", "mlp(8, 8)", "in (0, 1]", "mod 2*pi",
     "index i in 0..9 periodic\ncoordinate phi[i]\n", "coordinate q\n", "coordinate r[3]\n",
 ]  # fmt: skip
 WORDS = sorted(
