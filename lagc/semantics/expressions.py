@@ -31,7 +31,7 @@ from lagc.syntax import ast
 _MAX_EXPONENT = 1024
 _MAX_BITS = 8192
 _GROWING = ("exp", "sinh", "cosh")
-_COSTS = {ast.Call: 25, ast.Power: 4}  # units of work, measured
+_COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
 
 
 class ExpressionReader(SiteReader):
