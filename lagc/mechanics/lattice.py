@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics
+from lagc.base.diagnostics import Diagnostics, fail
 from lagc.mechanics.coupling import physical_limit
 from lagc.mechanics.instance import written_out
 from lagc.mechanics.nodesystem import (
@@ -25,6 +25,8 @@ from lagc.mechanics.nodesystem import (
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import Model, Term
 from lagc.semantics.sites import Lattice, shifts
+
+_LARGEST_INSTANCE = 400
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,16 @@ class LatticeSystem:
 
 def derive_lattice(model: Model, lattice: Lattice, diagnostics: Diagnostics) -> LatticeSystem:
     """The equations of a lattice model; raises `LagcError` if its mechanics does not stand."""
-    instance = derive(written_out(model, lattice), diagnostics)
+    small = written_out(model, lattice)
+    if small.dof > _LARGEST_INSTANCE:
+        raise fail(
+            Code.LAG108,
+            f"the checks of this lattice would take {small.dof} degrees of freedom; at most "
+            f"{_LARGEST_INSTANCE} are compiled",
+            lattice.span,
+            help="fewer fields, nearer neighbours, or fewer sites at which sums begin and end",
+        )
+    instance = derive(small, diagnostics)
     system = _Derivation(model, lattice).system(instance)
     system.verify()
     if lattice.periodic and lattice.size < 2 * system.reach + 1:

@@ -42,9 +42,10 @@ class Differentiation:
     def tidied(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         """de/dx with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
         slope = self(e, x)
-        return (
-            sp.powsimp(slope, deep=True, combine="exp") if self.traits.symbolic_powers(e) else slope
-        )
+        if not self.traits.symbolic_powers(e):
+            return slope
+        self.work.spend(20 * sum(1 for _ in sp.preorder_traversal(slope)), self.span)
+        return sp.powsimp(slope, deep=True, combine="exp")
 
     def _derivative(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         if e.is_Add:

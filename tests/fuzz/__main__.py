@@ -86,7 +86,7 @@ def main() -> None:
 
     options = [
         sys.argv[0], str(corpus), f"-seed={given.seed}", f"-max_total_time={given.seconds}",
-        f"-max_len={LONGEST}", f"-dict={words}", "-timeout=120", "-rss_limit_mb=0",
+        f"-max_len={LONGEST}", f"-dict={words}", "-timeout=36000", "-rss_limit_mb=0",
         "-print_final_stats=1", "-len_control=0",
         "-mutate_depth=2", "-reduce_inputs=0", f"-artifact_prefix={given.out}{os.sep}",
     ]  # fmt: skip
