@@ -31,6 +31,7 @@ from lagc.syntax import ast
 _MAX_EXPONENT = 1024
 _MAX_BITS = 8192
 _GROWING = ("exp", "sinh", "cosh")
+_HYPERBOLIC = ("sinh", "cosh", "tanh")
 _COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
 
 
@@ -167,7 +168,11 @@ class ExpressionReader(SiteReader):
                 return self._error(Code.LAG106, "this number is too large", node.span)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
-        return self._real(base**exponent, node.span)
+        value = base**exponent
+        if not exponent.is_number:  # what such powers have in common is looked for later
+            nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
+            self.scope.work.spend(200 * nested**2, node.span)
+        return self._real(value, node.span)
 
     def _tuple(self, node: ast.Tuple) -> Value:
         items = [self.scalar(item, "an entry of a vector") for item in node.items]
@@ -238,6 +243,9 @@ class ExpressionReader(SiteReader):
             return self._error(Code.LAG210, "the logarithm of zero", node.span)
         if name in _GROWING and self._out_of_reach(sp.E, values[0]):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
+        if name in _HYPERBOLIC:  # SymPy works out their real parts, powers in them multiplied out
+            exponents = [p.exp for v in values for p in v.atoms(sp.Pow) if p.exp.is_Integer]
+            self.scope.work.spend(10 * int(max(map(abs, exponents), default=0)) ** 2, node.span)
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
             self.rough_calls.append(RoughCall(name, result, node.span))

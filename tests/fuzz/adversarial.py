@@ -142,6 +142,7 @@ CASES: dict[str, Callable[[], str]] = {
     "nested products": lambda: HEAD + f"L += {_nested('sin(q*@)', 'q', 40)}\n",
     "powers of powers": lambda: HEAD + f"L += {_nested('q^(@)', 'q', 30)}\n",
     "roots of squares": lambda: HEAD + f"L += {_nested('sqrt(a*q^100*@)', 'q', 30)}\n",
+    "hyperbolic powers": lambda: HEAD + "L += atan(cosh(q^100))/(1 + sinh((q + a)^99))\n",
     "hyperbolic roots": lambda: HEAD + "L += tanh(sqrt((a*b*q)^100))*sinh(sqrt((a*q')^99))\n",
     "kinks": lambda: HEAD + f"L += {_nested('min(@, a*q)', 'q', 60)}\n",
     "many kinks": lambda: HEAD + _statement("K = q_-*(", _counted("abs(q_+ - {0})"), " + ") + ")",

@@ -37,6 +37,10 @@ REFUSED = {
     "lets": "LAG108",
     "lets of functions": "LAG108",
     "wide lets": "LAG108",
+    "powers of powers": "LAG108",
+    "hyperbolic powers": "LAG108",
+    "single sites": "LAG108",
+    "fields": "LAG108",
 }
 
 
