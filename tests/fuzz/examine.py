@@ -104,6 +104,8 @@ def _watched() -> Iterator[None]:
 
 def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook cannot be taken away)
     if not done:
+        import difflib  # noqa: F401  (with the first suggestion of a name; it defines its classes)
+
         compile_source(Source("warm.lag", "coordinate q\nL = q'^2\n"))  # reads the grammar
         sys.addaudithook(_audit)
         done.append(True)
