@@ -136,6 +136,8 @@ class ExpressionReader(SiteReader):
     def _divide(self, value: Value, factor: Value, item: ast.Expression) -> Value:
         if isinstance(factor, tuple):
             return self._error(Code.LAG206, "division by a vector is not defined", item.span)
+        if factor is None:
+            return None
         if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
         self.scope.work.spend(_length(value) // 2, item.span)
@@ -244,7 +246,9 @@ class ExpressionReader(SiteReader):
         if name in _GROWING and self._out_of_reach(sp.E, values[0]):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
         if name in _HYPERBOLIC:  # SymPy works out their real parts, powers in them multiplied out
-            exponents = [p.exp for v in values for p in v.atoms(sp.Pow) if p.exp.is_Integer]
+            exponents = [
+                p.exp for v in values if v is not None for p in v.atoms(sp.Pow) if p.exp.is_Integer
+            ]
             self.scope.work.spend(10 * int(max(map(abs, exponents), default=0)) ** 2, node.span)
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
