@@ -8,8 +8,13 @@ import sympy as sp
 
 from lagc.driver import Compilation
 from lagc.mechanics.lattice import LatticeSystem, at_generic_site
-from lagc.mechanics.nodesystem import NodeSystem, acceleration_symbols, derivative
-from lagc.semantics.model import TIME, Coefficient
+from lagc.mechanics.nodesystem import (
+    NodeSystem,
+    acceleration_symbols,
+    differentiation,
+    partial_time,
+)
+from lagc.semantics.model import Coefficient
 from lagc.semantics.notation import number_text, range_text, to_latex, to_text
 
 
@@ -115,11 +120,11 @@ def _at_a_site(system: LatticeSystem, write: Callable[[sp.Expr], str]) -> Iterat
 def _forces(nodes: NodeSystem) -> Iterator[sp.Expr]:
     """a - b_q q' - b_t, what is left when M q'' is taken to the other side."""
     model = nodes.model
+    derivative = differentiation(model)
     for row, a in enumerate(nodes.a):
         b = nodes.b[row]
-        drift = [derivative(model, b, i.symbol) * sp.Symbol(f"{i.name}'") for i in model.inputs]
         moved = [x * v for x, v in zip(nodes.b_q[row], model.variables(1), strict=True)]
-        yield collected(a - sp.Add(*moved) - derivative(model, b, TIME) - sp.Add(*drift))
+        yield collected(a - sp.Add(*moved) - partial_time(model, b, derivative))
 
 
 def collected(expression: sp.Expr) -> sp.Expr:

@@ -15,7 +15,7 @@ import sympy as sp
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.coupling import check_coupling, physical_limit
 from lagc.mechanics.degeneracy import check_domain, check_mass_matrix, check_periodicity
-from lagc.semantics import calculus
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.jumps import report_jump
 from lagc.semantics.model import TIME, Model
@@ -60,10 +60,11 @@ class NodeSystem:
 
 def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     """The node functions of a model; raises `LagcError` if its mechanics does not stand."""
+    derivative = differentiation(model)
     try:
-        check_coupling(model, diagnostics)
+        check_coupling(model, derivative, diagnostics)
         diagnostics.raise_if_errors()
-        system = _derive(model)
+        system = _Derivation(model, derivative).system()
     except JumpDerivative as error:
         reported(model, error, diagnostics)
         raise
@@ -83,44 +84,58 @@ def reported(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> N
     diagnostics.raise_if_errors()
 
 
-def _derive(model: Model) -> NodeSystem:
-    q, v = model.variables(0), model.variables(1)
-    lagrangian, coupling = model.lagrangian, model.coupling
-    conjugate = tuple(derivative(model, lagrangian, x) for x in v)
-    force = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(0, "-"))
-    impulse = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(1, "-"))
-    a = tuple(derivative(model, lagrangian, x) + f for x, f in zip(q, force, strict=True))
-    b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
-    energy = sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian)
-    power = [
-        x * (f - _time_derivative(model, k)) for x, f, k in zip(v, force, impulse, strict=True)
-    ]
-    return NodeSystem(
-        model,
-        a,
-        b,
-        _jacobian(model, a, q),
-        _jacobian(model, a, v),
-        _jacobian(model, b, q),
-        _jacobian(model, b, v),
-        lagrangian,
-        force,
-        impulse,
-        energy,
-        sp.Add(-_partial_time(model, lagrangian), *power),
-    )
+class _Derivation:
+    """The node functions of one model."""
+
+    def __init__(self, model: Model, derivative: Differentiation) -> None:
+        self.model = model
+        self.derivative = derivative
+
+    def system(self) -> NodeSystem:
+        model = self.model
+        q, v = model.variables(0), model.variables(1)
+        lagrangian, coupling = model.lagrangian, model.coupling
+        conjugate = tuple(self.derivative.tidied(lagrangian, x) for x in v)
+        force, impulse = (
+            tuple(physical_limit(model, self.derivative.everywhere(coupling, x)) for x in minus)
+            for minus in (model.variables(0, "-"), model.variables(1, "-"))
+        )
+        a = tuple(self.derivative.tidied(lagrangian, x) + f for x, f in zip(q, force, strict=True))
+        b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
+        power = [x * (f - self._along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
+        return NodeSystem(
+            model,
+            a,
+            b,
+            self._jacobian(a, q),
+            self._jacobian(a, v),
+            self._jacobian(b, q),
+            self._jacobian(b, v),
+            lagrangian,
+            force,
+            impulse,
+            energy=sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian),
+            energy_rate=sp.Add(-partial_time(model, lagrangian, self.derivative), *power),
+        )
+
+    def _jacobian(self, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
+        return tuple(tuple(self.derivative.tidied(e, x) for x in variables) for e in components)
+
+    def _along_motion(self, expression: sp.Expr) -> sp.Expr:
+        """The derivative in time along a motion, with q'' as symbols."""
+        q, v, acceleration = (self.model.variables(n) for n in range(3))
+        return sp.Add(
+            partial_time(self.model, expression, self.derivative),
+            *[self.derivative(expression, x) * y for x, y in zip(q, v, strict=True)],
+            *[self.derivative(expression, x) * y for x, y in zip(v, acceleration, strict=True)],
+        )
 
 
-def _jacobian(model: Model, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-    return tuple(tuple(derivative(model, e, x) for x in variables) for e in components)
-
-
-def derivative(model: Model, expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-    """The derivative, with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
-    result = calculus.derivative(expression, variable, model.ranges)
-    if any(not p.exp.is_number for p in result.atoms(sp.Pow)):
-        result = sp.powsimp(result, deep=True, combine="exp")
-    return result
+def differentiation(model: Model) -> Differentiation:
+    """Derivatives of the expressions of a model; LAG108 points at its longest summand."""
+    terms = (*model.lagrangian_terms, *model.coupling_terms)
+    longest = max((t.span for t in terms), key=lambda span: span.end - span.start)
+    return Differentiation(longest, model.ranges)
 
 
 def acceleration_symbols(model: Model) -> tuple[sp.Symbol, ...]:
@@ -133,18 +148,8 @@ def input_rates(model: Model) -> dict[sp.Symbol, sp.Symbol]:
     return {i.symbol: sp.Symbol(f"{i.name}'") for i in model.inputs}
 
 
-def _partial_time(model: Model, expression: sp.Expr) -> sp.Expr:
+def partial_time(model: Model, expression: sp.Expr, derivative: Differentiation) -> sp.Expr:
     """The derivative at fixed q and v: through t and through the inputs."""
     rates = input_rates(model).items()
-    parts = [derivative(model, expression, u) * rate for u, rate in rates]
-    return sp.Add(derivative(model, expression, TIME), *parts)
-
-
-def _time_derivative(model: Model, expression: sp.Expr) -> sp.Expr:
-    """The derivative along a motion, with q'' as symbols."""
-    q, v, acceleration = (model.variables(n) for n in range(3))
-    return sp.Add(
-        _partial_time(model, expression),
-        *[derivative(model, expression, x) * y for x, y in zip(q, v, strict=True)],
-        *[derivative(model, expression, x) * y for x, y in zip(v, acceleration, strict=True)],
-    )
+    through_inputs = [derivative(expression, u) * rate for u, rate in rates]
+    return sp.Add(derivative(expression, TIME), *through_inputs)

@@ -47,9 +47,9 @@ def random_points(
             centre = _initial_point(model) if late and attempt % 2 else {}
             spreads = _WIDE_SPREADS if late and not centre else _SPREADS
             spread = spreads[attempt // 2 % len(spreads) if late else attempt % len(spreads)]
-            values: dict[sp.Symbol, Any] = {
-                s: centre.get(s, 0) + mp.mpf(generator.uniform(-1, 1)) * spread for s in symbols
-            }
+            values: dict[sp.Symbol, Any] = {s: generator.uniform(-1, 1) * spread for s in symbols}
+            for s in centre.keys() & values.keys():
+                values[s] += centre[s]
             for c in model.coefficients:
                 values[c.symbol] = within_bounds(generator, c.lower, c.upper)
             for symbol, value in model.constant_values.items():

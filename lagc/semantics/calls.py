@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import sympy as sp
@@ -19,14 +20,15 @@ from lagc.semantics.functions import (
     Smoothness,
     neural_value,
 )
-from lagc.semantics.lattices import SiteReader, numbers
+from lagc.semantics.lattices import SiteReader, with_numbers
 from lagc.semantics.model import RoughCall
 from lagc.semantics.tensors import Value, described, each, shape
 from lagc.syntax import ast
 
-NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
+MAX_EXPONENT = 1024
 MAX_BITS = 8192
 _GROWING = ("exp", "sinh", "cosh")
+_HYPERBOLIC = ("sinh", "cosh", "tanh")
 
 
 class CallReader(SiteReader):
@@ -84,6 +86,11 @@ class CallReader(SiteReader):
             return self._error(Code.LAG210, "the logarithm of zero", node.span)
         if name in _GROWING and self._out_of_reach(sp.E, values[0]):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
+        if name in _HYPERBOLIC:  # SymPy works out their real parts, powers in them multiplied out
+            exponents = [
+                p.exp for v in values if v is not None for p in v.atoms(sp.Pow) if p.exp.is_Integer
+            ]
+            self.scope.work.spend(10 * int(max(map(abs, exponents), default=0)) ** 2, node.span)
         if function.width and not self._is_width(values[-1], node):
             return None
         result = self._real(function.build(*values), node.span)
@@ -105,7 +112,7 @@ class CallReader(SiteReader):
                 if positive
                 else sp.Dummy(real=True, nonnegative=True if low >= 0 else None)
             )
-        positive = eps.xreplace(numbers(self.scope)).xreplace(known).is_positive
+        positive = with_numbers(self.scope, eps).xreplace(known).is_positive
         if positive:
             return True
         self._error(
@@ -145,6 +152,7 @@ class CallReader(SiteReader):
                 f"the values of `if` differ in shape: {described(holds)} and {described(fails)}",
                 node.arguments[1].span,
             )
+        self.scope.work.spend(10 * len(sides) * (len(tensors.entries(holds)) - 1), node.span)
         return each(lambda a, b: self._chosen(node, condition, sides, a, b), holds, fails)
 
     def _conditions(self, node: ast.Condition) -> dict[ast.Condition, sp.Expr] | None:
@@ -211,6 +219,11 @@ class CallReader(SiteReader):
                 f"{described(values[0])} and {described(values[1])} do not fit in `{name}`",
                 node.span,
             )
+        self.scope.work.spend(len(tensors.entries(values[0])), node.span)
+        if self._has_long_fractions(*values):
+            return self._error(
+                Code.LAG106, "the entries have too large a common denominator", node.span
+            )
         vectors: list[tuple[sp.Expr, ...]] = [v for v in values if isinstance(v, tuple)]
         if name == "cross":
             if len(vectors[0]) != 3:
@@ -275,7 +288,7 @@ class CallReader(SiteReader):
 
     def _real(self, value: Value, span: Span) -> Value:
         for part in tensors.entries(value):
-            if part is not None and self._with_constants(part).has(*NOT_REAL):
+            if part is not None and self.scope.traits.unreal(self._with_constants(part)):
                 return self._error(
                     Code.LAG210, "this is not a finite real number, whatever the variables", span
                 )
@@ -286,14 +299,45 @@ class CallReader(SiteReader):
         base, exponent = self._with_constants(base), self._with_constants(exponent)
         if not (base.is_number and exponent.is_number) or base == 0:
             return False
-        bits = sp.Abs(exponent * sp.log(sp.Abs(base), 2)).evalf(15)
-        return bool(bits.is_Float and bits > MAX_BITS)
+        size = sp.Abs(exponent * sp.log(sp.Abs(base), 2)).evalf(15)
+        return bool(size.is_Float and size > MAX_BITS)
+
+    def _has_long_numbers(self, *values: Value) -> bool:
+        """Whether numbers in a sum of values have, or give, more than `MAX_BITS` bits.
+
+        The values have one shape, and are added entry by entry.
+        """
+        columns = zip(*(tensors.entries(v) for v in values), strict=True)
+        return any(
+            self._has_long_fractions(*[e for e in column if e is not None]) for column in columns
+        )
+
+    def _has_long_fractions(self, *values: Value) -> bool:
+        """Whether numbers in a sum of all entries have, or give, more than `MAX_BITS` bits."""
+        common = 1
+        for term in (t for v in values for e in tensors.entries(v) for t in sp.Add.make_args(e)):
+            for factor in sp.Mul.make_args(term):
+                number = self._with_constants(factor.base if factor.is_Pow else factor)
+                power = factor.exp if factor.is_Pow and factor.exp.is_Rational else 1
+                long = number.is_Rational and bits(number) * abs(power) > MAX_BITS
+                if long or (abs(power) > MAX_EXPONENT and number.is_number):
+                    return True
+            number = term.as_coeff_Mul()[0]
+            common = math.lcm(common, int(number.q) if number.is_Rational else 1)
+            if common.bit_length() > MAX_BITS:
+                return True
+        return False
 
     def _with_constants(self, value: sp.Expr) -> sp.Expr:
         """The number that an expression of constants alone stands for; others as they are."""
-        constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        only_constants = constants and value.free_symbols <= constants.keys()
-        return value.xreplace(constants) if only_constants else value
+        constants = self.scope.constants
+        known = {s: constants.get(s.name) for s in self.scope.traits.symbols(value)}
+        return value.xreplace(known) if known and None not in known.values() else value
+
+
+def bits(number: sp.Rational) -> int:
+    """The bits of the larger of numerator and denominator; 0 for 1 and -1."""
+    return max(int(abs(number.p)).bit_length(), int(number.q).bit_length()) - 1
 
 
 def _count(n: int, noun: str) -> str:

@@ -6,15 +6,16 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.semantics.calls import NOT_REAL
 from lagc.semantics.expressions import ExpressionReader
-from lagc.semantics.lattices import numbers
+from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, sample_sites
 from lagc.semantics.tensors import Value, each, entries
 from lagc.syntax import ast
 
 _SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
+
+_MOST_BITS = 4096
 
 
 class ConstantReader:
@@ -42,8 +43,16 @@ class ConstantReader:
     def _checked(
         self, value: sp.Expr, node: ast.Expression, what: str, within_range: bool
     ) -> sp.Expr | None:
-        value = value.xreplace(numbers(self.scope))
-        if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        value = with_numbers(self.scope, value)
+        if value.is_Rational and max(abs(value.p), value.q) >> _MOST_BITS:
+            self.diagnostics.add(
+                Code.LAG106,
+                f"{what} has more than {_MOST_BITS} binary digits",
+                node.span,
+                help="numbers are kept exactly; round it",
+            )
+            return None
+        if not value.is_number or self.scope.traits.unreal(value):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
             return None
         if within_range and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
@@ -62,10 +71,15 @@ class ConstantReader:
         value = reader.scalar(node, what)
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         for site in sample_sites(lattice):
             at = lattice.at_site(value, site)
-            if not at.is_number or at.has(*NOT_REAL) or not at.is_finite or at.is_real is False:
+            if (
+                not at.is_number
+                or self.scope.traits.unreal(at)
+                or not at.is_finite
+                or at.is_real is False
+            ):
                 self.diagnostics.add(
                     Code.LAG210,
                     f"{what} is not a finite real number at {lattice.index} = {site}",

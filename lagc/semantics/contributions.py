@@ -6,14 +6,16 @@ and K += F_i(q_+, q'_+, t) q_-,i), so that the later passes know one coupling on
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics import model as m
-from lagc.semantics.calculus import derivative
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.jumps import report_jump
@@ -117,9 +119,15 @@ class ContributionReader:
             if slope != 0
         ]
 
+    @cached_property
+    def _differentiation(self) -> Differentiation:
+        """Made when R is read, and so the numbers of the constants in it are known."""
+        return Differentiation(self.file.span, self.scope.ranges)
+
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
+        self._differentiation.span = term.span
         try:
-            return derivative(term.value, velocity, self.scope.ranges)
+            return self._differentiation(term.value, velocity)
         except JumpDerivative as error:
             report_jump(error, self.rough_calls, lambda e: e, term.span, self.diagnostics)
             return sp.Integer(0)

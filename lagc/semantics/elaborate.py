@@ -7,7 +7,7 @@ import re
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, Note
+from lagc.base.diagnostics import Diagnostics, Note, fail
 from lagc.base.spans import Source, Span
 from lagc.semantics import model as m
 from lagc.semantics.constants import ConstantReader
@@ -29,6 +29,7 @@ from lagc.syntax.ast import of_kind
 from lagc.syntax.files import with_used
 
 _LONGEST_CHAIN = 64  # `let`s that refer to later ones
+_MOST_FREEDOM = 256  # degrees of freedom without a lattice: matrices are written out
 
 _DECLARATIONS = (
     ast.Coordinate,
@@ -281,12 +282,22 @@ class _Elaboration:
         return True
 
     def _read_coordinates(self) -> None:
+        freedom = 0
         for node in of_kind(self.file, ast.Coordinate):
             made = read_coordinate(node, self.constants)
             if made is None:
                 self.scope.lost.add(node.name.name)
             else:
                 self.scope.coordinates[node.name.name] = made
+                freedom += made.size or 1
+            if freedom > _MOST_FREEDOM:
+                raise fail(
+                    Code.LAG108,
+                    f"the model has more than {_MOST_FREEDOM} degrees of freedom",
+                    node.span,
+                    help="many bodies that interact with a few neighbours are a field on a "
+                    "lattice: `index i in 0..999` and `coordinate phi[i]`",
+                )
 
     def _read_symbols(self) -> tuple[tuple[m.Coefficient, ...], tuple[m.Input, ...]]:
         coefficients = []

@@ -77,9 +77,14 @@ class Evaluator:
             self._memory[expression] = found
         return found
 
+    @property
+    def operations(self) -> int:
+        """How many values were computed so far."""
+        return len(self._memory)
+
     def _compute(self, e: sp.Expr) -> Any:
         if e.is_Symbol:
-            return self.values[e]
+            return mp.mpf(self.values[e])
         if e.is_Rational:
             return mp.mpf(int(e.p)) / int(e.q)
         if e.is_NumberSymbol:

@@ -9,12 +9,13 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.semantics import tensors
-from lagc.semantics.calls import MAX_BITS, CallReader
+from lagc.semantics.calls import MAX_BITS, MAX_EXPONENT, CallReader, bits
+from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context
-from lagc.semantics.tensors import ShapeError, Value, described, each, shape
+from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
 from lagc.syntax import ast
 
-_MAX_EXPONENT = 1024
+_COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
 
 
 class ExpressionReader(CallReader):
@@ -39,6 +40,7 @@ class ExpressionReader(CallReader):
 
     def read(self, node: ast.Expression) -> Value:
         """Any expression."""
+        self.scope.work.spend(_COSTS.get(type(node), 1), node.span)
         match node:
             case ast.Number():
                 return sp.Rational(node.value.numerator, node.value.denominator)
@@ -79,6 +81,12 @@ class ExpressionReader(CallReader):
                     item.span,
                     label=f"this is {described(value)}",
                 )
+        if self._has_long_numbers(*values):
+            return self._error(
+                Code.LAG106,
+                "the fractions of this sum have too large a common denominator",
+                node.span,
+            )
         return each(sp.Add, *values)
 
     def _product(self, node: ast.Product) -> Value:
@@ -87,28 +95,50 @@ class ExpressionReader(CallReader):
             factor = self.read(item)
             if value is None or factor is None:
                 value = None
-            elif operator == "/":
+                continue
+            # Each product is formed anew from all the factors before it.
+            self.scope.work.spend(_length(value) // 2, item.span)
+            if operator == "/":
                 value = self._divide(value, factor, item)
             else:
-                try:
-                    value = tensors.product(value, factor)
-                except ShapeError as error:
-                    value = self._error(
-                        Code.LAG206,
-                        str(error),
-                        item.span,
-                        label=f"this is {described(factor)}",
-                        help=error.help,
-                    )
+                value = self._times(value, factor, item)
+            if self._has_long_numbers(value):
+                return self._error(Code.LAG106, "this number is too large", node.span)
         return value
+
+    def _times(self, value: Value, factor: Value, item: ast.Expression) -> Value:
+        self.scope.work.spend(tensors.multiplications(value, factor), item.span)
+        if (
+            isinstance(value, tuple)
+            and isinstance(factor, tuple)
+            and self._has_long_fractions(value, factor)
+        ):
+            return self._error(
+                Code.LAG106, "the entries have too large a common denominator", item.span
+            )
+        try:
+            return tensors.product(value, factor)
+        except ShapeError as error:
+            return self._error(
+                Code.LAG206,
+                str(error),
+                item.span,
+                label=f"this is {described(factor)}",
+                help=error.help,
+            )
 
     def _divide(self, value: Value, factor: Value, item: ast.Expression) -> Value:
         if isinstance(factor, tuple):
             kind = "vector" if len(shape(factor)) == 1 else "matrix"
             return self._error(Code.LAG206, f"division by a {kind} is not defined", item.span)
+        if factor is None:
+            return None
         if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
-        return self._real(each(lambda x: x / factor, value), item.span)
+        self.scope.work.spend(_length(value) // 2 + len(entries(value)) - 1, item.span)
+        # The inverse of a number is found at once; SymPy's division asks much about it first.
+        inverse = sp.Rational(factor.q, factor.p) if factor.is_Rational else 1 / factor
+        return self._real(each(lambda x: x * inverse, value), item.span)
 
     def _power(self, node: ast.Power) -> Value:
         base, exponent = self.read(node.base), self.read(node.exponent)
@@ -124,21 +154,25 @@ class ExpressionReader(CallReader):
                 if matrix
                 else "the square of its length is `dot(a, a)`",
             )
-        if exponent.is_Rational and abs(exponent) > _MAX_EXPONENT:
+        if exponent.is_Rational and abs(exponent) > MAX_EXPONENT:
             return self._error(
                 Code.LAG106,
-                f"an exponent of size {_MAX_EXPONENT} is the largest supported",
+                f"an exponent of size {MAX_EXPONENT} is the largest supported",
                 node.exponent.span,
             )
         if base == 0 and exponent.is_number and not exponent.is_positive:
             return self._error(Code.LAG210, "a power of zero that is not finite", node.span)
-        if base.is_Rational and exponent.is_Rational:
-            bits = max(int(base.p).bit_length(), int(base.q).bit_length()) * abs(exponent)
-            if bits > MAX_BITS:
+        if exponent.is_Rational:
+            number = self._with_constants(base).as_coeff_Mul()[0]
+            if number.is_Rational and bits(number) * abs(exponent) > MAX_BITS:
                 return self._error(Code.LAG106, "this number is too large", node.span)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
-        return self._real(base**exponent, node.span)
+        value = base**exponent
+        if not exponent.is_number:  # what such powers have in common is looked for later
+            nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
+            self.scope.work.spend(200 * nested**2, node.span)
+        return self._real(value, node.span)
 
     def _tuple(self, node: ast.Tuple) -> Value:
         """A vector of scalars, or a matrix of rows that are vectors."""
@@ -183,9 +217,7 @@ class ExpressionReader(CallReader):
                 f"`{node.base.span.text}` is a scalar and has no components",
                 node.span,
             )
-        position = position.xreplace(
-            {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        )
+        position = with_numbers(self.scope, position)
         if not position.is_Integer or not 0 <= position < len(base):
             parts = "components" if len(shape(base)) == 1 else "rows"
             return self._error(
@@ -195,3 +227,8 @@ class ExpressionReader(CallReader):
                 node.index.span,
             )
         return base[int(position)]
+
+
+def _length(value: Value) -> int:
+    """How many terms or factors a value is made of."""
+    return sum(len(x.args) for x in entries(value) if x is not None)

@@ -3,7 +3,7 @@
 Smooth functions are SymPy's own, and those named `smooth_...` are written out in them. Functions
 with kinks and jumps are defined here, because SymPy's versions differentiate to distributions. A
 kink (abs, min, max) may be differentiated once, which gives a jump. A jump (sign, if) on its own
-raises `JumpDerivative`; `lagc.semantics.calculus` differentiates expressions in which the jumps
+raises `JumpDerivative`; `lagc.semantics.derivatives` differentiates expressions in which the jumps
 cancel, such as abs(x)*sign(x).
 """
 
@@ -40,8 +40,8 @@ class Sign(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.sign(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.sign(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -55,8 +55,8 @@ class Step(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return (sp.sign(x) + 1) / 2 if x.is_number else None
+        """Known where the argument is a real number."""
+        return (sp.sign(x) + 1) / 2 if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -77,11 +77,9 @@ class If(sp.Function):  # type: ignore[misc]
             return None
         return a if sp.sign(s.evalf(50)) > 0 else b
 
-    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
-        s, a, b = self.args
-        if symbol in s.free_symbols:
-            raise JumpDerivative(self)
-        return If(s, a.diff(symbol), b.diff(symbol))
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Does not exist."""
+        raise JumpDerivative(self)
 
 
 class AbsoluteValue(sp.Function):  # type: ignore[misc]
@@ -91,8 +89,8 @@ class AbsoluteValue(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.Abs(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.Abs(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The sign."""
@@ -106,8 +104,8 @@ class Minimum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Min(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Min(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the smaller argument, 0 for the other."""
@@ -122,8 +120,8 @@ class Maximum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Max(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Max(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the larger argument, 0 for the other."""
@@ -156,15 +154,11 @@ class NeuralTerm(sp.Function):  # type: ignore[misc]
         """The arguments of the slot."""
         return tuple(self.args[2:])
 
-    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
-        total = sp.Integer(0)
-        for i, x in enumerate(self.inputs):
-            inner = x.diff(symbol)
-            if inner != 0:
-                orders = list(self.args[1])
-                orders[i] += 1
-                total += NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs) * inner
-        return total
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Differentiated once more with respect to an input, the first of which is argument 3."""
+        orders = list(self.args[1])
+        orders[argindex - 3] += 1
+        return NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs)
 
 
 def neural_value(slot: str, inputs: tuple[sp.Expr, ...]) -> sp.Expr:

@@ -91,7 +91,7 @@ class SiteReader(NameReader):
         value = reader.scalar(node, "a site")
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         shift = sp.expand(value - lattice.symbol)
         if value.is_Integer:
             return False, int(value)
@@ -207,7 +207,7 @@ class SiteReader(NameReader):
         value = reader.scalar(node, "a site")
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         if value.is_Integer and lattice.first <= value <= lattice.last:
             return int(value)
         self._error(
@@ -265,13 +265,11 @@ class SiteReader(NameReader):
         return [(sp.Add(*terms), *cut) for cut, terms in ranges.items()]
 
 
-def numbers(scope: Scope) -> dict[sp.Symbol, sp.Expr]:
-    """The values of the constants that are one number."""
-    return {
-        sp.Symbol(k): v
-        for k, v in scope.constants.items()
-        if v is not None and k not in scope.varying
-    }
+def with_numbers(scope: Scope, expression: sp.Expr) -> sp.Expr:
+    """The expression with the values of the constants that are one number."""
+    names = [s.name for s in expression.free_symbols if s.name not in scope.varying]
+    known = {sp.Symbol(k): v for k in names if (v := scope.constants.get(k)) is not None}
+    return expression.xreplace(known)
 
 
 def site_sum(lattice: Lattice, body: sp.Expr, first: int, last: int) -> sp.Expr:

@@ -28,16 +28,12 @@ class Coordinate:
     index: str = ""
     sites: tuple[int, ...] = ()
 
-    def _symbols(self, decoration: str) -> tuple[sp.Symbol, ...]:
-        if self.size is None:
-            place = f"[{self.index}]" if self.index else ""
-            return (sp.Symbol(f"{self.name}{decoration}{place}"),)
-        components = self.sites or range(self.size)
-        return tuple(sp.Symbol(f"{self.name}{decoration}[{i}]") for i in components)
-
     def symbols(self, primes: int, side: str) -> tuple[sp.Symbol, ...]:
         """Components of q, q', q_+, q'_+, q_-, q'_-; `side` is `+`, `-` or empty."""
-        return self._symbols("'" * primes + (f"_{side}" if side else ""))
+        name = self.name + "'" * primes + (f"_{side}" if side else "")
+        if self.size is None:
+            return (sp.Symbol(f"{name}[{self.index}]" if self.index else name),)
+        return tuple(sp.Symbol(f"{name}[{i}]") for i in self.sites or range(self.size))
 
 
 @dataclass(frozen=True)
@@ -209,7 +205,14 @@ class Model:
 
     def variables(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
         """One symbol a degree of freedom, for instance all q'_+ (primes=1, side='+')."""
-        return tuple(s for c in self.coordinates for s in c.symbols(primes, side))
+        if (primes, side) not in self._variables:
+            made = tuple(s for c in self.coordinates for s in c.symbols(primes, side))
+            self._variables[primes, side] = made
+        return self._variables[primes, side]
+
+    @cached_property
+    def _variables(self) -> dict[tuple[int, str], tuple[sp.Symbol, ...]]:
+        return {}
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -19,8 +19,12 @@ from lagc.base.spans import Span
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
-from lagc.semantics.tensors import Value
+from lagc.semantics.tensors import Value, entries
+from lagc.semantics.traits import Traits
+from lagc.semantics.work import Work, reading
 from lagc.syntax import ast
+
+_MOST_HINTS = 20  # to look for a similar name takes long where there are many
 
 
 class Context(Enum):
@@ -68,6 +72,8 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+    traits: Traits = field(default_factory=Traits)
+    work: Work = field(default_factory=reading)
 
     @property
     def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
@@ -134,8 +140,7 @@ class NameReader:
         if name == "pi":
             return sp.pi
         if name in scope.constants:
-            known = scope.constant(name, node.span)
-            return scope.arrays.get(name, sp.Symbol(name)) if known else None
+            return self._constant(node)
         if name in scope.let_names:
             return self._let(node)
         if name == "inf":
@@ -211,6 +216,18 @@ class NameReader:
         symbols = coordinate.symbols(node.primes, node.side)
         return symbols[0] if coordinate.size is None else symbols
 
+    def _constant(self, node: ast.Name) -> Value:
+        if not self.scope.constant(node.name, node.span):
+            return None
+        value = self.scope.arrays.get(node.name, sp.Symbol(node.name))
+        bits = 0
+        for part in entries(value):
+            number = self.scope.constants.get(part.name) if part.is_Symbol else part
+            if number is not None and number.is_Rational:
+                bits += int(abs(number.p)).bit_length() + int(number.q).bit_length()
+        self.scope.work.spend(bits // 16, node.span)  # products of long numbers take long
+        return value
+
     def _may_stand(self, node: ast.Name) -> bool:
         """Whether a coordinate, decorated as it is, has a meaning here; reports if not."""
         errors = len(self.diagnostics.errors)
@@ -274,7 +291,9 @@ class NameReader:
                 )
         decorated = "'" * node.primes + (f"_{node.side}" if node.side else "")
         # It is not called, so that no function was meant.
-        hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
+        hint = ""
+        if len(self.diagnostics.items) < _MOST_HINTS:
+            hint = did_you_mean(name, [k for k in self.scope.known() if k not in FUNCTION_NAMES])
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if node.primes or node.side:
             declare = f"declare it with `coordinate {name}`"

@@ -91,6 +91,12 @@ def product(a: Any, b: Any) -> Any:
     raise AssertionError("a value has at most two axes")
 
 
+def multiplications(a: Value, b: Value) -> int:
+    """How many products of scalars `product` forms, beyond one."""
+    inner = shape(a)[1] if len(shape(a)) == 2 and shape(b) else 1
+    return len(entries(a)) * len(entries(b)) // inner - 1
+
+
 def dot(a: Vector, b: Vector) -> sp.Expr:
     """The scalar product of two vectors of one size."""
     return sp.Add(*[x * y for x, y in zip(a, b, strict=True)])

@@ -25,7 +25,7 @@ DEEPEST = 64
 # Two names side by side are never part of an expression, unless the second is a clause's word.
 _BEGINS = re.compile(
     rf"(?:{'|'.join(s for s in STATEMENTS if s != 'run')})[ \t]+"
-    rf"(?!(?:{'|'.join(CLAUSES)})\b)[A-Za-z\x80-\U0010FFFF]"
+    rf"(?!(?:{'|'.join(CLAUSES)})\b)[^\x00-\x40\x5B-\x60\x7B-\x7F]"
     r"|run[ \t]+(?:until|step|order)\b|use[ \t]+\""
 )
 _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")

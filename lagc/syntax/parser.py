@@ -21,7 +21,8 @@ from lagc.syntax.grammar import lark_parser
 from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
 from lagc.syntax.units import fields_told_from_units
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 250_000
+MOST_STATEMENTS = 4000
 LONGEST_STATEMENT = 200_000
 MOST_ERRORS = 50
 # No text within the limits of nesting comes near: a level takes a handful of places on the stack.
@@ -50,6 +51,15 @@ def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
                 Code.LAG108,
                 f"{MOST_ERRORS} statements cannot be read; the file was not read from line "
                 f"{number} on",
+            )
+            break
+        if len(statements) == MOST_STATEMENTS:
+            diagnostics.add(
+                Code.LAG108,
+                f"the file has more than {MOST_STATEMENTS} statements",
+                Span(source, line.start, line.end),
+                help="coordinates, constants and coefficients that are many of a kind are vectors "
+                "or fields: `coordinate r[3]`, `coordinate phi[i]`",
             )
             break
         statement = _read(source, line, "statement", diagnostics) if line.sound else None

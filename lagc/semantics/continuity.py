@@ -1,16 +1,15 @@
-"""Derivatives of expressions with kinks and jumps, where they exist.
+"""Whether an expression with jumps is continuous, so that it may be differentiated.
 
-d(e)/dx is the derivative on either side of every surface where e switches, provided that e itself
-is continuous there. Whether it is, is looked up at points of the surface found by root finding in
-high precision: what a jump contributes stays as large however near to the surface one looks, and
-the difference of a continuous function goes to zero. Where no such point is found, nothing is
-shown, and the derivative is refused.
+A jump cancels in abs(x)*sign(x), and does not show where both branches of an `if` meet. Whether it
+does is looked up at points of the surface where it switches, found by root finding in high
+precision: what a jump contributes stays as large however near to the surface one looks, and the
+difference of a continuous function goes to zero. Where no such point is found, nothing is shown.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +17,7 @@ import mpmath as mp
 import sympy as sp
 
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, within_bounds
-from lagc.semantics.functions import JUMPS, If, JumpDerivative
+from lagc.semantics.functions import JUMPS, JumpDerivative
 
 # Where symbols have a value: constants at one number, coefficients within their bounds.
 Ranges = Mapping[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]
@@ -31,76 +30,46 @@ _LINES, _CROSSINGS = 16, 4
 _SPREADS = (1.0, 3.0, 0.3, 30.0)
 
 
-def derivative(expression: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> sp.Expr:
-    """d(expression)/d(symbol); raises `JumpDerivative` with the jump where it does not exist."""
-    if not expression.has(*JUMPS):
-        return expression.diff(symbol)
-    smooth: list[sp.Expr] = []
-    rough: list[sp.Expr] = []
-    for term in sp.Add.make_args(expression):
-        (rough if next(_jumps(term, symbol), None) else smooth).append(term)
-    if rough:
-        _require_continuity(sp.Add(*rough), symbol, ranges)
-    return sp.Add(*[term.diff(symbol) for term in smooth], *[_formal(e, symbol) for e in rough])
+def require_continuity(
+    e: sp.Expr, symbol: sp.Symbol, ranges: Ranges, spend: Callable[[int], None]
+) -> None:
+    """Raises `JumpDerivative` with a jump of e in `symbol`, or with one not seen to be none.
 
-
-def _formal(e: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
-    """The derivative on either side of every jump."""
-    held = {jump: sp.Dummy() for jump in _jumps(e, symbol)}
-    if not held:
-        return e.diff(symbol)
-    body = e.xreplace(held)
-    total = body.diff(symbol)
-    for jump, dummy in held.items():
-        if isinstance(jump, If):
-            s, a, b = jump.args
-            total += body.diff(dummy) * If(s, _formal(a, symbol), _formal(b, symbol))
-    return total.xreplace({dummy: jump for jump, dummy in held.items()})
-
-
-def _jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
-    """The outermost jumps of an expression whose place depends on a symbol, or whose branches hold
-    such jumps; each once."""
-    seen: set[sp.Expr] = set()
-    waiting = [e]
-    while waiting:
-        part = waiting.pop()
-        if part in seen or symbol not in part.free_symbols:
-            continue
-        seen.add(part)
-        if isinstance(part, JUMPS) and _switches(part, symbol):
-            yield part
-        else:
-            waiting += reversed(part.args)
-
-
-def _switches(jump: sp.Expr, symbol: sp.Symbol) -> bool:
-    if symbol in jump.args[0].free_symbols:
-        return True
-    return any(next(_jumps(branch, symbol), None) is not None for branch in jump.args[1:])
-
-
-def _all_jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
-    """Every jump whose place depends on a symbol, inner ones too; in a fixed order."""
-    for part in sp.preorder_traversal(e):
-        if isinstance(part, JUMPS) and symbol in part.args[0].free_symbols:
-            yield part
-
-
-def _require_continuity(e: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> None:
+    `spend` is told how many operations on numbers the search takes.
+    """
     surfaces: dict[sp.Expr, sp.Expr] = {}
-    for jump in _all_jumps(e, symbol):
+    for jump in jumps(e, symbol):
         surfaces.setdefault(jump.args[0], jump)
     with mp.workdps(_DIGITS):
         for surface, jump in surfaces.items():
-            if not _is_continuous(e, surface, symbol, ranges):
+            if not _is_continuous(e, surface, symbol, ranges, spend):
                 raise JumpDerivative(jump)
 
 
-def _is_continuous(e: sp.Expr, surface: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> bool:
+def jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
+    """Every jump whose place depends on a symbol, inner ones too, once; in a fixed order."""
+    seen: set[sp.Basic] = set()
+    waiting: list[sp.Basic] = [e]
+    while waiting:
+        part = waiting.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        if isinstance(part, JUMPS) and symbol in part.args[0].free_symbols:
+            yield part
+        waiting += reversed(part.args)
+
+
+def _is_continuous(
+    e: sp.Expr,
+    surface: sp.Expr,
+    symbol: sp.Symbol,
+    ranges: Ranges,
+    spend: Callable[[int], None],
+) -> bool:
     """Whether e is seen to be continuous in `symbol` at several places where `surface` is zero."""
     found = 0
-    for line in _lines(e, symbol, ranges):
+    for line in _lines(e, symbol, ranges, spend):
         for place in line.crossings(surface):
             same = line.is_continuous(e, place)
             if same is False:
@@ -111,7 +80,9 @@ def _is_continuous(e: sp.Expr, surface: sp.Expr, symbol: sp.Symbol, ranges: Rang
     return found > 0
 
 
-def _lines(e: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> Iterator[_Line]:
+def _lines(
+    e: sp.Expr, symbol: sp.Symbol, ranges: Ranges, spend: Callable[[int], None]
+) -> Iterator[_Line]:
     """Lines along which one symbol changes, the others at random values."""
     generator = random.Random(0)
     others = sorted(e.free_symbols - {symbol}, key=lambda s: s.name)
@@ -123,15 +94,21 @@ def _lines(e: sp.Expr, symbol: sp.Symbol, ranges: Ranges) -> Iterator[_Line]:
                 values[s] = within_bounds(generator, *ranges[s])
             else:
                 values[s] = mp.mpf(generator.uniform(-1, 1)) * spread
-        yield _Line(values, symbol, generator, spread)
+        yield _Line(values, symbol, generator, spread, spend)
 
 
 class _Line:
     def __init__(
-        self, values: dict[sp.Symbol, Any], symbol: sp.Symbol, generator: random.Random, spread: Any
+        self,
+        values: dict[sp.Symbol, Any],
+        symbol: sp.Symbol,
+        generator: random.Random,
+        spread: Any,
+        spend: Callable[[int], None],
     ) -> None:
         self.values = values
         self.symbol = symbol
+        self.spend = spend
         self.seed = generator.randrange(2**32)
         sizes = [spread * 2.0**k * generator.uniform(0.7, 1.0) for k in range(-4, 5)]
         sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in range(-6, 10)]
@@ -139,10 +116,13 @@ class _Line:
 
     def value(self, e: sp.Expr, x: Any) -> Any:
         """The value of an expression, None where it has none."""
+        point = Evaluator({**self.values, self.symbol: x}, self.seed)
         try:
-            return Evaluator({**self.values, self.symbol: x}, self.seed)(e)
+            return point(e)
         except OutsideDomain:
             return None
+        finally:
+            self.spend(1 + point.operations)
 
     def crossings(self, surface: sp.Expr) -> Iterator[Any]:
         """Where the sign of `surface` changes, as far as the grid shows it."""
