@@ -52,8 +52,7 @@ def random_points(
                 values[s] += centre[s]
             for c in model.coefficients:
                 values[c.symbol] = within_bounds(generator, c.lower, c.upper)
-            for symbol, value in model.constant_values.items():
-                values[symbol] = number(value)
+            values |= model.constant_values
             _in_order(model, values, 0 if centre else attempt % 3)
             yield Evaluator(values, seed=generator.randrange(2**32))
 

@@ -91,8 +91,11 @@ class CallReader(SiteReader):
                 p.exp for v in values if v is not None for p in v.atoms(sp.Pow) if p.exp.is_Integer
             ]
             self.scope.work.spend(10 * int(max(map(abs, exponents), default=0)) ** 2, node.span)
-        if function.width and not self._is_width(values[-1], node):
-            return None
+        if function.width:  # the arguments occur in it twice, and SymPy asks for their signs
+            size = sum(self.scope.traits.size(v)[0] for v in values if v is not None)
+            self.scope.work.spend(32 * size, node.span)
+            if not self._is_width(values[-1], node):
+                return None
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
             self.rough_calls.append(RoughCall(name, result, node.span))
@@ -183,6 +186,7 @@ class CallReader(SiteReader):
         if isinstance(node, ast.Comparison):
             side = sides[node]
             made = If(-side, b, a) if node.operator.endswith("=") else If(side, a, b)
+            self.scope.work.spend(self.scope.traits.size(made)[0] // 4, call.span)
             if isinstance(made, If):
                 self.rough_calls.append(RoughCall("if", made, call.span))
             return made

@@ -9,6 +9,7 @@ difference of a continuous function goes to zero. Where no such point is found, 
 from __future__ import annotations
 
 import random
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -27,23 +28,8 @@ _NEAR, _NEARER = 40, 80  # digits of the two distances from the surface
 _SHRINKS = 10  # digits by which a difference must shrink between them
 _ROUNDING = 150  # digits below which a difference is rounding
 _LINES, _CROSSINGS = 16, 4
-_SPREADS = (1.0, 3.0, 0.3, 30.0)
-
-
-def require_continuity(
-    e: sp.Expr, symbol: sp.Symbol, ranges: Ranges, spend: Callable[[int], None]
-) -> None:
-    """Raises `JumpDerivative` with a jump of e in `symbol`, or with one not seen to be none.
-
-    `spend` is told how many operations on numbers the search takes.
-    """
-    surfaces: dict[sp.Expr, sp.Expr] = {}
-    for jump in jumps(e, symbol):
-        surfaces.setdefault(jump.args[0], jump)
-    with mp.workdps(_DIGITS):
-        for surface, jump in surfaces.items():
-            if not _is_continuous(e, surface, symbol, ranges, spend):
-                raise JumpDerivative(jump)
+_OPERATIONS = 4  # on numbers that count as one unit of work
+_SPREADS = (1.0, 3.0, 0.3, 30.0, 0.03)
 
 
 def jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
@@ -60,69 +46,100 @@ def jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
         waiting += reversed(part.args)
 
 
-def _is_continuous(
-    e: sp.Expr,
-    surface: sp.Expr,
-    symbol: sp.Symbol,
-    ranges: Ranges,
-    spend: Callable[[int], None],
-) -> bool:
-    """Whether e is seen to be continuous in `symbol` at several places where `surface` is zero."""
-    found = 0
-    for line in _lines(e, symbol, ranges, spend):
-        for place in line.crossings(surface):
+class Continuity:
+    """Looks at the expressions of one model; `spend` is told what the search costs.
+
+    Crossings of a surface serve for every expression that switches there.
+    """
+
+    def __init__(self, ranges: Ranges, spend: Callable[[int], None]) -> None:
+        self.ranges = ranges
+        self.spend = spend
+        self._found: dict[tuple[sp.Expr, sp.Symbol], list[tuple[_Line, Any]]] = {}
+        self._searches: dict[tuple[sp.Expr, sp.Symbol], Iterator[tuple[_Line, Any]]] = {}
+
+    def require(self, e: sp.Expr, symbol: sp.Symbol) -> None:
+        """Raises `JumpDerivative` with a jump of e in `symbol`, or with one not seen to be none."""
+        surfaces: dict[sp.Expr, sp.Expr] = {}
+        for jump in jumps(e, symbol):
+            surfaces.setdefault(jump.args[0], jump)
+        with mp.workdps(_DIGITS):
+            for surface, jump in surfaces.items():
+                if not self._holds(e, surface, symbol):
+                    raise JumpDerivative(jump)
+
+    def _holds(self, e: sp.Expr, surface: sp.Expr, symbol: sp.Symbol) -> bool:
+        """Whether e is seen to be continuous at several places where `surface` is zero."""
+        found = 0
+        for line, place in self._crossings(surface, symbol):
             same = line.is_continuous(e, place)
             if same is False:
                 return False
             found += same is not None
             if found == _CROSSINGS:
                 return True
-    return found > 0
+        return found > 0
+
+    def _crossings(self, surface: sp.Expr, symbol: sp.Symbol) -> Iterator[tuple[_Line, Any]]:
+        """Places on lines in the direction of `symbol`; those found before first."""
+        key = surface, symbol
+        found = self._found.setdefault(key, [])
+        yield from found
+        for crossing in self._searches.setdefault(key, self._search(surface, symbol)):
+            found.append(crossing)
+            yield crossing
+
+    def _search(self, surface: sp.Expr, symbol: sp.Symbol) -> Iterator[tuple[_Line, Any]]:
+        for number in range(_LINES):
+            line = _Line(symbol, number, self.ranges, self.spend)
+            for place in line.crossings(surface):
+                yield line, place
 
 
-def _lines(
-    e: sp.Expr, symbol: sp.Symbol, ranges: Ranges, spend: Callable[[int], None]
-) -> Iterator[_Line]:
-    """Lines along which one symbol changes, the others at random values."""
-    generator = random.Random(0)
-    others = sorted(e.free_symbols - {symbol}, key=lambda s: s.name)
-    for attempt in range(_LINES):
-        spread = _SPREADS[attempt % len(_SPREADS)]
-        values: dict[sp.Symbol, Any] = {}
-        for s in others:
-            if s in ranges:
-                values[s] = within_bounds(generator, *ranges[s])
-            else:
-                values[s] = mp.mpf(generator.uniform(-1, 1)) * spread
-        yield _Line(values, symbol, generator, spread, spend)
+class _Others(dict[sp.Symbol, Any]):
+    """The values of the symbols that do not change along a line, drawn when they are needed."""
+
+    def __init__(self, number: int, spread: float, ranges: Ranges) -> None:
+        super().__init__()
+        self.number = number
+        self.spread = spread
+        self.ranges = ranges
+
+    def __missing__(self, symbol: sp.Symbol) -> Any:
+        generator = random.Random(f"{self.number} {symbol.name}")
+        if symbol in self.ranges:
+            value = within_bounds(generator, *self.ranges[symbol])
+        else:
+            value = mp.mpf(generator.uniform(-1, 1)) * self.spread
+        self[symbol] = value
+        return value
 
 
 class _Line:
+    """A line along which one symbol changes, the others at random values."""
+
     def __init__(
-        self,
-        values: dict[sp.Symbol, Any],
-        symbol: sp.Symbol,
-        generator: random.Random,
-        spread: Any,
-        spend: Callable[[int], None],
+        self, symbol: sp.Symbol, number: int, ranges: Ranges, spend: Callable[[int], None]
     ) -> None:
-        self.values = values
+        spread = _SPREADS[number % len(_SPREADS)]
         self.symbol = symbol
+        self.number = number
         self.spend = spend
-        self.seed = generator.randrange(2**32)
+        self.others = _Others(number, spread, ranges)
+        generator = random.Random(number)
         sizes = [spread * 2.0**k * generator.uniform(0.7, 1.0) for k in range(-4, 5)]
         sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in range(-6, 10)]
         self.grid = sorted(mp.mpf(sign * size) for size in sizes for sign in (-1, 1))
 
     def value(self, e: sp.Expr, x: Any) -> Any:
         """The value of an expression, None where it has none."""
-        point = Evaluator({**self.values, self.symbol: x}, self.seed)
+        point = Evaluator(ChainMap({self.symbol: x}, self.others), self.number)
         try:
             return point(e)
         except OutsideDomain:
             return None
         finally:
-            self.spend(1 + point.operations)
+            self.spend(1 + point.operations // _OPERATIONS)
 
     def crossings(self, surface: sp.Expr) -> Iterator[Any]:
         """Where the sign of `surface` changes, as far as the grid shows it."""

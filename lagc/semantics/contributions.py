@@ -77,8 +77,8 @@ class ContributionReader:
             parts = [(1, node.first)] + [(1 if op == "+" else -1, e) for op, e in node.rest]
         terms = []
         for sign, part in parts:
-            value = self.limit.checked(self.reader(context).scalar(part, target), part.span)
-            if isinstance(value, sp.Expr):
+            value = self.limit.scalar(self.reader(context).scalar(part, target), part.span)
+            if value is not None:
                 terms += self._placed(m.Term(sign * value, part.span))
         return terms
 
@@ -152,7 +152,7 @@ class ContributionReader:
                 terms += self._force_on_field(node, target, self.scope.lattice, acting)
                 continue
             place = self.reader(Context.PLAIN).read(node.target)
-            value = self.reader(Context.PLAIN).read(node.value)
+            value = self.limit.checked(self.reader(Context.PLAIN).read(node.value), node.value.span)
             if place is None or value is None:
                 continue
             places, values = entries(place), entries(value)
@@ -198,6 +198,7 @@ class ContributionReader:
             return self._force_everywhere(node, field, lattice, acting)
         place = self.reader(Context.PLAIN).read(node.target)
         value = self.reader(Context.PLAIN).scalar(node.value, "a force")
+        value = self.limit.scalar(value, node.value.span)
         if not isinstance(place, sp.Symbol) or value is None:
             return []
         if self._given_twice(node, (place,), acting):
@@ -213,7 +214,7 @@ class ContributionReader:
         if not reader.names_index(node.target.index, lattice):
             return []
         reader.summing = True
-        value = reader.scalar(node.value, "a force")
+        value = self.limit.scalar(reader.scalar(node.value, "a force"), node.value.span)
         whole = lattice.first, lattice.last
         if value is None or not reader.within_ends(lattice, whole, reader.shifts):
             return []
@@ -246,6 +247,7 @@ class ContributionReader:
         made = []
         for node in of_kind(self.file, ast.Observable):
             value = self.reader(Context.PLAIN).scalar(node.value, "an observable")
+            value = self.limit.scalar(value, node.value.span)
             if value is not None:
                 made.append(m.Observable(node.name.name, value, node.name.span))
         return made

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.spans import Span
-from lagc.semantics.continuity import Ranges, jumps, require_continuity
+from lagc.semantics.continuity import Continuity, Ranges, jumps
 from lagc.semantics.functions import JUMPS, If, JumpDerivative
 from lagc.semantics.traits import Traits
 from lagc.semantics.work import differentiating
@@ -28,11 +28,11 @@ class Differentiation:
 
     def __init__(self, span: Span, ranges: Ranges) -> None:
         self.span = span
-        self.ranges = ranges
         self.work = differentiating()
         self.traits = Traits()
         self._arguments: dict[sp.Basic, dict[sp.Symbol, list[int]]] = {}
         self._known: dict[tuple[sp.Basic, sp.Symbol], sp.Expr] = {}
+        self._continuity = Continuity(ranges, lambda n: self.work.spend(n, self.span))
         self._continuous: set[tuple[sp.Basic, sp.Symbol]] = set()
 
     def __call__(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
@@ -61,7 +61,7 @@ class Differentiation:
     def _require_continuity(self, e: sp.Expr, x: sp.Symbol) -> None:
         rough = sp.Add(*[term for term in sp.Add.make_args(e) if x in self.traits.jumping(term)])
         if (rough, x) not in self._continuous:
-            require_continuity(rough, x, self.ranges, lambda n: self.work.spend(n, self.span))
+            self._continuity.require(rough, x)
             self._continuous.add((rough, x))
 
     def _aside(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
@@ -96,6 +96,7 @@ class Differentiation:
         if type(e)._eval_derivative is not sp.Function._eval_derivative:
             return e._eval_derivative(x)  # a rule of its own
         slopes = [(k, d) for k, a in enumerate(e.args, start=1) if (d := self._aside(a, x)) != 0]
+        self.work.spend(len(slopes) * len(e.args) // 4, self.span)
         return sp.Add(*[e.fdiff(k) * d for k, d in slopes])
 
     def _product(self, e: sp.Mul, x: sp.Symbol) -> sp.Expr:

@@ -60,7 +60,10 @@ class OutsideDomain(Exception):
 
 @dataclass
 class Evaluator:
-    """Values of expressions at one point; common parts are computed once."""
+    """Values of expressions at one point; common parts are computed once.
+
+    `values` are real numbers, of which exact ones may be expressions.
+    """
 
     values: Mapping[sp.Symbol, Any]
     seed: int = 0
@@ -84,7 +87,8 @@ class Evaluator:
 
     def _compute(self, e: sp.Expr) -> Any:
         if e.is_Symbol:
-            return mp.mpf(self.values[e])
+            value = self.values[e]
+            return self(value) if isinstance(value, sp.Expr) else mp.mpf(value)
         if e.is_Rational:
             return mp.mpf(int(e.p)) / int(e.q)
         if e.is_NumberSymbol:

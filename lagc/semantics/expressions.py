@@ -16,6 +16,8 @@ from lagc.semantics.tensors import ShapeError, Value, described, each, entries, 
 from lagc.syntax import ast
 
 _COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
+# A product of scalars in matrix times vector, and times matrix: with what is made of it later.
+_PRODUCT_COSTS = {1: 100, 2: 20}
 
 
 class ExpressionReader(CallReader):
@@ -107,15 +109,14 @@ class ExpressionReader(CallReader):
         return value
 
     def _times(self, value: Value, factor: Value, item: ast.Expression) -> Value:
-        self.scope.work.spend(tensors.multiplications(value, factor), item.span)
-        if (
-            isinstance(value, tuple)
-            and isinstance(factor, tuple)
-            and self._has_long_fractions(value, factor)
-        ):
-            return self._error(
-                Code.LAG106, "the entries have too large a common denominator", item.span
-            )
+        cost = 1
+        if isinstance(value, tuple) and isinstance(factor, tuple):
+            cost = _PRODUCT_COSTS[len(shape(factor))]
+            if self._has_long_fractions(value, factor):
+                return self._error(
+                    Code.LAG106, "the entries have too large a common denominator", item.span
+                )
+        self.scope.work.spend(cost * tensors.multiplications(value, factor), item.span)
         try:
             return tensors.product(value, factor)
         except ShapeError as error:

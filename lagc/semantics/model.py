@@ -219,7 +219,7 @@ class Model:
         """One label a degree of freedom: `q`, `r[0]`; a field has one, `phi[i]`, for all sites."""
         return tuple(s.name for s in self.variables(0))
 
-    @property
+    @cached_property
     def constant_values(self) -> dict[sp.Symbol, sp.Expr]:
         """The value of the symbol of every constant that is one number."""
         return {c.symbol: c.value for c in self.constants if not c.varies}

@@ -92,9 +92,10 @@ def product(a: Any, b: Any) -> Any:
 
 
 def multiplications(a: Value, b: Value) -> int:
-    """How many products of scalars `product` forms, beyond one."""
-    inner = shape(a)[1] if len(shape(a)) == 2 and shape(b) else 1
-    return len(entries(a)) * len(entries(b)) // inner - 1
+    """How many products of scalars `product` forms, beyond one; none where it is not defined."""
+    if not shape(a) or not shape(b):
+        return len(entries(a)) * len(entries(b)) - 1
+    return len(a) * len(entries(b)) if isinstance(a, tuple) and len(shape(a)) == 2 else 0
 
 
 def dot(a: Vector, b: Vector) -> sp.Expr:

@@ -16,6 +16,7 @@ class Traits:
         self._symbols: dict[sp.Basic, frozenset[sp.Symbol]] = {}
         self._powers: dict[sp.Basic, bool] = {}
         self._unreal: dict[sp.Basic, bool] = {}
+        self._sizes: dict[sp.Basic, tuple[int, int]] = {}
         self._jumping: dict[sp.Basic, frozenset[sp.Symbol]] = {}
 
     def symbols(self, e: sp.Basic) -> frozenset[sp.Symbol]:
@@ -50,4 +51,13 @@ class Traits:
             found = self.symbols(e.args[0]) if isinstance(e, JUMPS) else frozenset()
             found = found.union(*[self.jumping(a) for a in e.args])
             self._jumping[e] = found
+        return found
+
+    def size(self, e: sp.Basic) -> tuple[int, int]:
+        """How many nodes an expression has as a tree, and how deep it is."""
+        found = self._sizes.get(e)
+        if found is None:
+            inner = [self.size(a) for a in e.args]
+            nodes = 1 + sum(n for n, _ in inner)
+            found = self._sizes[e] = nodes, 1 + max((d for _, d in inner), default=0)
         return found

@@ -16,7 +16,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, LagcError, fail
 from lagc.base.spans import Source
 from lagc.syntax import ast
-from lagc.syntax.parser import parse
+from lagc.syntax.parser import LARGEST_FILE, MOST_STATEMENTS, parse
 
 DEEPEST_USE, MOST_FILES = 16, 64
 
@@ -44,8 +44,8 @@ def with_used(
 ) -> tuple[ast.File, tuple[Source, ...]]:
     """The file with the statements of all that it uses, and the sources of these, each once.
 
-    LAG231 for what cannot be read, LAG232 for a file that uses itself; what is wrong inside a used
-    file is reported there.
+    LAG231 for what cannot be read, LAG232 for a file that uses itself, LAG108 for too much text;
+    what is wrong inside a used file is reported there.
     """
     if not any(isinstance(s, ast.Use) for s in file.statements):
         return file, ()
@@ -71,6 +71,12 @@ class _Reading:
         self.statements += [
             s for s in file.statements if type(s) not in left_out and not isinstance(s, ast.Use)
         ]
+        if len(self.statements) > MOST_STATEMENTS:
+            raise fail(
+                Code.LAG108,
+                f"the model has more than {MOST_STATEMENTS} statements, with the files it uses",
+                file.span,
+            )
 
     def _use(self, use: ast.Use, source: Source, chain: tuple[str, ...]) -> None:
         path = self._path(use, source)
@@ -99,6 +105,12 @@ class _Reading:
             self._refuse(use, error.diagnostics[0].message)
             return
         self.sources.append(used)
+        if sum(len(s.text) for s in self.sources) > LARGEST_FILE:
+            raise fail(
+                Code.LAG108,
+                f"the files that are used have more than {LARGEST_FILE} characters together",
+                use.path_span,
+            )
         self.add(parse(used, self.diagnostics), used, (*chain, identity))
 
     def _path(self, use: ast.Use, source: Source) -> str | None:

@@ -59,6 +59,12 @@ def _lets(first: str, form: str, count: int, head: str = HEAD) -> str:
     return head + "\n".join(lines) + f"\nL += x{count}*q\n"
 
 
+def _matrix(rows: int, columns: int, form: str) -> str:
+    """A matrix whose entries are `form` with the numbers of row and column."""
+    lines = [", ".join(form.format(i, j) for j in range(columns)) for i in range(rows)]
+    return "(" + ", ".join(f"({line})" for line in lines) + ")"
+
+
 def _nested(form: str, inner: str, depth: int) -> str:
     for _ in range(depth):
         inner = form.replace("@", inner)
@@ -146,6 +152,56 @@ CASES: dict[str, Callable[[], str]] = {
     "hyperbolic roots": lambda: HEAD + "L += tanh(sqrt((a*b*q)^100))*sinh(sqrt((a*q')^99))\n",
     "kinks": lambda: HEAD + f"L += {_nested('min(@, a*q)', 'q', 60)}\n",
     "many kinks": lambda: HEAD + _statement("K = q_-*(", _counted("abs(q_+ - {0})"), " + ") + ")",
+    # branches
+    "tower of branches": lambda: HEAD
+    + f"L += {_nested('if(q > @, (q - 1)^2, @)', 'a', 5)}\n",
+    "chain of branches": lambda: HEAD
+    + "L += " + "".join(f"if(q > {k}, (q - {k})^3 + " for k in range(50)) + "0" + ", 0)" * 50,
+    "many branches": lambda: HEAD
+    + _statement("L += ", _counted("if(q > {0}, (q - {0})^3, 0)"), " + "),
+    "branches that never switch": lambda: HEAD
+    + _statement("L += ", _counted("if(q^2 + {1} > 0, q^{1}, 0)"), " + ", 4000),
+    "branches of many coordinates": lambda: "coordinate r[64]\nlet s = dot(r, r)\n"
+    "L = dot(r', r') + if(s > 1, (s - 1)^3, 0)\n",
+    "long condition": lambda: HEAD
+    + "force q = if(" + " and ".join(f"(q > {k} or q' < {k})" for k in range(400)) + ", 1, 0)\n",
+    "conditions on numbers": lambda: HEAD + "L += q*"
+    + "*".join(f"if(sqrt({p}) > sqrt({p + 1}), 2, 3)" for p in _PRIMES[:300]) + "\n",
+    "chosen matrices": lambda: HEAD
+    + f"let m = {_matrix(40, 40, 'q^{0}*{1}')}\nlet n = {_matrix(40, 40, 'q*{0}/{1}1')}\n"
+    + "let k = " + _nested("if(q > @, m, n)[0][1]", "1", 30) + "\nL += k\n",
+    "widths": lambda: HEAD
+    + f"L += smooth_abs(q, {_nested('sqrt(2 + @*a^2 + b^2)', 'exp(a)', 20)})\n",
+    "smooth functions": lambda: HEAD + f"L += {_nested('smooth_max(@, q, 1/9)', 'q', 30)}\n",
+    # vectors and matrices
+    "powers of a matrix": lambda: HEAD
+    + f"let m = {_matrix(8, 8, 'sin(q*{0} + {1})')}\nlet x0 = m\n"
+    + "".join(f"let x{k + 1} = x{k}*x{k}\n" for k in range(30)) + "L += x30[0][0]\n",
+    "powers of a matrix of numbers": lambda: HEAD
+    + f"constant m = {_matrix(3, 3, '1/1{0}{1}7')}\nconstant x0 = m*m\n"
+    + "".join(f"constant x{k + 1} = x{k}*x{k}\n" for k in range(30)) + "L += x30[0][0]*q\n",
+    "product of large matrices": lambda: HEAD
+    + f"constant m = {_matrix(100, 100, '{0}.{1}')}\nL += (m*m)[0][0]*q\n",
+    "scalar product of fractions": lambda: HEAD
+    + "L += q*" + _statement("dot((", (f"1/{2 * k + 3}" for k in range(9000)), ", ")[:-1]
+    + "), (" + ", ".join(f"1/{2 * k + 5}" for k in range(9000)) + "))\n",
+    "entries of a constant matrix": lambda: HEAD
+    + f"constant m = {_matrix(60, 60, '{0}.{1}')}\n"
+    + _statement("L += q*(", (f"m[{k % 60}][7]" for k in range(10**5)), " + ")[:-1] + ")\n",
+    "coupled by a matrix": lambda: "coordinate r[64]\n"
+    + f"constant m = {_matrix(64, 64, '{0}.{1}')}\n" + "L = dot(r', r') - dot(r, m*r)\n",
+    # units
+    "units": lambda: "coordinate q [m]\nconstant x0 = 2 [m]\n"
+    + _lines(f"constant x{k + 1} = x{k}*x{k}" for k in range(60))
+    + "L = q'^2 + x60/x60*q\n",
+    "powers of units": lambda: "coordinate q [m^64/kg^64]\nconstant x0 = 2 [km^64*s^-64]\n"
+    + "L = q'^64 + (x0*q)^1024\n",
+    "long unit": lambda: "coordinate q ["
+    + _statement("", ["km^64", "s^-64", "kg^7"] * 10**4, "*")[:-1] + "]\nL = q'^2\n",
+    "units of many": lambda: _lines(_counted("constant c{0} = {1} [m^2/s^2]"), 3000)
+    + "coordinate q [m]\nL = q'^2*" + "*".join(f"c{k}" for k in range(3000)) + "\n",
+    # files
+    "uses": lambda: HEAD + _lines(_counted('use "other{0}.lag"')),
     # coordinates
     "pendulum of 64 links": lambda: _chain(64),
     "all coupled": lambda: "coordinate r[64]\nlet s = dot(r, r) + dot(r', r')\n"

@@ -63,9 +63,10 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _watching:
         return
     if event == "open":
-        _, mode, flags = arguments
+        path, mode, flags = arguments
         writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if writes or (isinstance(mode, str) and set(mode) & set("wax+")):
+        used = str(path).endswith(".lag")  # a text without a folder cannot use other files
+        if writes or used or (isinstance(mode, str) and set(mode) & set("wax+")):
             raise Forbidden(f"{event} {arguments}")
     elif event == "exec":
         file = getattr(arguments[0], "co_filename", "")
@@ -106,7 +107,8 @@ def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook canno
     if not done:
         import difflib  # noqa: F401  (with the first suggestion of a name; it defines its classes)
 
-        compile_source(Source("warm.lag", "coordinate q\nL = q'^2\n"))  # reads the grammar
+        # The grammar and the table of units are read once.
+        compile_source(Source("warm.lag", "coordinate q [km]\nL = q'^2\n"))
         sys.addaudithook(_audit)
         done.append(True)
 

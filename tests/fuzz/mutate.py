@@ -39,6 +39,9 @@ _SCRAPS = [
     "__import__", "L = ", "L += ", "K = ", "R = ", "norm(r)", "dot(r, r)", "sqrt(q)",
     "sum(i, phi[i]^2)", "abs(q)", "uniform(0, 1)",
     "mixture(0.5: 0, 0.5: uniform(0, 1))", "mlp(8, 8)", "in (0, 1]", "mod 2*pi",
+    "smooth_abs(q, 0.1)", "if(q > 0, q^3, 0)", "if(q > 0 and x <= 1 or t < 2, ", "((1, 2), (3, 4))",
+    "transpose(", "M*r", "M[0][1]", " [m/s^2]", " [kg]", " [km]", " [1]", 'use "a.lag"\n',
+    "constant M = ((2, 0), (0, 1))\n", "coordinate x [m]\n", "coefficient c[2] > 0 = 1\n",
     "index i in 0..9 periodic\ncoordinate phi[i]\n", "coordinate q\n", "coordinate r[3]\n",
 ]  # fmt: skip
 WORDS = sorted(
@@ -48,7 +51,7 @@ WORDS = sorted(
 
 def seeds() -> list[str]:
     """The examples, and the models of the suite that are right or wrong."""
-    folders = [ROOT / "examples", ROOT / "tests" / "good", ROOT / "tests" / "bad"]
+    folders = [ROOT / "examples", *(ROOT / "tests" / name for name in ("good", "bad", "units"))]
     paths = sorted(path for folder in folders for path in folder.rglob("*.lag"))
     texts = [path.read_bytes().decode("utf-8", "replace") for path in paths]
     return [text for text in texts if len(text) <= LONGEST]

@@ -14,6 +14,7 @@ _POWERS = ("2", "2", "2", "3", "4", "1/2", "3/2", "-1", "-2", "-1/2", "0.3", "10
 _BOUNDS = ("", "> 0", ">= 0", "in (0, inf)", "in [0, 1)", "in [-1, 1]", "< 5", "in (-3, 2/7]")
 _LAWS = ("", "uniform(0, 1)", "normal(1/2, 1e-3)", "loguniform(0.01, 1)", "0.5",
          "mixture(0.25: 0.1, 0.75: uniform(0, 1))")  # fmt: skip
+_UNITS = ("m", "kg", "km/s^2", "1", "rad", "m^(1/2)", "N*m", "deg", "furlong^64", "kg^-3/2")
 _ENDS = ("", "free", "periodic")
 
 
@@ -32,12 +33,17 @@ class _Writer:
     vectors: dict[str, int] = field(default_factory=dict)
     fields: list[str] = field(default_factory=list)
     numbers: list[str] = field(default_factory=list)
+    matrices: dict[str, tuple[int, int]] = field(default_factory=dict)
+    units: bool = False
     inputs: list[str] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)
     lets: list[str] = field(default_factory=list)
 
     def program(self) -> str:
+        self.units = self.often(0.15)
         lines = self.declarations()
+        if self.often(0.03):
+            lines.append('use "other.lag"')
         for k in range(self.random.randrange(3)):
             lines.append(f"let z{k} = {self.scalar(2)}")
             self.lets.append(f"z{k}")
@@ -69,11 +75,20 @@ class _Writer:
             self.scalars = ["q", "x", "E"][: self.random.randrange(4)]
             self.vectors = {"r": self.pick((2, 3))} if self.often(0.4) or not self.scalars else {}
             mod = " mod 2*pi" if self.often(0.2) else ""
-            lines += [f"coordinate {name}{mod}" for name in self.scalars]
-            lines += [f"coordinate {name}[{size}]" for name, size in self.vectors.items()]
+            lines += [f"coordinate {name}{self.unit()}{mod}" for name in self.scalars]
+            lines += [f"coordinate {n}[{size}]{self.unit()}" for n, size in self.vectors.items()]
         for name in ("m", "k")[: self.random.randrange(3)]:
-            lines.append(f"constant {name} = {self.number()}")
+            lines.append(f"constant {name} = {self.number()}{self.unit()}")
             self.numbers.append(name)
+        if self.vectors and self.often(0.4):
+            self.matrices["M"] = rows, columns = self.pick((2, 3)), self.vectors["r"]
+            made = ", ".join(
+                f"({', '.join(self.number() for _ in range(columns))})" for _ in range(rows)
+            )
+            lines.append(f"constant M = ({made})")
+        if not self.lattice and self.often(0.1):
+            lines.append(f"coefficient c[{self.pick((1, 2, 3))}] > 0 = 1/3")
+            self.numbers.append("c[0]")
         for name in ("a", "beta")[: self.random.randrange(3)]:
             law, default = self.pick(_LAWS), self.pick(("", " = 1/2", " = 0.3"))
             bounds = self.pick(_BOUNDS)
@@ -123,7 +138,11 @@ class _Writer:
     def scalar(self, depth: int) -> str:
         if depth == 0 or self.often(0.15):
             return self.leaf()
-        match self.random.randrange(9):
+        match self.random.randrange(11):
+            case 10:
+                return self.branches(depth)
+            case 9 if self.matrices:
+                return self.of_matrices(depth)
             case 0 | 1:
                 return f"({self.scalar(depth - 1)} {self.pick('+-')} {self.scalar(depth - 1)})"
             case 2 | 3:
@@ -144,6 +163,24 @@ class _Writer:
                 return f"({self.scalar(depth - 1)})^({self.scalar(depth - 1)})"
             case _:
                 return f"-{self.leaf()}"
+
+    def branches(self, depth: int) -> str:
+        """An `if`, often with branches that meet where it switches."""
+        x, power = self.scalar(depth - 1), self.pick(("", "^2", "^3", "^3"))
+        relation = self.pick((">", ">=", "<", "<="))
+        if self.often(0.6):
+            return f"if({x} {relation} 0, ({x}){power}*{self.leaf()}, {self.pick('01')}*({x}))"
+        more = self.pick(("", f" and {self.leaf()} < 1", f" or ({self.leaf()} > {self.leaf()})"))
+        return f"if({x} {relation} {self.leaf()}{more}, {self.scalar(depth - 1)}, {self.leaf()})"
+
+    def of_matrices(self, depth: int) -> str:
+        (rows, columns) = self.matrices["M"]
+        made = f"({', '.join(self.scalar(depth - 1) for _ in range(columns))})"
+        return self.pick(
+            ("dot(r, M*r)", f"norm(M*{made})", "(transpose(M)*M*r)[0]", f"(M*{made})[{rows - 1}]",
+             "(M*M)[0][0]", "M[1][0]", "dot(r', (M + M)/2*r)",
+             f"if({self.leaf()} > 0, M, -M)[0][1]")
+        )  # fmt: skip
 
     def of_vectors(self, depth: int) -> str:
         name, size = self.pick(sorted(self.vectors.items()))
@@ -178,6 +215,9 @@ class _Writer:
 
     def at_site(self, name: str, marks: str) -> str:
         return f"{name}{marks}[{self.pick(('i', 'i', 'i+1', 'i-1', 'i+2', '0'))}]"
+
+    def unit(self) -> str:
+        return f" [{self.pick(_UNITS)}]" if self.units and self.often(0.8) else ""
 
     def number(self) -> str:
         return self.pick(_NUMBERS)

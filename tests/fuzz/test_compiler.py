@@ -38,7 +38,7 @@ def test_any_text(text: str) -> None:
     assert not isinstance(found, Finding), found.report
 
 
-@pytest.mark.parametrize("text", ["exec('1')", "eval('1')", "open('/tmp/x', 'w')"])
+@pytest.mark.parametrize("text", ["exec('1')", "eval('1')", "open('/tmp/x', 'w')", "open('x.lag')"])
 def test_what_a_text_must_not_cause_is_noticed(text: str) -> None:
     """Code of this file stands for a compiler that executes what it reads."""
     with pytest.raises(Forbidden), _watched():
@@ -49,6 +49,8 @@ FOUND = {
     # Branches of `min` that are complex numbers cannot be compared.
     "complex minimum": "coordinate q\nconstant m = 0.1\nL = q'^2 + min(-2, (-1/2)^((-m)^2))*q\n",
     "complex sign": "coordinate q\nconstant m = 0.1\nL = q'^2 + sign((-1/2)^m)*q\n",
+    # A text has no folder, so that no file is looked for.
+    "use of a file": 'use "../models/a.lag"\ncoordinate q\nL = q\'^2\n',
     # SymPy multiplied by a derivative that is zero and asked whether the other factors are finite.
     "root of a high power": "coordinate q\nconstant m = 2\nL = q'^2 - tanh(sqrt((m*q)^100))\n",
 }

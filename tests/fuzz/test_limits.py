@@ -41,6 +41,20 @@ REFUSED = {
     "hyperbolic powers": "LAG108",
     "single sites": "LAG108",
     "fields": "LAG108",
+    "network of many": "LAG108",
+    "many branches": "LAG108",
+    "long condition": "LAG108",
+    "chosen matrices": "LAG108",
+    "smooth functions": "LAG108",
+    "powers of a matrix": "LAG108",
+    "powers of a matrix of numbers": "LAG106",
+    "product of large matrices": "LAG108",
+    "scalar product of fractions": "LAG106",
+    "entries of a constant matrix": "LAG108",
+    "coupled by a matrix": "LAG108",
+    "units": "LAG106",
+    "powers of units": "LAG246",
+    "uses": "LAG231",
 }
 
 

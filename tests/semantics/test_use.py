@@ -12,6 +12,7 @@ from lagc.base.spans import Source
 from lagc.cli.main import run
 from lagc.driver import Compilation, compile_source, read_source
 from lagc.emit.module import source_hash
+from lagc.syntax.parser import LARGEST_FILE, MOST_STATEMENTS
 
 BASE = """
 model base
@@ -113,6 +114,17 @@ def test_files_use_each_other_to_a_depth(tmp_path: Path, depth: int) -> None:
         assert compiled(tmp_path / "f0.lag").model.labels == ("q",)
     else:
         assert refused(tmp_path / "f0.lag")[0].code.name == "LAG231"
+
+
+def test_used_files_count_with_the_limits_of_one_file(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / f"f{n}.lag").write_text("#" * (LARGEST_FILE // 2))
+    (tmp_path / "m.lag").write_text("".join(f'use "f{n}.lag"\n' for n in range(3)))
+    assert refused(tmp_path / "m.lag")[0].code.name == "LAG108"
+    for n in range(2):
+        (tmp_path / f"f{n}.lag").write_text(f"observable a{n} = q\n" * (MOST_STATEMENTS // 2))
+    (tmp_path / "f2.lag").write_text("coordinate q\nL = q'^2\n")
+    assert refused(tmp_path / "m.lag")[0].code.name == "LAG108"
 
 
 def test_files_that_cannot_be_read_are_refused_where_they_are_named(tmp_path: Path) -> None:
