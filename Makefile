@@ -1,12 +1,15 @@
 # make demo: set up, compile an example, run it, fit it, train on its family.
 # make test: set up with the test extra, run the suite.
 # make bench: set up with the bench extra, measure, write docs/benchmarks.md (BENCH="--case orbit-c").
+# make fuzz: set up with the fuzz extra, search for programs that break the compiler.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 1
 
-.PHONY: demo test lint codes editors language examples figures verification bench clean
+.PHONY: demo test lint codes editors language examples figures verification bench fuzz clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -23,6 +26,10 @@ PYTEST_WORKERS ?= 2
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/.test .venv/.demo
+
+.venv/.fuzz: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	@touch $@
 
 .venv/.bench: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
@@ -67,6 +74,9 @@ examples: .venv/.test
 
 bench: .venv/.bench
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+fuzz: .venv/.fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --out build/fuzz
 
 clean:
 	rm -rf .venv demo build dist

@@ -5,13 +5,15 @@ Source -> ast.File -> Model -> NodeSystem -> Facts -> ModelPrograms -> module te
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import sympy as sp
+
 from lagc.analysis.facts import Facts, find_facts, find_lattice_facts
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostic, Diagnostics, did_you_mean, fail
+from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.base.spans import Source, Span
 from lagc.base.strategies import describe_choice
 from lagc.base.version import __version__
@@ -24,8 +26,11 @@ from lagc.semantics.elaborate import elaborate
 from lagc.semantics.model import Model
 from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.notation import to_text
+from lagc.semantics.settings import with_defaults
 from lagc.semantics.units import check_units
 from lagc.syntax import ast
+from lagc.syntax.files import read_source as read_source
+from lagc.syntax.files import with_used
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
 
@@ -58,54 +63,15 @@ class Compilation:
         )
 
 
-def read_source(path: str | os.PathLike[str]) -> Source:
-    """The text of a `.lag` file; LAG001 if it cannot be read."""
-    name = os.fspath(path)
-    try:
-        with open(name, "rb") as stream:
-            data = stream.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        shown = name.partition("\n")[0][:200]
-        said = f"{shown}: {reason}" if name else "the name of the model is empty"
-        raise fail(Code.LAG001, said, help=_nearby(name)) from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        help = "save it as UTF-8"
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            help = "it is UTF-16; save it as UTF-8"
-        elif b"\0" in data:
-            help = "it is no text; a model is a text file in the language of lagc"
-        raise fail(Code.LAG001, f"{name}: not UTF-8 text (byte {error.start})", help=help) from None
-    return Source(name, text)
+def compile_source(source: Source, defaults: Mapping[str, sp.Expr] | None = None) -> Compilation:
+    """All passes; raises `LagcError` with everything that could be found wrong.
 
-
-def _nearby(name: str) -> str:
-    """The model in the same folder that was meant, if a file is not there."""
-    if "\n" in name:
-        return "to compile a text in Python there is `lagc.loads`"
-    folder, file = os.path.split(name)
-    if os.path.isdir(name):
-        return "give the name of a model in it"
-    if not file or os.path.exists(name):
-        return ""
-    try:
-        models = [entry for entry in os.listdir(folder or ".") if entry.endswith(".lag")]
-    except (OSError, ValueError):
-        return ""
-    # Without their ending: all models look alike with it.
-    known = {model.removesuffix(".lag"): model for model in models}
-    stem = os.path.splitext(file)[0]
-    close = stem if stem in known else did_you_mean(stem, known).partition("`")[2].partition("`")[0]
-    return f"did you mean `{os.path.join(folder, known[close])}`?" if close in known else ""
-
-
-def compile_source(source: Source) -> Compilation:
-    """All passes; raises `LagcError` with everything that could be found wrong."""
+    defaults: values of coefficients that take the place of those in the source.
+    """
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
     model, units = understand(file, source, diagnostics)
+    model = with_defaults(model, defaults or {})
     nodes = derive_nodes(model, diagnostics)
     facts = analyse(nodes)
     programs = lower_nodes(nodes)
@@ -118,8 +84,11 @@ def remarks(compilation: Compilation) -> tuple[Diagnostic, ...]:
     """The warnings of the compiler and what the lints find, in the order of the text."""
     from lagc.analysis.lints import find_lints
 
-    found = Diagnostics([*compilation.warnings, *find_lints(compilation.nodes)])
-    return tuple(found.in_source_order())
+    # A potential in K that looks like a missing prime is said to look like one, and no more.
+    said = {d.span for d in compilation.warnings if d.code is Code.LAG252}
+    found = find_lints(compilation.nodes)
+    new = [d for d in found if not (d.code is Code.LAG320 and d.span in said)]
+    return tuple(Diagnostics([*compilation.warnings, *new]).in_source_order())
 
 
 def understand(
@@ -127,7 +96,8 @@ def understand(
 ) -> tuple[Model, ModelUnits | None]:
     """The model, and its units if it has any; raises `LagcError`."""
     model = elaborate(file, source, diagnostics)
-    units = check_units(file, model, diagnostics)
+    whole, _ = with_used(file, source, Diagnostics())  # read without fault before
+    units = check_units(whole, model, diagnostics)
     diagnostics.raise_if_errors()
     return model, units
 
@@ -151,7 +121,7 @@ def lower_nodes(nodes: NodeSystem | LatticeSystem) -> ModelPrograms:
     return lower_lattice(nodes) if isinstance(nodes, LatticeSystem) else lower(nodes)
 
 
-def dump(source: Source, stage: str) -> str:
+def dump(source: Source, stage: str, defaults: Mapping[str, sp.Expr] | None = None) -> str:
     """The value after a pass as text; passes after it are not run."""
     diagnostics = Diagnostics()
     file = parse(source, diagnostics)
@@ -159,6 +129,7 @@ def dump(source: Source, stage: str) -> str:
         diagnostics.raise_if_errors()
         return format_file(file)
     model, _ = understand(file, source, diagnostics)
+    model = with_defaults(model, defaults or {})
     if stage == "model":
         return _as_text(model)
     nodes = derive_nodes(model, diagnostics)

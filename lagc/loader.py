@@ -77,16 +77,19 @@ def load(path: str | os.PathLike[str]) -> System:
     return load_source(read_source(path))
 
 
-def loads(text: str, name: str = "<string>") -> System:
+def loads(
+    text: str, name: str = "<string>", folder: str | os.PathLike[str] | None = None
+) -> System:
     """Compile and load the text of a model; `name` is what diagnostics call it.
 
+    folder: where the files that it uses are looked for; without one a `use` is refused (LAG231).
     Raises `LagcError` with every diagnostic for a model that is wrong.
     """
     if not isinstance(text, str):
         raise fail(Code.LAG510, f"the text of a model is a str, not {_kind(text)}")
     if text.endswith(".lag") and "\n" not in text:
         raise fail(Code.LAG510, f"`{text}` is the name of a file", help="read it with `lagc.load`")
-    return load_source(Source(name, text))
+    return load_source(Source(name, text, None if folder is None else os.fspath(folder)))
 
 
 def compile(

@@ -125,7 +125,10 @@ def _without_friction(motion: Motion, parts: Sequence[ForcePart]) -> list[ForceP
     for i in sorted({i for part in parts for i in part.force}):
         own = [part for part in parts if list(part.force) == [i]]
         v, a = (motion.orders[k][i] for k in (1, 2))
-        slopes = [part.force[i].diff(v) - motion.rate(part.force[i].diff(a)) for part in own]
+        slopes = [
+            motion.derivative(part.force[i], v) - motion.rate(motion.derivative(part.force[i], a))
+            for part in own
+        ]
         resting = [k for k, slope in enumerate(slopes) if slope == 0]
         moving = [k for k, slope in enumerate(slopes) if slope != 0]
         related = possibly_related(motion.model, [slopes[k] for k in moving], motion.extra)
@@ -201,7 +204,9 @@ def potential(motion: Motion, force: Components) -> sp.Expr | None:
     variables = [x for order in motion.orders[:3] for x in order]
     work = sp.Add(*[motion.orders[0][i] * f for i, f in force.items()])
     try:
-        scaling = sp.Add(*[x * work.diff(x) for x in variables if x in work.free_symbols])
+        scaling = sp.Add(
+            *[x * motion.derivative(work, x) for x in variables if x in work.free_symbols]
+        )
         degree = ratio(motion.model, scaling, work, motion.extra)
         if not degree:
             return None

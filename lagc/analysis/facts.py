@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from lagc.mechanics.lattice import LatticeSystem
-from lagc.mechanics.nodesystem import NodeSystem
+from lagc.mechanics.nodesystem import NodeSystem, differentiation
 from lagc.mechanics.numeric import vanishes
 from lagc.semantics.functions import NeuralTerm
 from lagc.semantics.model import TIME
@@ -44,6 +44,7 @@ class _Prover:
         self.system = system
         self.model = system.model
         self.q, self.v = self.model.variables(0), self.model.variables(1)
+        self.derivative = differentiation(self.model)
         self.time = (TIME, *(i.symbol for i in self.model.inputs))
 
     def zero(self, *expressions: sp.Expr) -> bool:
@@ -126,7 +127,7 @@ def _affine(p: _Prover) -> tuple[Fact, Fact]:
                 *zip(s.b, s.b_q, s.b_v, strict=True),
             )
         ]
-        holds = p.zero(*[r.diff(x) for r in remainders for x in (*p.q, *p.v)])
+        holds = p.zero(*[p.derivative(r, x) for r in remainders for x in (*p.q, *p.v)])
         linear = holds and p.zero(*remainders)
     evidence = "the blocks are constant" if holds else "the blocks depend on q, q' or t"
     at_rest = "no force at the origin at rest" if linear else "not affine, or forced at the origin"
@@ -155,8 +156,8 @@ def _diagonal_mass(p: _Prover) -> Fact:
 
 def _separable(p: _Prover) -> Fact:
     s = p.system
-    mixed = [s.lagrangian.diff(x).diff(y) for x in p.q for y in p.v]
-    holds = p.zero(*s.force, *s.impulse, *mixed)
+    # Without K the block db/dq is that of the second derivatives of L by q and q'.
+    holds = p.zero(*s.force, *s.impulse) and p.zero(*_entries(s.b_q))
     evidence = "K = 0 and L = T(q', t) - V(q, t)" if holds else "L mixes q and q', or K is not zero"
     return Fact("separable", holds, evidence)
 
@@ -205,7 +206,7 @@ def _banded_lattice(p: _Prover, system: LatticeSystem) -> Fact:
 def _cyclic(p: _Prover) -> Iterator[Fact]:
     s = p.system
     for q, label, force in zip(p.q, p.model.labels, s.force, strict=True):
-        holds = p.zero(s.lagrangian.diff(q))
+        holds = p.zero(p.derivative(s.lagrangian, q))
         if not holds:
             continue
         conserved = p.zero(force)

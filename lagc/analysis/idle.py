@@ -46,7 +46,7 @@ def warn_of_total_derivatives(
     for summand in _summands(nodes.model, lattice):
         symbols = summand.value.free_symbols
         if not velocities.isdisjoint(symbols):
-            if _linear(summand.value, motion.orders[1]):
+            if _linear(motion, summand.value):
                 linear.append(summand)
         elif not symbols.isdisjoint({*motion.orders[0], *motion.driving}):
             resting.append(summand)
@@ -83,9 +83,10 @@ def _summands(model: Model, lattice: bool) -> Iterator[_Summand]:
         yield from (_Summand(part, term.span, len(parts) == 1) for part in parts)
 
 
-def _linear(e: sp.Expr, velocities: Sequence[sp.Symbol]) -> bool:
+def _linear(motion: Motion, e: sp.Expr) -> bool:
+    velocities = motion.orders[1]
     try:
-        slopes = [e.diff(v) for v in velocities if v in e.free_symbols]
+        slopes = [motion.derivative(e, v) for v in velocities if v in e.free_symbols]
     except JumpDerivative:
         return False
     return not any(s.free_symbols & set(velocities) for s in slopes)
@@ -119,7 +120,7 @@ def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnost
     motion = Motion(nodes.model)
     try:
         equations = [a - motion.rate(b) for a, b in zip(nodes.a, nodes.b, strict=True)]
-        columns = {c.name: _response(nodes.model, c, equations) for c in source.coefficients}
+        columns = {c.name: _response(motion, c, equations) for c in source.coefficients}
     except JumpDerivative:
         return
     observed = {s.name for o in source.observables for s in o.value.free_symbols}
@@ -145,14 +146,17 @@ def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnost
 
 
 def _response(
-    model: Model, coefficient: Coefficient, equations: Sequence[sp.Expr]
+    motion: Motion, coefficient: Coefficient, equations: Sequence[sp.Expr]
 ) -> list[sp.Expr]:
     """c d/dc of every equation; of a coefficient with a value at each site, of all together."""
     places = {
         s for e in equations for s in e.free_symbols if s.name.split("[")[0] == coefficient.name
     }
-    own = sorted(places & {c.symbol for c in model.coefficients}, key=lambda s: s.name)
-    return [sp.Add(*[c * e.diff(c) for c in own if c in e.free_symbols]) for e in equations]
+    own = sorted(places & {c.symbol for c in motion.model.coefficients}, key=lambda s: s.name)
+    return [
+        sp.Add(*[c * motion.derivative(e, c) for c in own if c in e.free_symbols])
+        for e in equations
+    ]
 
 
 def _idle(motion: Motion, responses: Sequence[sp.Expr]) -> bool | None:

@@ -16,7 +16,8 @@ import sympy as sp
 
 from lagc.base.spans import Span
 from lagc.mechanics.coupling import limit_of_variables
-from lagc.mechanics.nodesystem import input_rates
+from lagc.mechanics.nodesystem import differentiation, input_rates
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import TIME, Model
 
 _LARGEST_WRITTEN_OUT = 200  # nodes of a sum of which the products are written out
@@ -30,6 +31,11 @@ class Motion:
     """The variables of a model along a motion, with derivatives of q as symbols."""
 
     model: Model
+
+    @cached_property
+    def derivative(self) -> Differentiation:
+        """Partial derivatives; `JumpDerivative` where there is none."""
+        return differentiation(self.model)
 
     @cached_property
     def orders(self) -> tuple[tuple[sp.Symbol, ...], ...]:
@@ -64,7 +70,7 @@ class Motion:
             for low, high in zip(self.orders, self.orders[1:], strict=False)
             for pair in zip(low, high, strict=True)
         )
-        moving = [expression.diff(x) * dx for x, dx in pairs if x in present]
+        moving = [self.derivative(expression, x) * dx for x, dx in pairs if x in present]
         return sp.Add(self.partial_time(expression), *moving)
 
     def partial_time(self, expression: sp.Expr) -> sp.Expr:
@@ -72,7 +78,10 @@ class Motion:
         if self.driving.isdisjoint(expression.free_symbols):
             return sp.Integer(0)
         rates = input_rates(self.model).items()
-        return sp.Add(expression.diff(TIME), *[expression.diff(u) * rate for u, rate in rates])
+        return sp.Add(
+            self.derivative(expression, TIME),
+            *[self.derivative(expression, u) * rate for u, rate in rates],
+        )
 
     def euler_lagrange(self, density: sp.Expr) -> Components:
         """dl/dq - d/dt dl/dv."""
@@ -80,7 +89,7 @@ class Motion:
         present = density.free_symbols
         for i, (q, v) in enumerate(zip(*self.orders[:2], strict=True)):
             if q in present or v in present:
-                value = density.diff(q) - self.rate(density.diff(v))
+                value = self.derivative(density, q) - self.rate(self.derivative(density, v))
                 if value != 0:
                     found[i] = value
         return found
@@ -91,8 +100,9 @@ class Motion:
         present = coupling.free_symbols
         for i, (q, v) in enumerate(zip(*self.minus, strict=True)):
             if q in present or v in present:
-                impulse = coupling.diff(v).xreplace(self.limit)
-                value = coupling.diff(q).xreplace(self.limit) - self.rate(impulse)
+                impulse = self.derivative(coupling, v).xreplace(self.limit)
+                value = self.derivative(coupling, q).xreplace(self.limit)
+                value -= self.rate(impulse)
                 if value != 0:
                     found[i] = value
         return found
@@ -111,7 +121,7 @@ class Motion:
         }
 
         def slope(i: int, x: sp.Symbol) -> sp.Expr:
-            return force[i].diff(x) if x in present.get(i, ()) else sp.Integer(0)
+            return self.derivative(force[i], x) if x in present.get(i, ()) else sp.Integer(0)
 
         for i, j in combinations_with_replacement(sorted(touched), 2):
             if i not in force and j not in force:

@@ -21,8 +21,9 @@ from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
-from lagc.mechanics.nodesystem import NodeSystem
-from lagc.mechanics.numeric import DIGITS, Evaluator, OutsideDomain, number
+from lagc.mechanics.nodesystem import NodeSystem, differentiation
+from lagc.mechanics.numeric import DIGITS
+from lagc.semantics.evaluation import Evaluator, OutsideDomain, number
 from lagc.semantics.functions import JumpDerivative, NeuralTerm
 from lagc.semantics.model import Coefficient, Model
 
@@ -138,12 +139,13 @@ def _turn_to_growth(
         return
     sampler = Sampler(states, _POINTS)
     form: dict[tuple[int, int], Values] = {}
+    derivative = differentiation(model)
     try:
-        slopes = [total.diff(v) for v in moving]
+        slopes = [derivative(total, v) for v in moving]
         for i, slope in enumerate(slopes):
             present = slope.free_symbols
             for j in (j for j, v in enumerate(moving) if v in present):
-                entry = slope.diff(moving[j])
+                entry = derivative(slope, moving[j])
                 if not entry.free_symbols.isdisjoint(velocities):
                     return
                 form[i, j] = sampler(entry)
@@ -257,8 +259,9 @@ def _positive_masses(nodes: NodeSystem) -> bool:
     """Whether no kinetic energy is negative: with one, E growing is no growth of the motion."""
     states = sampled_states(nodes.model, _POINTS // 4)
     sampler = Sampler(states, _POINTS // 4)
+    derivative = differentiation(nodes.model)
     try:
-        masses = [nodes.lagrangian.diff(v, 2) for v in nodes.model.variables(1)]
+        masses = [derivative(derivative(nodes.lagrangian, v), v) for v in nodes.model.variables(1)]
         return not any(x < 0 for mass in masses for x in sampler(mass))
     except (JumpDerivative, NotSampled):
         return True

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from lagc.mechanics.numeric import number
+from lagc.semantics.evaluation import number
 from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
 from lagc.semantics.model import Coefficient, Model
 

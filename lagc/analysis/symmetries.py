@@ -80,13 +80,13 @@ def _shifts_and_turns(motion: Motion, nodes: NodeSystem) -> list[Symmetry]:
     n = len(q)
     if n > _MOST_SHIFTED:
         return []
-    slopes = [nodes.lagrangian.diff(x) for x in q]
+    slopes = [motion.derivative(nodes.lagrangian, x) for x in q]
     shifts = [{i: sp.Integer(1)} for i in range(n)]
     columns = list(slopes)
     turns: list[dict[int, sp.Expr]] = []
     straight = [i for i in range(n) if motion.model.coordinate_of(i).modulus is None]
     if len(straight) <= _MOST_TURNED:
-        momenta = [nodes.lagrangian.diff(x) for x in v]
+        momenta = [motion.derivative(nodes.lagrangian, x) for x in v]
         for i, j in combinations(straight, 2):
             turns.append({i: -q[j], j: q[i]})
             columns.append(
@@ -128,7 +128,9 @@ def _fields(motion: Motion, system: LatticeSystem) -> list[Symmetry]:
     sites = len(nodes.model.variables(0)) // len(labels)
     of_field = [range(f * sites, (f + 1) * sites) for f in range(len(labels))]
     q = motion.orders[0]
-    columns = [sp.Add(*[nodes.lagrangian.diff(q[k]) for k in own]) for own in of_field]
+    columns = [
+        sp.Add(*[motion.derivative(nodes.lagrangian, q[k]) for k in own]) for own in of_field
+    ]
     found = []
     for relation in find_relations(motion.model, [columns], motion.extra):
         factors = {f: sp.Rational(c.numerator, c.denominator) for f, c in relation.items()}

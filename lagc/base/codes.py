@@ -170,6 +170,23 @@ class Code(Enum):
         "L, K and R of a lattice model are sums over sites of densities that couple a site to "
         "others nearby, so that the equations of motion are banded.",
     )
+    LAG230 = (
+        "width of a smooth transition",
+        "`smooth_abs(x, eps)`, `smooth_sign(x, eps)`, `smooth_min(x, y, eps)` and `smooth_max(x, "
+        "y, eps)` have a transition of width eps, which must be positive for every value that the "
+        "coefficients may take.",
+    )
+    LAG231 = (
+        "file cannot be used",
+        '`use "common.lag"` reads the statements of another file, looked for in the folder of the '
+        "file that uses it. Its declarations, `let`s and contributions (`L += ...`) count as if "
+        "they stood here.",
+    )
+    LAG232 = (
+        "file uses itself",
+        "A file cannot use itself, nor use another that uses it. What both need belongs in a third "
+        "file.",
+    )
     LAG240 = (
         "not a unit",
         "A unit stands in brackets after a blank, behind a value (`= 9.8 [m/s^2]`) or behind a "
@@ -256,8 +273,9 @@ class Code(Enum):
     LAG305 = (
         "derivative does not exist",
         "The equations of motion or the Jacobian of a step need the derivative of a function "
-        "that jumps. Use a smooth variant, for instance `tanh(x/eps)` for `sign(x)` or "
-        "`sqrt(x^2 + eps^2)` for `abs(x)` in L.",
+        "that jumps. Use a smooth variant, for instance `smooth_sign(x, eps)` for `sign(x)` or "
+        "`smooth_abs(x, eps)` for `abs(x)` in L. What is continuous, such as `abs(x)*sign(x)`, has "
+        "a derivative and is accepted.",
     )
     LAG306 = (
         "model is not periodic",

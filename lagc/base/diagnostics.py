@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from lagc.base.codes import Code, Severity
 from lagc.base.spans import Span
@@ -17,6 +16,7 @@ from lagc.base.spans import Span
 _LONGEST_FIX = 60
 _LABELS = {" ": "write a plain space"}
 _MOST_LINES_LISTED = 6
+MOST_REPORTS = 100
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,13 @@ def fail(
 
 @dataclass
 class Diagnostics:
-    """What one compilation has found so far, in the order of finding."""
+    """What one compilation has found so far, in the order of finding.
+
+    As many errors as `MOST_REPORTS` end it; warnings beyond so many are left out.
+    """
 
     items: list[Diagnostic] = field(default_factory=list)
+    _seen: set[Diagnostic] = field(default_factory=set, repr=False)
 
     def add(
         self,
@@ -95,10 +99,19 @@ class Diagnostics:
         help: str = "",
         notes: Sequence[Note] = (),
     ) -> None:
-        """Record one diagnostic; the same one at the same place is recorded once."""
+        """Record one diagnostic; the same one at the same place is recorded once.
+
+        Raises `LagcError` with everything found where it has become too much.
+        """
         found = Diagnostic(code, message, span, label, help, tuple(notes))
-        if found not in self.items:
-            self.items.append(found)
+        is_error = found.severity is Severity.ERROR
+        if found in self._seen or (len(self._seen) >= MOST_REPORTS and not is_error):
+            return
+        self._seen.add(found)
+        self.items.append(found)
+        if is_error and len(self.errors) >= MOST_REPORTS:
+            message = f"{MOST_REPORTS} errors were found; the rest of the model was not checked"
+            raise LagcError([*self.in_source_order(), Diagnostic(Code.LAG108, message)])
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -116,8 +129,14 @@ class Diagnostics:
             raise LagcError(self.in_source_order())
 
     def in_source_order(self) -> list[Diagnostic]:
-        """Everything found, by place in the text; what has no place comes last."""
-        return sorted(self.items, key=lambda d: d.span.start if d.span else float("inf"))
+        """Everything found, file by file, by place in the text; what has no place comes last."""
+        names = [d.span.source.name for d in self.items if d.span]
+
+        def place(d: Diagnostic) -> tuple[float, float]:
+            nowhere = float("inf")
+            return (names.index(d.span.source.name), d.span.start) if d.span else (nowhere, nowhere)
+
+        return sorted(self.items, key=place)
 
 
 def folded(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -151,6 +170,8 @@ def _counted(diagnostic: Diagnostic, others: Sequence[Span]) -> Diagnostic:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ "did you mean `x`?" for the closest known name, or an empty string."""
+    from difflib import get_close_matches
+
     candidates = sorted(set(known))
     close = get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not close:

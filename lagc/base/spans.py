@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name under which diagnostics speak of it."""
+    """A text and the name under which diagnostics speak of it.
+
+    `folder` is where the files that it uses are looked for; None for a text without a place.
+    """
 
     name: str
     text: str
+    folder: str | None = field(default=None, compare=False)
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ from lagc.base.render import as_json, render_text
 from lagc.base.sarif import sarif_log
 
 if TYPE_CHECKING:
+    import sympy as sp
+
     from lagc.driver import Compilation
     from lagc.runtime import System
 
@@ -206,11 +207,11 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def compile_model(path: str) -> Compilation:
-    """The compilation of a file, its warnings on stderr."""
+def compile_model(path: str, settings: Iterable[str] = ()) -> Compilation:
+    """The compilation of a file, its warnings on stderr; `settings` are other defaults."""
     from lagc.driver import compile_source, read_source
 
-    compilation = compile_source(read_source(path))
+    compilation = compile_source(read_source(path), exact_assignments(settings, "--set"))
     print_diagnostics(compilation.warnings)
     return compilation
 
@@ -232,8 +233,15 @@ def load_system(compilation: Compilation) -> System:
 
 
 def assignments(items: Iterable[str], option: str) -> dict[str, float]:
-    """`NAME=VALUE` options as a dictionary; LAG510 for anything else."""
-    values: dict[str, float] = {}
+    """`NAME=VALUE` options as a dictionary of numbers; LAG510 for anything else."""
+    from lagc.lower.lowering import nearest_double
+
+    return {name: nearest_double(x) for name, x in exact_assignments(items, option).items()}
+
+
+def exact_assignments(items: Iterable[str], option: str) -> dict[str, sp.Expr]:
+    """`NAME=VALUE` options as a dictionary of exact numbers; LAG510 for anything else."""
+    values: dict[str, sp.Expr] = {}
     for item in items:
         name, equals, text = item.partition("=")
         name = name.strip()
@@ -241,22 +249,26 @@ def assignments(items: Iterable[str], option: str) -> dict[str, float]:
             raise fail(Code.LAG510, f"{option} {item}: write NAME=VALUE")
         if name in values:
             raise fail(Code.LAG510, f"{option}: `{name}` is given twice")
-        values[name] = number(text, f"{option} {item}")
+        values[name] = _exact(text, f"{option} {item}")
     return values
 
 
 def number(text: str, what: str) -> float:
-    """A finite number from a command line; LAG510 otherwise."""
-    over, slash, under = text.partition("/")
+    """A finite number from a command line, also an expression such as `2*pi`; LAG510 otherwise."""
+    from lagc.lower.lowering import nearest_double
+
+    return nearest_double(_exact(text, what))
+
+
+def _exact(text: str, what: str) -> sp.Expr:
+    from lagc.semantics.settings import read_number
+
     try:
-        # A fraction such as `1/2` is exact until it is rounded once.
-        value = float(Fraction(over) / Fraction(under)) if slash else float(text)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        value = float("nan")
-    if not abs(value) < float("inf"):
+        return read_number(text, what)
+    except LagcError as error:
         said = f"`{text.strip()}` is not a finite number" if text.strip() else "no number is given"
-        raise fail(Code.LAG510, f"{what}: {said}", help=_as_number(text.strip()))
-    return value
+        help = _as_number(text.strip()) or error.diagnostics[0].message
+        raise fail(Code.LAG510, f"{what}: {said}", help=help) from None
 
 
 def _as_number(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from lagc.base.render import as_json
 from lagc.cli import common
 
 if TYPE_CHECKING:
+    import sympy as sp
+
     from lagc.driver import Compilation
     from lagc.semantics.model_units import ModelUnits
 
@@ -50,10 +53,16 @@ def _remarks(compilation: Compilation, allowed: frozenset[Code]) -> list[Diagnos
 @click.argument("model")
 @click.option("-o", "--output", help="Module to write (default: MODEL_lag.py here; - for stdout).")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the module is not current.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print the value after a pass.")
 @_allow
 def compile_command(
-    model: str, output: str | None, check: bool, dump: str | None, allow: tuple[str, ...]
+    model: str,
+    output: str | None,
+    check: bool,
+    settings: tuple[str, ...],
+    dump: str | None,
+    allow: tuple[str, ...],
 ) -> int:
     """Compile MODEL (a .lag file) to an importable Python module of JAX functions."""
     if dump is not None and (output is not None or check):
@@ -73,11 +82,12 @@ def compile_command(
     from lagc.driver import compile_source, read_source
     from lagc.driver import dump as dump_stage
 
+    defaults = common.exact_assignments(settings, "--set")
     if dump is not None:
-        click.echo(dump_stage(read_source(model), dump))
+        click.echo(dump_stage(read_source(model), dump, defaults))
         return 0
     allowed = _allowed(allow)
-    compilation = compile_source(read_source(model))
+    compilation = compile_source(read_source(model), defaults)
     found = _remarks(compilation, allowed)
     common.print_diagnostics(d for d in found if d.severity is Severity.WARNING)
     target = output or f"{Path(model).stem}_lag.py"
@@ -116,11 +126,15 @@ def _check_current(target: str, text: str) -> int:
 
 @click.command("check", cls=common.ModelCommand)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
 @_allow
-def check_command(models: tuple[str, ...], allow: tuple[str, ...]) -> int:
+def check_command(
+    models: tuple[str, ...], settings: tuple[str, ...], allow: tuple[str, ...]
+) -> int:
     """Report what is wrong or suspicious in each MODEL, and what was found out about it."""
     allowed = _allowed(allow)
-    checked = [_checked(model, allowed) for model in models]
+    defaults = common.exact_assignments(settings, "--set")
+    checked = [_checked(model, defaults, allowed) for model in models]
     if len(checked) == 1:
         common.answer(checked[0].found())
     else:
@@ -168,11 +182,11 @@ class _Checked:
         return {**self.found(), "ok": self.exit_code == 0, "diagnostics": items}
 
 
-def _checked(path: str, allowed: frozenset[Code]) -> _Checked:
+def _checked(path: str, defaults: Mapping[str, sp.Expr], allowed: frozenset[Code]) -> _Checked:
     from lagc.driver import compile_source, read_source
 
     try:
-        compilation = compile_source(read_source(path))
+        compilation = compile_source(read_source(path), defaults)
     except LagcError as error:
         return _Checked(path, None, error.diagnostics, common.exit_code(error))
     return _Checked(path, compilation, tuple(_remarks(compilation, allowed)), 0)
@@ -192,14 +206,15 @@ def _units_object(units: ModelUnits | None) -> dict[str, Any]:
 @click.option("--latex", "form", flag_value="latex", help="A LaTeX file.")
 @click.option("--html", "form", flag_value="html", help="An HTML page that needs no network.")
 @click.option("--order", type=int, metavar="P", help="Order of the step: 2, 4, ... 258.")
-def show_command(model: str, form: str | None, order: int | None) -> int:
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another default.")
+def show_command(model: str, form: str | None, order: int | None, settings: tuple[str, ...]) -> int:
     """Show MODEL as understood: equations, momenta, energy, symmetries, one step, structure."""
     from lagc.presentation.model import describe
     from lagc.semantics.lines import MAX_ORDER
 
     if order is not None and (order % 2 or not 2 <= order <= MAX_ORDER):
         raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
-    compilation = common.compile_model(model)
+    compilation = common.compile_model(model, settings)
     document = describe(compilation, order)
     if common.reports():
         from lagc.presentation.data import as_data

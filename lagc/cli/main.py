@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
 import traceback
+from importlib import import_module
 
 import click
 
@@ -13,35 +15,45 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
 from lagc.base.version import __version__
 from lagc.cli import common
-from lagc.cli.compiling import check_command, compile_command, explain_command, show_command
-from lagc.cli.formatting import fmt_command
-from lagc.cli.learning import fit_command, train_command
-from lagc.cli.running import run_command
-from lagc.cli.serving import lsp_command
+
+_COMMANDS = {
+    "compile": "compiling",
+    "check": "compiling",
+    "fmt": "formatting",
+    "show": "compiling",
+    "run": "running",
+    "fit": "learning",
+    "train": "learning",
+    "explain": "compiling",
+    "lsp": "serving",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose modules are imported when they are asked for: `check` needs no arrays."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, sorted as click sorts them."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The function `<name>_command` of the module."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"lagc.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lagc")
 def lagc() -> None:
     """Compile Lagrangians with friction and driving into differentiable integrators."""
 
 
-for _command in (
-    compile_command,
-    check_command,
-    fmt_command,
-    show_command,
-    run_command,
-    fit_command,
-    train_command,
-    explain_command,
-    lsp_command,
-):
-    lagc.add_command(_command)
-
-
 def main() -> None:
     """Run the command line and exit."""
+    gc.set_threshold(100_000)  # most of what a compilation makes lives until it ends
     sys.exit(run(sys.argv[1:]))
 
 

@@ -182,7 +182,7 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
         from lagc.lower.lowering import nearest_double
         from lagc.semantics.constants import ConstantReader
         from lagc.semantics.lines import read_assignments
-        from lagc.semantics.names import Scope
+        from lagc.semantics.settings import constants_of
         from lagc.semantics.units import check_given
         from lagc.syntax.parser import parse_assignments
 
@@ -191,17 +191,7 @@ def _initial_state(system: System, compilation: Compilation, text: str | None) -
         check_given(given, compilation.model, compilation.units, diagnostics)
         if diagnostics.errors:
             raise common.OptionError(diagnostics.in_source_order())
-        constants = {c.name: c.value for c in compilation.model.constants}
-        reader = ConstantReader(
-            Scope(
-                constants=dict(constants),
-                constant=lambda n, s: True,
-                symbols={c.name: ("coefficient", c.symbol) for c in compilation.model.coefficients},
-                lattice=compilation.model.lattice,
-                varying={c.name for c in compilation.model.constants if c.varies},
-            ),
-            diagnostics,
-        )
+        reader = ConstantReader(constants_of(compilation.model), diagnostics)
         found = read_assignments(given, compilation.model.coordinates, reader)
         if diagnostics.errors:
             raise common.OptionError(diagnostics.in_source_order())

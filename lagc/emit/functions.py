@@ -135,6 +135,8 @@ def _right_side(
         return f"{operands[0]} {_INFIX[operation]} {operands[1]}"
     if operation == "neg":
         return f"-{operands[0]}"
+    if operation == "select":
+        return f"jnp.where({operands[0]} > 0, {operands[1]}, {operands[2]})"
     if operation == "step":
         return f"_rt.step({operands[0]})"
     return f"jnp.{_JAX.get(operation, operation)}({', '.join(operands)})"

@@ -16,6 +16,7 @@ from typing import TypeGuard
 import sympy as sp
 
 from lagc.analysis.facts import Facts
+from lagc.base.spans import Span
 from lagc.emit.functions import emit_function
 from lagc.lower.lowering import nearest_double
 from lagc.lower.program import Program
@@ -82,8 +83,9 @@ def emit_module(
 
 
 def source_hash(model: Model) -> str:
-    """SHA-256 of the source text."""
-    return hashlib.sha256(model.source.text.encode(errors="surrogatepass")).hexdigest()
+    """SHA-256 of the source text and those of the files it uses."""
+    texts = [source.text for source in (model.source, *model.used)]
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
 
 
 def _cost(program: Program) -> str:
@@ -120,11 +122,11 @@ def _header(system: NodeSystem | LatticeSystem, version: str) -> str:
         f"# source sha256: {source_hash(model)}",
         f'"""{model.name}: a Lagrangian system compiled by lagc.',
         "",
-        *_equations("L", [(model.written(t), t.span.line) for t in model.lagrangian_terms], file),
+        *_equations("L", [(model.written(t), t.span) for t in model.lagrangian_terms]),
     ]
     if model.coupling_terms:
-        terms = [(model.written(t), t.span.line) for t in model.coupling_terms]
-        lines += _equations("K", terms, file)
+        terms = [(model.written(t), t.span) for t in model.coupling_terms]
+        lines += _equations("K", terms)
     if _on_lattice(system):
         lines += _lattice_equations(system)
     else:
@@ -177,11 +179,12 @@ def safe_file_name(name: str) -> str:
     return "".join(ch if ch.isalnum() or ch in "._-" else "_" for ch in last)
 
 
-def _equations(symbol: str, terms: Sequence[tuple[sp.Expr, int]], file: str) -> list[str]:
+def _equations(symbol: str, terms: Sequence[tuple[sp.Expr, Span]]) -> list[str]:
     lines = []
-    for i, (value, line) in enumerate(terms):
+    for i, (value, span) in enumerate(terms):
+        place = f"{safe_file_name(span.source.name)}:{span.line}"
         start = f"{symbol} =" if i == 0 else f"{' ' * len(symbol)} +"
-        lines.append(f"{start} {to_text(value)}    [{file}:{line}]")
+        lines.append(f"{start} {to_text(value)}    [{place}]")
     return lines
 
 

@@ -11,24 +11,24 @@ computed, so nothing there can be out of its domain.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import sympy as sp
 
 from lagc.base.diagnostics import LagcError
+from lagc.lower.guards import guarded
 from lagc.lower.lowering import Builder, without_dead_code
 from lagc.lower.program import Count, Grid, Output, Program, Stretch, Variable
 from lagc.lower.programs import ModelPrograms, placed
 from lagc.mechanics.lattice import Contribution, Density, LatticeSystem, Parts
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, Sign, Step
+from lagc.semantics.functions import PIECEWISE
 from lagc.semantics.model import TIME, Model
 from lagc.semantics.sites import Lattice, Place, SiteSum
 
 # What was computed at the sites of a density, by the expression and the range of these sites: the
 # number of the instruction and the position of the first site.
 Shared = Mapping[tuple[sp.Expr, tuple[int, int]], tuple[int, int]]
-
-_CHEAP = (AbsoluteValue, Maximum, Minimum, Sign, Step)
 
 
 def lower_lattice(system: LatticeSystem) -> ModelPrograms:
@@ -127,7 +127,8 @@ class _Program:
         values, places = [], []
         long: dict[int, list[Contribution]] = {}
         short: list[tuple[int, Contribution]] = []
-        for row, part in zip(rows, parts, strict=True):
+        for row, given in zip(rows, parts, strict=True):
+            part = replace(given, value=guarded(given.value))
             if self._is_long(part):
                 long.setdefault(row, []).append(part)
             else:
@@ -192,7 +193,7 @@ class _Program:
 
     def _costly(self, e: sp.Expr) -> Iterator[sp.Expr]:
         """The outermost functions of fields in an expression."""
-        if isinstance(e, _CHEAP) or not (e.is_Function or (e.is_Pow and not e.exp.is_Integer)):
+        if isinstance(e, PIECEWISE) or not (e.is_Function or (e.is_Pow and not e.exp.is_Integer)):
             for x in e.args:
                 yield from self._costly(x)
         elif any(p.site is None and p.name in self.fields for _, p in self.lattice.places(e)):
@@ -224,13 +225,13 @@ class _Program:
         """A function of sums over sites, of fields at given sites and of time."""
         for s in sorted(value.atoms(SiteSum), key=sp.default_sort_key):
             value = value.xreplace({s: self._totalled(s.body, s.sites)})
-        value = self._with_constants(value)
+        value = guarded(self._with_constants(value))
         value = self.lattice.renamed(value, self._at_given_site)
         self.outputs.append(Output(name, (), (self.builder.lower(value),)))
 
     def at_sites(self, value: sp.Expr) -> None:
         """A function of the numbers of all sites."""
-        value = self._density(value, 0, self.lattice.size)
+        value = self._density(guarded(value), 0, self.lattice.size)
         n = self.lattice.size
         places = ((0, 0, n),)
         self.outputs.append(Output(self.name, (n,), (self.builder.lower(value),), places))
@@ -243,7 +244,7 @@ class _Program:
 
     def _total(self, body: sp.Expr, sites: tuple[int, int]) -> int:
         start, count = self._window(sites)
-        value = self.builder.lower(self._density(body, start, count))
+        value = self.builder.lower(self._density(guarded(body), start, count))
         return self.builder.emit("total", value, payload=Count(count))
 
     def _totalled(self, body: sp.Expr, sites: tuple[int, int]) -> sp.Symbol:

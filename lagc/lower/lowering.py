@@ -17,8 +17,9 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
+from lagc.lower.guards import guarded
 from lagc.lower.program import Instruction, NeuralCall, Output, Program, Variable
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
 
 _OPERATIONS: dict[Any, str] = {
     sp.sin: "sin",
@@ -41,6 +42,7 @@ _OPERATIONS: dict[Any, str] = {
     Step: "step",
     Minimum: "minimum",
     Maximum: "maximum",
+    If: "select",
 }
 _LONGEST_PRODUCT = 64  # larger integer powers are left to `pow`
 
@@ -234,7 +236,9 @@ def lower_program(
 ) -> Program:
     """A program that computes `outputs`: name -> (shape, entries in row order)."""
     known = dict(constants)
-    entries = {key: [e.xreplace(known) for e in given] for key, (_, given) in outputs.items()}
+    entries = {
+        key: [guarded(e.xreplace(known)) for e in given] for key, (_, given) in outputs.items()
+    }
     builder = Builder(variables, shared_divisors(e for given in entries.values() for e in given))
     made = [
         Output(key, shape, tuple(builder.lower(e) for e in entries[key]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Number of operands of each operation; `neural`, `input`, `total` (the sum over sites), `held`
+# Number of operands of each operation; `select` is the second operand where the first is positive,
+# otherwise the third; `neural`, `input`, `total` (the sum over sites), `held`
 # (computed once, round a ring with some sites beyond its ends) and `taken` (at some of the sites)
 # carry the rest in their payload.
 ARITY = {
@@ -37,6 +38,7 @@ ARITY = {
     "step": 1,
     "minimum": 2,
     "maximum": 2,
+    "select": 3,
     "neural": None,
     "total": 1,
     "held": 1,

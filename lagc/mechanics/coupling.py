@@ -13,6 +13,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.numeric import vanishes
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import Model, Term
 from lagc.semantics.sites import Lattice, Place
 
@@ -52,7 +53,7 @@ def exchanged(model: Model, expression: sp.Expr) -> sp.Expr:
     return expression.xreplace({s: -s for s in minus_variables(model)})
 
 
-def check_coupling(model: Model, diagnostics: Diagnostics) -> None:
+def check_coupling(model: Model, derivative: Differentiation, diagnostics: Diagnostics) -> None:
     """LAG301 and LAG302 where K is not a coupling, LAG303 where part of it is inert."""
     zero = dict.fromkeys(minus_variables(model), sp.Integer(0))
 
@@ -93,7 +94,7 @@ def check_coupling(model: Model, diagnostics: Diagnostics) -> None:
         )
     if diagnostics.errors:
         return
-    for term in _at_fault(model, lambda e: e - linear_part(model, e)):
+    for term in _at_fault(model, lambda e: e - linear_part(model, e, derivative)):
         diagnostics.add(
             Code.LAG303,
             "this term has a part of third or higher order in the minus variables",
@@ -102,10 +103,11 @@ def check_coupling(model: Model, diagnostics: Diagnostics) -> None:
         )
 
 
-def linear_part(model: Model, coupling: sp.Expr) -> sp.Expr:
+def linear_part(model: Model, coupling: sp.Expr, derivative: Differentiation) -> sp.Expr:
     """The part of K that reaches the equations of motion: Q.q_- + kappa.q'_-."""
     zero = dict.fromkeys(minus_variables(model), sp.Integer(0))
-    return sp.Add(*[coupling.diff(s).xreplace(zero) * s for s in minus_variables(model)])
+    slopes = [(s, derivative.everywhere(coupling, s)) for s in minus_variables(model)]
+    return sp.Add(*[slope.xreplace(zero) * s for s, slope in slopes if slope != 0])
 
 
 def _at_fault(model: Model, defect: Callable[[sp.Expr], sp.Expr]) -> list[Term]:

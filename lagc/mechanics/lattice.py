@@ -13,12 +13,21 @@ from dataclasses import dataclass
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics
+from lagc.base.diagnostics import Diagnostics, fail
 from lagc.mechanics.coupling import physical_limit
 from lagc.mechanics.instance import written_out
-from lagc.mechanics.nodesystem import NodeSystem, derivative, derive, input_rates
-from lagc.semantics.model import TIME, Model, Term
+from lagc.mechanics.nodesystem import (
+    NodeSystem,
+    derive,
+    differentiation,
+    partial_time,
+    reported,
+)
+from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.model import Model, Term
 from lagc.semantics.sites import Lattice, shifts
+
+_LARGEST_INSTANCE = 400
 
 
 @dataclass(frozen=True)
@@ -93,8 +102,21 @@ class LatticeSystem:
 
 def derive_lattice(model: Model, lattice: Lattice, diagnostics: Diagnostics) -> LatticeSystem:
     """The equations of a lattice model; raises `LagcError` if its mechanics does not stand."""
-    instance = derive(written_out(model, lattice), diagnostics)
-    system = _Derivation(model, lattice).system(instance)
+    small = written_out(model, lattice)
+    if small.dof > _LARGEST_INSTANCE:
+        raise fail(
+            Code.LAG108,
+            f"the checks of this lattice would take {small.dof} degrees of freedom; at most "
+            f"{_LARGEST_INSTANCE} are compiled",
+            lattice.span,
+            help="fewer fields, nearer neighbours, or fewer sites at which sums begin and end",
+        )
+    instance = derive(small, diagnostics)
+    try:
+        system = _Derivation(model, lattice).system(instance)
+    except JumpDerivative as error:
+        reported(model, error, diagnostics)
+        raise
     system.verify()
     if lattice.periodic and lattice.size < 2 * system.reach + 1:
         diagnostics.add(
@@ -119,6 +141,7 @@ class _Derivation:
     def __init__(self, model: Model, lattice: Lattice) -> None:
         self.model = model
         self.lattice = lattice
+        self.derivative = differentiation(model)
         self.fields = {c.name: f for f, c in enumerate(model.coordinates)}
         self.lagrangian: list[Density] = []
         self.energy: list[Density] = []
@@ -179,13 +202,17 @@ class _Derivation:
         impulse: dict[tuple[int, int], sp.Expr] = {}
         slope: dict[tuple[int, int], sp.Expr] = {}
         for f, s, x in self._places(density, ""):
-            slope[f, s] = _shared(derivative(density, x))
+            slope[f, s] = _shared(self.derivative.tidied(density, x))
         for f, s, x in self._places(density, "'"):
-            momentum[f, s] = _shared(derivative(density, x))
+            momentum[f, s] = _shared(self.derivative.tidied(density, x))
         for f, s, x in self._places(coupling, "_-"):
-            force[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
+            force[f, s] = _shared(
+                physical_limit(self.model, self.derivative.everywhere(coupling, x))
+            )
         for f, s, x in self._places(coupling, "'_-"):
-            impulse[f, s] = _shared(physical_limit(self.model, coupling.diff(x)))
+            impulse[f, s] = _shared(
+                physical_limit(self.model, self.derivative.everywhere(coupling, x))
+            )
         self._place("a", sites, slope, force)
         self._place("b", sites, momentum, impulse)
         if density != 0:
@@ -195,7 +222,7 @@ class _Derivation:
             self.energy.append(Density(energy, sites))
         power = [self._symbol(key, "'") * x for key, x in force.items()]
         power += [-self._symbol(key, "'") * self._rate(x) for key, x in impulse.items()]
-        if (total := sp.Add(-self._partial_time(density), *power)) != 0:
+        if (total := sp.Add(-partial_time(self.model, density, self.derivative), *power)) != 0:
             self.power.append(Density(total, sites))
 
     def _place(
@@ -212,7 +239,7 @@ class _Derivation:
             self.parts[name].append(Contribution((f,), s, value, sites))
             for variables, marks in (("q", ""), ("v", "'")):
                 for g, other, x in self._places(value, marks):
-                    entry = _shared(derivative(value, x))
+                    entry = _shared(self.derivative.tidied(value, x))
                     if entry != 0:
                         band = Contribution((other - s, f, g), s, entry, sites)
                         self.parts[f"{name}_{variables}"].append(band)
@@ -221,18 +248,14 @@ class _Derivation:
         f, s = key
         return self.lattice.at(self.model.coordinates[f].name + primes, s)
 
-    def _partial_time(self, e: sp.Expr) -> sp.Expr:
-        rates = input_rates(self.model).items()
-        return sp.Add(e.diff(TIME), *[e.diff(u) * rate for u, rate in rates])
-
     def _rate(self, e: sp.Expr) -> sp.Expr:
         """The derivative along a motion, with accelerations as symbols."""
         moving = [
-            e.diff(x) * self._symbol((f, s), "'" * (primes + 1))
+            self.derivative(e, x) * self._symbol((f, s), "'" * (primes + 1))
             for primes in (0, 1)
             for f, s, x in self._places(e, "'" * primes)
         ]
-        return sp.Add(self._partial_time(e), *moving)
+        return sp.Add(partial_time(self.model, e, self.derivative), *moving)
 
 
 def _shared(e: sp.Expr) -> sp.Expr:

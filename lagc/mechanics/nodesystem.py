@@ -8,19 +8,18 @@ contributes dL/dq and dL/dv to the physical limit, so only K is differentiated b
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.base.spans import Span
 from lagc.mechanics.coupling import check_coupling, physical_limit
 from lagc.mechanics.degeneracy import check_mass_matrix, check_periodicity
 from lagc.mechanics.domain import check_domain
-from lagc.semantics.functions import AbsoluteValue, JumpDerivative, Maximum, Minimum, Sign, Step
-from lagc.semantics.model import TIME, Model, RoughCall
+from lagc.semantics.derivatives import Differentiation
+from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.jumps import report_jump
+from lagc.semantics.model import TIME, Model
 
 Vector = tuple[sp.Expr, ...]
 Matrix = tuple[Vector, ...]  # rows: the component; columns: what it is differentiated by
@@ -62,13 +61,13 @@ class NodeSystem:
 
 def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     """The node functions of a model; raises `LagcError` if its mechanics does not stand."""
+    derivative = differentiation(model)
     try:
-        check_coupling(model, diagnostics)
+        check_coupling(model, derivative, diagnostics)
         diagnostics.raise_if_errors()
-        system = _derive(model)
+        system = _Derivation(model, derivative).system()
     except JumpDerivative as error:
-        _report_jump(model, error, diagnostics)
-        diagnostics.raise_if_errors()
+        reported(model, error, diagnostics)
         raise
     system.verify()
     check_domain(model, (*system.a, *system.b), diagnostics)
@@ -79,44 +78,65 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     return system
 
 
-def _derive(model: Model) -> NodeSystem:
-    q, v = model.variables(0), model.variables(1)
-    lagrangian, coupling = model.lagrangian, model.coupling
-    conjugate = tuple(derivative(lagrangian, x) for x in v)
-    force = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(0, "-"))
-    impulse = tuple(physical_limit(model, coupling.diff(x)) for x in model.variables(1, "-"))
-    a = tuple(derivative(lagrangian, x) + f for x, f in zip(q, force, strict=True))
-    b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
-    energy = sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian)
-    power = [
-        x * (f - _time_derivative(model, k)) for x, f, k in zip(v, force, impulse, strict=True)
-    ]
-    return NodeSystem(
-        model,
-        a,
-        b,
-        _jacobian(a, q),
-        _jacobian(a, v),
-        _jacobian(b, q),
-        _jacobian(b, v),
-        lagrangian,
-        force,
-        impulse,
-        energy,
-        sp.Add(-_partial_time(model, lagrangian), *power),
-    )
+def reported(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> None:
+    """Raises `LagcError` with LAG305 for a derivative that was needed and does not exist."""
+    first = model.lagrangian_terms[0].span
+    report_jump(error, model.rough_calls, lambda e: physical_limit(model, e), first, diagnostics)
+    diagnostics.raise_if_errors()
 
 
-def _jacobian(components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
-    return tuple(tuple(derivative(e, x) for x in variables) for e in components)
+class _Derivation:
+    """The node functions of one model."""
+
+    def __init__(self, model: Model, derivative: Differentiation) -> None:
+        self.model = model
+        self.derivative = derivative
+
+    def system(self) -> NodeSystem:
+        model = self.model
+        q, v = model.variables(0), model.variables(1)
+        lagrangian, coupling = model.lagrangian, model.coupling
+        conjugate = tuple(self.derivative.tidied(lagrangian, x) for x in v)
+        force, impulse = (
+            tuple(physical_limit(model, self.derivative.everywhere(coupling, x)) for x in minus)
+            for minus in (model.variables(0, "-"), model.variables(1, "-"))
+        )
+        a = tuple(self.derivative.tidied(lagrangian, x) + f for x, f in zip(q, force, strict=True))
+        b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
+        power = [x * (f - self._along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
+        return NodeSystem(
+            model,
+            a,
+            b,
+            self._jacobian(a, q),
+            self._jacobian(a, v),
+            self._jacobian(b, q),
+            self._jacobian(b, v),
+            lagrangian,
+            force,
+            impulse,
+            energy=sp.Add(*[x * p for x, p in zip(v, conjugate, strict=True)], -lagrangian),
+            energy_rate=sp.Add(-partial_time(model, lagrangian, self.derivative), *power),
+        )
+
+    def _jacobian(self, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
+        return tuple(tuple(self.derivative.tidied(e, x) for x in variables) for e in components)
+
+    def _along_motion(self, expression: sp.Expr) -> sp.Expr:
+        """The derivative in time along a motion, with q'' as symbols."""
+        q, v, acceleration = (self.model.variables(n) for n in range(3))
+        return sp.Add(
+            partial_time(self.model, expression, self.derivative),
+            *[self.derivative(expression, x) * y for x, y in zip(q, v, strict=True)],
+            *[self.derivative(expression, x) * y for x, y in zip(v, acceleration, strict=True)],
+        )
 
 
-def derivative(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-    """The derivative, with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""
-    result = expression.diff(variable)
-    if any(not p.exp.is_number for p in result.atoms(sp.Pow)):
-        result = sp.powsimp(result, deep=True, combine="exp")
-    return result
+def differentiation(model: Model) -> Differentiation:
+    """Derivatives of the expressions of a model; LAG108 points at its longest summand."""
+    terms = (*model.lagrangian_terms, *model.coupling_terms)
+    longest = max((t.span for t in terms), key=lambda span: span.end - span.start)
+    return Differentiation(longest, model.ranges)
 
 
 def acceleration_symbols(model: Model) -> tuple[sp.Symbol, ...]:
@@ -129,66 +149,8 @@ def input_rates(model: Model) -> dict[sp.Symbol, sp.Symbol]:
     return {i.symbol: sp.Symbol(f"{i.name}'") for i in model.inputs}
 
 
-def _partial_time(model: Model, expression: sp.Expr) -> sp.Expr:
+def partial_time(model: Model, expression: sp.Expr, derivative: Differentiation) -> sp.Expr:
     """The derivative at fixed q and v: through t and through the inputs."""
     rates = input_rates(model).items()
-    return sp.Add(expression.diff(TIME), *[expression.diff(u) * rate for u, rate in rates])
-
-
-def _time_derivative(model: Model, expression: sp.Expr) -> sp.Expr:
-    """The derivative along a motion, with q'' as symbols."""
-    q, v, acceleration = (model.variables(n) for n in range(3))
-    return sp.Add(
-        _partial_time(model, expression),
-        *[expression.diff(x) * y for x, y in zip(q, v, strict=True)],
-        *[expression.diff(x) * y for x, y in zip(v, acceleration, strict=True)],
-    )
-
-
-def _report_jump(model: Model, error: JumpDerivative, diagnostics: Diagnostics) -> None:
-    call = _origin(model, error.expression)
-    diagnostics.add(
-        Code.LAG305,
-        f"the equations need a derivative of `{call.function}` that does not exist"
-        if call
-        else "the equations need the derivative of a function with a jump",
-        call.span if call else _first_span(model),
-        label=_smooth_variant(call),
-        help="the Jacobian of a step differentiates L and R twice, forces and factors in K once; "
-        "a force that is continuous can be given itself: `force q = ...`",
-    )
-
-
-def _origin(model: Model, jump: sp.Expr) -> RoughCall | None:
-    """The call in the text that a jump came from."""
-    calls = model.rough_calls
-
-    def argument_of(call: RoughCall) -> list[sp.Expr]:
-        arguments = [physical_limit(model, x) for x in call.value.args]
-        if isinstance(call.value, Minimum | Maximum):
-            a, b = arguments
-            return [a - b, b - a]
-        return arguments
-
-    kinds = (Minimum, Maximum) if isinstance(jump, Step) else (AbsoluteValue, Sign)
-    same_kind = [c for c in calls if isinstance(c.value, kinds)]
-    exact = [c for c in same_kind if physical_limit(model, jump.args[0]) in argument_of(c)]
-    return next(iter(exact or same_kind), None)
-
-
-def _smooth_variant(call: RoughCall | None) -> str:
-    if call is None:
-        return ""
-    argument = call.span.text[len(call.function) :].strip()[1:-1].strip()
-    if not re.fullmatch(r"\w+'*(_[+-])?(\[\w+\])?", argument):
-        argument = f"({argument})"
-    sign = "-" if call.function == "min" else "+"
-    smooth = {
-        "sign": f"tanh({argument}/eps)",
-        "abs": f"sqrt({argument}^2 + eps^2)",
-    }.get(call.function, f"(a + b {sign} sqrt((a - b)^2 + eps^2))/2")
-    return f"smooth: `{smooth}` with a small eps"
-
-
-def _first_span(model: Model) -> Span:
-    return model.lagrangian_terms[0].span
+    through_inputs = [derivative(expression, u) * rate for u, rate in rates]
+    return sp.Add(derivative(expression, TIME), *through_inputs)

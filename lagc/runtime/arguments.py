@@ -110,13 +110,8 @@ def coefficient_values(
     spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
 ) -> dict[str, jax.Array]:
     """Defaults overridden by what is given; every name known, every value within its bounds."""
-    given = _by_name(given, "coefficients")
     known = {c.name: c for c in spec.coefficients}
-    for name in given:
-        if name not in known:
-            listed = ", ".join(f"`{k}`" for k in known) or "no coefficients"
-            hint = did_you_mean(name, known) or f"the model has {listed}"
-            raise fail(Code.LAG503, f"`{name}` is not a coefficient of `{spec.name}`", help=hint)
+    given = _known_coefficients(spec, given, dtype)
     values = {}
     for name, coefficient in known.items():
         value = given.get(name, coefficient.default)
@@ -134,6 +129,54 @@ def coefficient_values(
         if is_known(array):
             check_bounds(coefficient, np.asarray(array))
         values[name] = array
+    return values
+
+
+def default_values(spec: ModelSpec, given: Mapping[str, Any] | None) -> dict[str, float]:
+    """New defaults: single numbers, within the bounds of the coefficients they are given for."""
+    known = {c.name: c for c in spec.coefficients}
+    values = {}
+    for name, value in _known_coefficients(spec, given, np.float64).items():
+        array = np.asarray(as_array(value, f"coefficient `{name}`", np.float64))
+        if array.ndim:
+            raise fail(Code.LAG505, f"the default of coefficient `{name}` is a single number")
+        check_bounds(known[name], array)
+        values[name] = float(array)
+    return values
+
+
+def _known_coefficients(
+    spec: ModelSpec, given: Mapping[str, Any] | None, dtype: Any
+) -> dict[str, Any]:
+    """Values by the names of coefficients, each of which the model has."""
+    known = {c.name: c for c in spec.coefficients}
+    values = _by_component(known, _by_name(given, "coefficients"), dtype)
+    for name in values:
+        if name not in known:
+            listed = ", ".join(f"`{k}`" for k in known) or "no coefficients"
+            hint = did_you_mean(name, known) or f"the model has {listed}"
+            raise fail(Code.LAG503, f"`{name}` is not a coefficient of `{spec.name}`", help=hint)
+    return values
+
+
+def _by_component(
+    known: Mapping[str, CoefficientSpec], given: Mapping[str, Any], dtype: Any
+) -> dict[str, Any]:
+    """Values (..., n) of a coefficient of n components, `k`, as those of `k[0]` to `k[n-1]`."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        size = sum(other.startswith(f"{name}[") for other in known)
+        if name in known or not size:
+            values[name] = value
+            continue
+        array = as_array(value, f"coefficient `{name}`", dtype)
+        if array.shape[-1:] != (size,):
+            raise fail(
+                Code.LAG505,
+                f"coefficient `{name}` has the shape {array.shape}; its last axis must be its "
+                f"{size} components",
+            )
+        values |= {f"{name}[{i}]": array[..., i] for i in range(size)}
     return values
 
 

@@ -7,6 +7,7 @@ What one trajectory does is in `integrator`; this file turns arguments into it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -55,6 +56,19 @@ class System:
 
     def __repr__(self) -> str:
         return f"<lagc system {self.spec.name}: {args.some_labels(self.spec)}>"
+
+    def with_defaults(self, coefficients: Mapping[str, Any]) -> System:
+        """The same system with other defaults of coefficients: numbers, by name.
+
+        Raises `LagcError`: LAG503 for a name that is none, LAG504 for a value out of bounds, LAG505
+        for what is not a number.
+        """
+        values = args.default_values(self.spec, coefficients)
+        specs = tuple(
+            replace(c, default=values[c.name], default_at=None) if c.name in values else c
+            for c in self.spec.coefficients
+        )
+        return type(self)(replace(self.spec, coefficients=specs), self.kernels)
 
     @property
     def strategy(self) -> str:

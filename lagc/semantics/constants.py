@@ -6,13 +6,16 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.semantics.expressions import NOT_REAL, ExpressionReader
-from lagc.semantics.lattices import numbers
+from lagc.semantics.expressions import ExpressionReader
+from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, sample_sites
+from lagc.semantics.tensors import Value, each, entries
 from lagc.syntax import ast
 
 _SMALLEST, _LARGEST = sp.Rational(5, 10**324), sp.Rational(179769313486231570 * 10**291)
+
+_MOST_BITS = 4096
 
 
 class ConstantReader:
@@ -26,10 +29,30 @@ class ConstantReader:
         """A finite real number, exact; `within_range` of double precision, in which it is used."""
         reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
         value = reader.scalar(node, what)
+        return None if value is None else self._checked(value, node, what, within_range)
+
+    def value(self, node: ast.Expression, what: str, within_range: bool = True) -> Value:
+        """A finite real number, or a vector or a matrix of such numbers."""
+        reader = ExpressionReader(self.scope, self.diagnostics, Context.CONSTANT, subject=what)
+        value = reader.read(node)
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
-        if not value.is_number or value.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        found = each(lambda x: self._checked(x, node, what, within_range), value)
+        return None if None in entries(found) else found
+
+    def _checked(
+        self, value: sp.Expr, node: ast.Expression, what: str, within_range: bool
+    ) -> sp.Expr | None:
+        value = with_numbers(self.scope, value)
+        if value.is_Rational and max(abs(value.p), value.q) >> _MOST_BITS:
+            self.diagnostics.add(
+                Code.LAG106,
+                f"{what} has more than {_MOST_BITS} binary digits",
+                node.span,
+                help="numbers are kept exactly; round it",
+            )
+            return None
+        if not value.is_number or self.scope.traits.unreal(value):
             self.diagnostics.add(Code.LAG210, f"{what} is not a finite real number", node.span)
             return None
         if within_range and value != 0 and not _SMALLEST <= abs(value) <= _LARGEST:
@@ -48,10 +71,15 @@ class ConstantReader:
         value = reader.scalar(node, what)
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         for site in sample_sites(lattice):
             at = lattice.at_site(value, site)
-            if not at.is_number or at.has(*NOT_REAL) or not at.is_finite or at.is_real is False:
+            if (
+                not at.is_number
+                or self.scope.traits.unreal(at)
+                or not at.is_finite
+                or at.is_real is False
+            ):
                 self.diagnostics.add(
                     Code.LAG210,
                     f"{what} is not a finite real number at {lattice.index} = {site}",

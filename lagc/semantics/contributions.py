@@ -6,6 +6,8 @@ and K += F_i(q_+, q'_+, t) q_-,i), so that the later passes know one coupling on
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import sympy as sp
 
 from lagc.base.codes import Code
@@ -13,12 +15,15 @@ from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import model as m
 from lagc.semantics.densities import densities, doubled, force_density, rayleigh
+from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.forces import is_written_as_force, warn_without_velocity
 from lagc.semantics.functions import JumpDerivative
+from lagc.semantics.jumps import report_jump
 from lagc.semantics.names import Context, Scope
 from lagc.semantics.sites import Lattice, SiteSum
 from lagc.semantics.size import SizeLimit
+from lagc.semantics.tensors import described, entries, shape
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
 
@@ -76,8 +81,8 @@ class ContributionReader:
             parts = [(1, node.first)] + [(1 if op == "+" else -1, e) for op, e in node.rest]
         terms = []
         for sign, part in parts:
-            value = self.limit.checked(self.reader(context).scalar(part, target), part.span)
-            if isinstance(value, sp.Expr):
+            value = self.limit.scalar(self.reader(context).scalar(part, target), part.span)
+            if value is not None:
                 terms += self._placed(m.Term(sign * value, part.span))
         return terms
 
@@ -118,15 +123,17 @@ class ContributionReader:
             if slope != 0
         ]
 
+    @cached_property
+    def _differentiation(self) -> Differentiation:
+        """Made when R is read, and so the numbers of the constants in it are known."""
+        return Differentiation(self.file.span, self.scope.ranges)
+
     def _derivative(self, term: m.Term, velocity: sp.Symbol) -> sp.Expr:
+        self._differentiation.span = term.span
         try:
-            return term.value.diff(velocity)
+            return self._differentiation(term.value, velocity)
         except JumpDerivative as error:
-            self.diagnostics.add(
-                Code.LAG305,
-                f"R needs the derivative of `{error.expression}`, which does not exist",
-                term.span,
-            )
+            report_jump(error, self.rough_calls, lambda e: e, term.span, self.diagnostics)
             return sp.Integer(0)
 
     def _forces(self) -> list[m.Term]:
@@ -152,16 +159,15 @@ class ContributionReader:
                 terms += self._force_on_field(node, target, self.scope.lattice, acting)
                 continue
             place = self.reader(Context.PLAIN).read(node.target)
-            value = self.reader(Context.PLAIN).read(node.value)
+            value = self.limit.checked(self.reader(Context.PLAIN).read(node.value), node.value.span)
             if place is None or value is None:
                 continue
-            places = place if isinstance(place, tuple) else (place,)
-            values = value if isinstance(value, tuple) else (value,)
-            if len(places) != len(values) or isinstance(place, tuple) != isinstance(value, tuple):
+            places, values = entries(place), entries(value)
+            if shape(place) != shape(value):
                 self.diagnostics.add(
                     Code.LAG206,
-                    f"the force has {len(values)} component(s) and `{node.target.span.text}` has "
-                    f"{len(places)}",
+                    f"the force is {described(value)} and `{node.target.span.text}` is "
+                    f"{described(place)}",
                     node.value.span,
                 )
                 continue
@@ -199,6 +205,7 @@ class ContributionReader:
             return self._force_everywhere(node, field, lattice, acting)
         place = self.reader(Context.PLAIN).read(node.target)
         value = self.reader(Context.PLAIN).scalar(node.value, "a force")
+        value = self.limit.scalar(value, node.value.span)
         if not isinstance(place, sp.Symbol) or value is None:
             return []
         if self._given_twice(node, (place,), acting):
@@ -214,7 +221,7 @@ class ContributionReader:
         if not reader.names_index(node.target.index, lattice):
             return []
         reader.summing = True
-        value = reader.scalar(node.value, "a force")
+        value = self.limit.scalar(reader.scalar(node.value, "a force"), node.value.span)
         whole = lattice.first, lattice.last
         if value is None or not reader.within_ends(lattice, whole, reader.shifts):
             return []
@@ -247,6 +254,7 @@ class ContributionReader:
         made = []
         for node in of_kind(self.file, ast.Observable):
             value = self.reader(Context.PLAIN).scalar(node.value, "an observable")
+            value = self.limit.scalar(value, node.value.span)
             if value is not None:
                 made.append(m.Observable(node.name.name, value, node.name.span))
         return made

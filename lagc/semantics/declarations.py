@@ -6,6 +6,8 @@ returns a value of `lagc.semantics.model`, or None.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 
 from lagc.base.codes import Code
@@ -17,6 +19,7 @@ from lagc.semantics.foreign import instead
 from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
+from lagc.semantics.tensors import described, entries, shape
 from lagc.syntax import ast
 
 LAW_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
@@ -32,7 +35,7 @@ _LAWS = (
 )
 ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "sigmoid", "sin")
 OUTPUTS = ("linear", "positive")
-_LARGEST_VECTOR = 64
+LARGEST_VECTOR = 64
 _LARGEST_WIDTH = 4096
 
 
@@ -44,7 +47,7 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
         if not is_field(node.size, node.name, lattice, reader):
             return None
     elif node.size is not None:
-        size = reader.integer(node.size, "the size of a coordinate", 1, _LARGEST_VECTOR)
+        size = reader.integer(node.size, "the size of a coordinate", 1, LARGEST_VECTOR)
         if size is None:
             return None
     modulus: sp.Expr | None = None
@@ -61,8 +64,40 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
     return Coordinate(node.name.name, size, modulus, node.name.span, index)
 
 
-def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficient | None:
-    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`."""
+def read_coefficients(
+    node: ast.Coefficient, reader: ConstantReader, size: int | None
+) -> list[Coefficient]:
+    """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`, or `coefficient k[i] = 1`.
+
+    One of `size` components, `coefficient k[2] > 0 = (1, 2)`, is a coefficient for each of them,
+    `k[0]` and `k[1]`, with the same bounds and the same law, and a default of its own or a common
+    one.
+    """
+    made = _read_coefficient(node, reader, size)
+    if made is None:
+        return []
+    if size is None:
+        return [made]
+    defaults = [made.default] * size
+    if isinstance(node.default, ast.Tuple):
+        values = reader.value(node.default, "the default of a coefficient")
+        if shape(values) != (size,):
+            reader.diagnostics.add(
+                Code.LAG206,
+                f"`{made.name}` is a vector of {size}, and its default is {described(values)}",
+                node.default.span,
+            )
+            return []
+        defaults = list(entries(values))
+    each = [replace(made, name=f"{made.name}[{i}]", default=x) for i, x in enumerate(defaults)]
+    for component in each:
+        _check_bounds(node, component, reader)
+    return each
+
+
+def _read_coefficient(
+    node: ast.Coefficient, reader: ConstantReader, size: int | None
+) -> Coefficient | None:
     errors = len(reader.diagnostics.errors)
     sides: dict[bool, tuple[sp.Expr | None, bool]] = {True: (None, False), False: (None, False)}
     given: set[bool] = set()
@@ -73,7 +108,8 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         given.add(bound.lower)
         sides[bound.lower] = _bound(bound, reader), bound.strict
     default = None
-    if node.default is not None:
+    listed = size is not None and isinstance(node.default, ast.Tuple)
+    if node.default is not None and not listed:
         lattice = reader.scope.lattice if node.index is not None else None
         what = "the default of a coefficient"
         default = (
@@ -81,7 +117,7 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
             if lattice
             else reader.number(node.default, what)
         )
-    if node.index is not None and node.prior is not None:
+    if size is None and node.index is not None and node.prior is not None:
         reader.diagnostics.add(
             Code.LAG217,
             "a coefficient that varies along the lattice has no law",
@@ -102,9 +138,10 @@ def read_coefficient(node: ast.Coefficient, reader: ConstantReader) -> Coefficie
         default,
         prior,
         node.name.span,
-        node.index is not None,
+        node.index is not None and size is None,
     )
-    _check_bounds(node, made, reader)
+    if size is None:
+        _check_bounds(node, made, reader)
     return made
 
 
@@ -138,7 +175,7 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
     defaults = [] if c.default is None else [c.default]
     if c.default is not None and lattice is not None and c.varies:
         defaults = [lattice.at_site(c.default, site) for site in sample_sites(lattice)]
-    if node.default is not None and not all(_within(x, c) for x in defaults):
+    if node.default is not None and not all(within(x, c) for x in defaults):
         diagnostics.add(
             Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
         )
@@ -153,7 +190,8 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
                 return
 
 
-def _within(x: sp.Expr, c: Coefficient) -> bool:
+def within(x: sp.Expr, c: Coefficient) -> bool:
+    """Whether a number lies between the bounds of a coefficient."""
     above = c.lower is None or (x > c.lower if c.lower_open else x >= c.lower)
     below = c.upper is None or (x < c.upper if c.upper_open else x <= c.upper)
     return bool(above) and bool(below)

@@ -7,21 +7,29 @@ import re
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, Note
+from lagc.base.diagnostics import Diagnostics, Note, fail
 from lagc.base.spans import Source, Span
 from lagc.semantics import model as m
 from lagc.semantics.constants import ConstantReader
 from lagc.semantics.contributions import ContributionReader
-from lagc.semantics.declarations import read_coefficient, read_coordinate, read_neural
+from lagc.semantics.declarations import (
+    LARGEST_VECTOR,
+    read_coefficients,
+    read_coordinate,
+    read_neural,
+)
 from lagc.semantics.fields import read_lattice, varies
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
+from lagc.semantics.tensors import Value, components, entries, shape
 from lagc.semantics.unused import moving_names, warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
+from lagc.syntax.files import with_used
 
 _LONGEST_CHAIN = 64  # `let`s that refer to later ones
+_MOST_FREEDOM = 256  # degrees of freedom without a lattice: matrices are written out
 
 _DECLARATIONS = (
     ast.Coordinate,
@@ -36,8 +44,10 @@ _DECLARATIONS = (
 
 
 def elaborate(file: ast.File, source: Source, diagnostics: Diagnostics) -> m.Model:
-    """The model of a syntax tree; raises `LagcError` with everything found if it is wrong."""
-    result = _Elaboration(file, source, diagnostics).run()
+    """The model of a syntax tree and of the files it uses; raises `LagcError` with everything
+    found if it is wrong."""
+    file, used = with_used(file, source, diagnostics)
+    result = _Elaboration(file, source, used, diagnostics).run()
     diagnostics.raise_if_errors()
     if result is None:
         raise AssertionError("no model and no error")
@@ -47,9 +57,16 @@ def elaborate(file: ast.File, source: Source, diagnostics: Diagnostics) -> m.Mod
 class _Elaboration:
     """The state of one pass over one file."""
 
-    def __init__(self, file: ast.File, source: Source, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self,
+        file: ast.File,
+        source: Source,
+        used: tuple[Source, ...],
+        diagnostics: Diagnostics,
+    ) -> None:
         self.file = file
         self.source = source
+        self.used = used
         self.diagnostics = diagnostics
         self.scope = Scope(
             let=self._let,
@@ -100,7 +117,7 @@ class _Elaboration:
             self.source,
             coordinates,
             tuple(
-                m.Constant(k, v, self.declared[k], k in self.scope.varying)
+                m.Constant(k, v, self.declared[k.split("[")[0]], k in self.scope.varying)
                 for k, v in self.scope.constants.items()
                 if v is not None
             ),
@@ -114,6 +131,7 @@ class _Elaboration:
             read_run(of_kind(self.file, ast.Run), self.constants),
             tuple(self.contributions.rough_calls),
             self.scope.lattice,
+            self.used,
         )
 
     # --- declarations -------------------------------------------------------------------------
@@ -166,7 +184,7 @@ class _Elaboration:
                 self.scope.coordinates[name.name] = made
             case ast.Coefficient(name):
                 self.scope.symbols[name.name] = ("coefficient", sp.Symbol(name.name))
-                if statement.index is not None:
+                if statement.index is not None and of_kind(self.file, ast.LatticeIndex):
                     self.scope.varying.add(name.name)
             case ast.Input(name):
                 self.scope.symbols[name.name] = ("input", sp.Symbol(name.name))
@@ -197,7 +215,7 @@ class _Elaboration:
 
     def _constant(self, name: str, used_at: Span) -> bool:
         """Evaluates a constant when it is first needed; whether it has a value."""
-        if self.scope.constants.get(name) is not None:
+        if self.scope.constants.get(name) is not None or name in self.scope.arrays:
             return True
         node = self._constant_nodes.pop(name, None)
         if node is None:  # being read, or read and refused
@@ -212,13 +230,25 @@ class _Elaboration:
         if along and lattice is not None:
             self.scope.constants[name] = self.constants.along(node.value, "a constant", lattice)
         elif along is False:
-            self.scope.constants[name] = self.constants.number(
-                node.value, "a constant", within_range=False
-            )
+            self._define(name, self.constants.value(node.value, "a constant", within_range=False))
         else:
             self.scope.lost.add(name)
         self._reading.pop()
-        return self.scope.constants[name] is not None
+        return self.scope.constants[name] is not None or name in self.scope.arrays
+
+    def _define(self, name: str, value: Value) -> None:
+        """Gives a constant its value: a number, or one for every component.
+
+        On a lattice `d[0]` is a value at a site, so there components are the numbers themselves.
+        """
+        if not isinstance(value, tuple):
+            self.scope.constants[name] = value
+        elif self.scope.lattice is not None:
+            self.scope.arrays[name] = value
+        else:
+            self.scope.arrays[name] = symbols = components(name, shape(value))
+            for symbol, number in zip(entries(symbols), entries(value), strict=True):
+                self.scope.constants[symbol.name] = number
 
     def _let(self, name: str, used_at: Span) -> LetValue | None:
         """Evaluates a `let` when it is first needed."""
@@ -257,21 +287,40 @@ class _Elaboration:
         return True
 
     def _read_coordinates(self) -> None:
+        freedom = 0
         for node in of_kind(self.file, ast.Coordinate):
             made = read_coordinate(node, self.constants)
             if made is None:
                 self.scope.lost.add(node.name.name)
             else:
                 self.scope.coordinates[node.name.name] = made
+                freedom += made.size or 1
+            if freedom > _MOST_FREEDOM:
+                raise fail(
+                    Code.LAG108,
+                    f"the model has more than {_MOST_FREEDOM} degrees of freedom",
+                    node.span,
+                    help="many bodies that interact with a few neighbours are a field on a "
+                    "lattice: `index i in 0..999` and `coordinate phi[i]`",
+                )
 
     def _read_symbols(self) -> tuple[tuple[m.Coefficient, ...], tuple[m.Input, ...]]:
         coefficients = []
         for node in of_kind(self.file, ast.Coefficient):
-            if varies(node.index, "coefficient", node.name, self.constants) is None:
-                self.scope.lost.add(node.name.name)
+            name, size = node.name.name, None
+            if node.index is not None and self.scope.lattice is None:
+                size = self.constants.integer(
+                    node.index, "the size of a coefficient", 1, LARGEST_VECTOR
+                )
+                known = size is not None
+            else:
+                known = varies(node.index, "coefficient", node.name, self.constants) is not None
+            if not known:
+                self.scope.lost.add(name)
                 continue
-            made = read_coefficient(node, self.constants)
-            if made is not None:
+            if size is not None:
+                self.scope.arrays[name] = components(name, (size,))
+            for made in read_coefficients(node, self.constants, size):
                 coefficients.append(made)
                 self.scope.coefficients[made.name] = made
         inputs = tuple(

@@ -5,77 +5,60 @@ Nothing is parsed by SymPy: each node becomes one operation on values that are k
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import did_you_mean
-from lagc.base.spans import Span
+from lagc.semantics import tensors
+from lagc.semantics.calls import MAX_BITS, MAX_EXPONENT, CallReader, bits
 from lagc.semantics.divisors import warn_of_zero
-from lagc.semantics.foreign import (
-    declare_vector,
-    dot_of,
-    instead,
-    on_call,
-    on_index,
-    on_quotient,
-    with_arity,
-)
-from lagc.semantics.functions import (
-    FUNCTION_NAMES,
-    LATER_FUNCTIONS,
-    LATTICE_FUNCTIONS,
-    SCALAR_FUNCTIONS,
-    VECTOR_FUNCTIONS,
-    Smoothness,
-    neural_value,
-)
-from lagc.semantics.lattices import SiteReader
-from lagc.semantics.model import RoughCall
-from lagc.semantics.names import Context, Value
+from lagc.semantics.foreign import declare_vector, dot_of, instead, on_index, on_quotient
+from lagc.semantics.lattices import with_numbers
+from lagc.semantics.names import Context
+from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
 from lagc.syntax import ast
 
-NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
-_MAX_EXPONENT = 1024
-_MAX_BITS = 8192
-_GROWING = ("exp", "sinh", "cosh")
+_COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
+# A product of scalars in matrix times vector, and times matrix: with what is made of it later.
+_PRODUCT_COSTS = {1: 100, 2: 20}
 
 
-class ExpressionReader(SiteReader):
+class ExpressionReader(CallReader):
     """Reads the expressions of one statement in one context."""
 
     # --- entry points -------------------------------------------------------------------------
 
     def scalar(self, node: ast.Expression, what: str) -> sp.Expr | None:
-        """A scalar expression; a vector is an error that names `what`."""
+        """A scalar expression; a vector or matrix is an error that names `what`."""
         value = self.read(node)
         if isinstance(value, tuple):
             self._error(
                 Code.LAG206,
-                f"{what} must be a number, and this is a vector of {len(value)}",
+                f"{what} must be a number, and this is {described(value)}",
                 node.span,
-                help="take a component `[i]`, `dot(a, b)` or `norm(a)`",
+                help="take a component `[i]`, `dot(a, b)` or `norm(a)`"
+                if len(shape(value)) == 1
+                else "take an entry `M[0][1]`, or a number such as `dot(v, M*v)`",
             )
             return None
         return value
 
     def read(self, node: ast.Expression) -> Value:
         """Any expression."""
+        self.scope.work.spend(_COSTS.get(type(node), 1), node.span)
         match node:
             case ast.Number():
                 return sp.Rational(node.value.numerator, node.value.denominator)
             case ast.Name():
                 return self.name(node)
             case ast.Call():
-                return self._call(node)
+                return self.call(node)
             case ast.Index():
                 return self._index(node)
             case ast.Tuple():
                 return self._tuple(node)
             case ast.Negate():
-                return _each(lambda x: -x, self.read(node.operand))
+                value = self.read(node.operand)
+                return None if value is None else each(lambda x: -x, value)
             case ast.Power():
                 return self._power(node)
             case ast.Product():
@@ -89,22 +72,26 @@ class ExpressionReader(SiteReader):
         values = [self.read(node.first)]
         for operator, item in node.rest:
             value = self.read(item)
-            values.append(value if operator == "+" else _each(lambda x: -x, value))
+            negated = operator == "-" and value is not None
+            values.append(each(lambda x: -x, value) if negated else value)
         if any(v is None for v in values):
             return None
         first = values[0]
         for (_, item), value in zip(node.rest, values[1:], strict=True):
-            if _size(value) != _size(first):
+            if shape(value) != shape(first):
                 return self._error(
                     Code.LAG206,
-                    f"{_shape(first)} and {_shape(value)} cannot be added",
+                    f"{described(first)} and {described(value)} cannot be added",
                     item.span,
-                    label=f"this is {_shape(value)}",
+                    label=f"this is {described(value)}",
                 )
-        if isinstance(first, tuple):
-            vectors = [v for v in values if isinstance(v, tuple)]
-            return tuple(sp.Add(*parts) for parts in zip(*vectors, strict=True))
-        return sp.Add(*values)
+        if self._has_long_numbers(*values):
+            return self._error(
+                Code.LAG106,
+                "the fractions of this sum have too large a common denominator",
+                node.span,
+            )
+        return each(sp.Add, *values)
 
     def _product(self, node: ast.Product) -> Value:
         velocity = on_quotient(node.first, node.rest[0], self.scope.coordinates)
@@ -121,32 +108,49 @@ class ExpressionReader(SiteReader):
             if value is None or factor is None:
                 value = None
                 continue
+            # Each product is formed anew from all the factors before it.
+            self.scope.work.spend(_length(value) // 2, item.span)
             if operator == "/":
                 value = self._divide(value, factor, item)
-            elif isinstance(value, tuple) and isinstance(factor, tuple):
-                value = self._error(
-                    Code.LAG206,
-                    "the product of two vectors is not defined",
-                    item.span,
-                    label=instead(
-                        dot_of(node.first, item) if item is node.rest[0][1] else "dot(a, b)"
-                    ),
-                )
-            elif isinstance(factor, tuple):
-                value = tuple(value * x for x in factor)
-            elif isinstance(value, tuple):
-                value = tuple(x * factor for x in value)
             else:
-                value = value * factor
+                value = self._times(value, factor, item)
+            if self._has_long_numbers(value):
+                return self._error(Code.LAG106, "this number is too large", node.span)
         return value
+
+    def _times(self, value: Value, factor: Value, item: ast.Expression) -> Value:
+        cost = 1
+        if isinstance(value, tuple) and isinstance(factor, tuple):
+            cost = _PRODUCT_COSTS[len(shape(factor))]
+            if self._has_long_fractions(value, factor):
+                return self._error(
+                    Code.LAG106, "the entries have too large a common denominator", item.span
+                )
+        self.scope.work.spend(cost * tensors.multiplications(value, factor), item.span)
+        try:
+            return tensors.product(value, factor)
+        except ShapeError as error:
+            return self._error(
+                Code.LAG206,
+                str(error),
+                item.span,
+                label=f"this is {described(factor)}",
+                help=error.help,
+            )
 
     def _divide(self, value: Value, factor: Value, item: ast.Expression) -> Value:
         if isinstance(factor, tuple):
-            return self._error(Code.LAG206, "division by a vector is not defined", item.span)
+            kind = "vector" if len(shape(factor)) == 1 else "matrix"
+            return self._error(Code.LAG206, f"division by a {kind} is not defined", item.span)
+        if factor is None:
+            return None
         if self._with_constants(factor) == 0:
             return self._error(Code.LAG210, "division by zero", item.span, label="this is zero")
         warn_of_zero(factor, item.span, self.scope, self.diagnostics)
-        return self._real(_each(lambda x: x / factor, value), item.span)
+        self.scope.work.spend(_length(value) // 2 + len(entries(value)) - 1, item.span)
+        # The inverse of a number is found at once; SymPy's division asks much about it first.
+        inverse = sp.Rational(factor.q, factor.p) if factor.is_Rational else 1 / factor
+        return self._real(each(lambda x: x * inverse, value), item.span)
 
     def _power(self, node: ast.Power) -> Value:
         if isinstance(node.base, ast.Name) and self._is_euler(node.base):
@@ -161,31 +165,38 @@ class ExpressionReader(SiteReader):
         if base is None or exponent is None:
             return None
         if isinstance(base, tuple) or isinstance(exponent, tuple):
+            matrix = 2 in (len(shape(base)), len(shape(exponent)))
             squared = isinstance(node.exponent, ast.Number) and node.exponent.value == 2
             return self._error(
                 Code.LAG206,
-                "a power of a vector is not defined",
+                f"a power of a {'matrix' if matrix else 'vector'} is not defined",
                 node.span,
-                label=instead(dot_of(node.base, node.base)) if squared else "",
-                help="the square of its length is `dot(a, a)`",
+                label=instead(dot_of(node.base, node.base)) if squared and not matrix else "",
+                help="a square is written `M*M`"
+                if matrix
+                else "the square of its length is `dot(a, a)`",
             )
-        if exponent.is_Rational and abs(exponent) > _MAX_EXPONENT:
+        if exponent.is_Rational and abs(exponent) > MAX_EXPONENT:
             return self._error(
                 Code.LAG106,
-                f"an exponent of size {_MAX_EXPONENT} is the largest supported",
+                f"an exponent of size {MAX_EXPONENT} is the largest supported",
                 node.exponent.span,
             )
         if base == 0 and exponent.is_number and not exponent.is_positive:
             return self._error(Code.LAG210, "a power of zero that is not finite", node.span)
-        if base.is_Rational and exponent.is_Rational:
-            bits = max(int(base.p).bit_length(), int(base.q).bit_length()) * abs(exponent)
-            if bits > _MAX_BITS:
+        if exponent.is_Rational:
+            number = self._with_constants(base).as_coeff_Mul()[0]
+            if number.is_Rational and bits(number) * abs(exponent) > MAX_BITS:
                 return self._error(Code.LAG106, "this number is too large", node.span)
         if exponent.could_extract_minus_sign() and exponent.is_number:
             warn_of_zero(base, node.span, self.scope, self.diagnostics)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
-        return self._real(base**exponent, node.span)
+        value = base**exponent
+        if not exponent.is_number:  # what such powers have in common is looked for later
+            nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
+            self.scope.work.spend(200 * nested**2, node.span)
+        return self._real(value, node.span)
 
     def _is_euler(self, node: ast.Name) -> bool:
         """Whether a name that is not declared is that of Euler's number elsewhere."""
@@ -193,8 +204,23 @@ class ExpressionReader(SiteReader):
         return node.name in ("e", "E") and free and not node.primes and not node.side
 
     def _tuple(self, node: ast.Tuple) -> Value:
-        items = [self.scalar(item, "an entry of a vector") for item in node.items]
-        return None if any(i is None for i in items) else tuple(items)
+        """A vector of scalars, or a matrix of rows that are vectors."""
+        items = [self.read(item) for item in node.items]
+        if any(i is None for i in items):
+            return None
+        for item, value in zip(node.items, items, strict=True):
+            if len(shape(value)) == 2:
+                return self._error(Code.LAG206, "an entry of a matrix is a number", item.span)
+            if shape(value) != shape(items[0]):
+                return self._error(
+                    Code.LAG206,
+                    f"{described(items[0])} and {described(value)} stand in one list",
+                    item.span,
+                    label=f"this is {described(value)}",
+                    help="a vector `(a, b)` has numbers, a matrix `((a, b), (c, d))` rows of one "
+                    "size",
+                )
+        return tuple(items)
 
     def _index(self, node: ast.Index) -> Value:
         if isinstance(node.base, ast.Name) and node.base.name in self.scope.lost:
@@ -230,182 +256,20 @@ class ExpressionReader(SiteReader):
                 node.base.span,
                 help=declare_vector(node.base, self.scope.coordinates),
             )
-        position = position.xreplace(
-            {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        )
+        position = with_numbers(self.scope, position)
         if not position.is_Integer or not 0 <= position < len(base):
+            parts = "components" if len(shape(base)) == 1 else "rows"
             last = f"{node.base.span.text}[{len(base) - 1}]"
             return self._error(
                 Code.LAG206,
-                f"index {position} is out of range: `{node.base.span.text}` has components 0 to "
+                f"index {position} is out of range: `{node.base.span.text}` has {parts} 0 to "
                 f"{len(base) - 1}",
                 node.index.span,
                 label=f"the last one is `{last}`" if position in (-1, len(base)) else "",
             )
         return base[int(position)]
 
-    # --- calls --------------------------------------------------------------------------------
 
-    def _call(self, node: ast.Call) -> Value:
-        name, scope = node.name, self.scope
-        if name in scope.lost:
-            return None
-        if name in scope.neural:
-            return self._neural(node)
-        if name in LATTICE_FUNCTIONS:
-            return self.site_sum(node)
-        if name in LATER_FUNCTIONS:
-            return self._error(
-                Code.LAG217, f"`{name}(...)` cannot be compiled by this version yet", node.span
-            )
-        if name not in FUNCTION_NAMES:
-            return self._unknown_function(node)
-        for argument in node.arguments:
-            if argument.keyword or argument.weight is not None:
-                return self._error(
-                    Code.LAG205, f"`{name}` takes plain arguments only", argument.span
-                )
-        arity = VECTOR_FUNCTIONS.get(name) or SCALAR_FUNCTIONS[name].arity
-        if len(node.arguments) != arity:
-            return self._error(
-                Code.LAG205,
-                f"`{name}` takes {_count(arity, 'argument')}, not {len(node.arguments)}",
-                node.span,
-                label=with_arity(name, [a.span.text for a in node.arguments]),
-            )
-        if name in VECTOR_FUNCTIONS:
-            return self._vector_call(node)
-        function = SCALAR_FUNCTIONS[name]
-        values = [self.scalar(a.value, f"the argument of `{name}`") for a in node.arguments]
-        if any(v is None for v in values):
-            return None
-        if name == "log" and values[0] == 0:
-            return self._error(Code.LAG210, "the logarithm of zero", node.span)
-        if name in _GROWING and self._out_of_reach(sp.E, values[0]):
-            return self._error(Code.LAG106, "this number is too large or too small", node.span)
-        result = self._real(function.build(*values), node.span)
-        if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
-            self.rough_calls.append(RoughCall(name, result, node.span))
-        return result
-
-    def _vector_call(self, node: ast.Call) -> Value:
-        values = [self.read(a.value) for a in node.arguments]
-        if any(v is None for v in values):
-            return None
-        for argument, value in zip(node.arguments, values, strict=True):
-            if not isinstance(value, tuple):
-                return self._error(
-                    Code.LAG206,
-                    f"`{node.name}` takes vectors, and this is a scalar",
-                    argument.span,
-                    help="the length of a scalar is `abs(x)` or `sqrt(x^2)`",
-                )
-        vectors = [v for v in values if isinstance(v, tuple)]
-        if len({len(v) for v in vectors}) > 1:
-            return self._error(
-                Code.LAG206,
-                f"{_shape(vectors[0])} and {_shape(vectors[1])} do not fit in `{node.name}`",
-                node.span,
-            )
-        if node.name == "norm":
-            return sp.sqrt(sp.Add(*[x**2 for x in vectors[0]]))
-        a, b = vectors
-        if node.name == "dot":
-            return sp.Add(*[x * y for x, y in zip(a, b, strict=True)])
-        if len(a) != 3:
-            return self._error(Code.LAG206, "`cross` takes vectors of 3", node.span)
-        return (
-            a[1] * b[2] - a[2] * b[1],
-            a[2] * b[0] - a[0] * b[2],
-            a[0] * b[1] - a[1] * b[0],
-        )
-
-    def _neural(self, node: ast.Call) -> Value:
-        if self._needs_constant(f"neural term `{node.name}`", node.span):
-            return None
-        slot = self.scope.neural[node.name]
-        if len(node.arguments) != len(slot.sizes):
-            return self._error(
-                Code.LAG205,
-                f"neural term `{node.name}` takes {_count(len(slot.sizes), 'argument')}, "
-                f"not {len(node.arguments)}",
-                node.span,
-            )
-        inputs: list[sp.Expr] = []
-        for argument, size in zip(node.arguments, slot.sizes, strict=True):
-            value = self.read(argument.value)
-            if value is None:
-                return None
-            parts = value if isinstance(value, tuple) else (value,)
-            if len(parts) != size:
-                return self._error(
-                    Code.LAG206,
-                    f"neural term `{node.name}` was declared with {_count(size, 'number')} here, "
-                    f"and this is {_shape(value)}",
-                    argument.span,
-                )
-            inputs += parts
-        return neural_value(node.name, tuple(inputs))
-
-    def _unknown_function(self, node: ast.Call) -> Value:
-        name = node.name
-        compiled = FUNCTION_NAMES - LATER_FUNCTIONS
-        hint, help = on_call(node, self.scope.coordinates, self.scope.known())
-        if not hint and not help:
-            hint = did_you_mean(name, [*compiled, *self.scope.neural])
-            help = "functions are " + ", ".join(sorted(compiled))
-            if not hint and len(name) <= 2:
-                help = (
-                    f"a product is written `{name}*(...)`; what is named with `let {name} = ...` "
-                    f"is used as `{name}`"
-                )
-        return self._error(
-            Code.LAG204,
-            f"`{name}` is not a function of the language",
-            node.span if hint.startswith("write") else node.name_span,
-            label=hint,
-            help=help,
-        )
-
-    # --- helpers ------------------------------------------------------------------------------
-
-    def _real(self, value: Value, span: Span) -> Value:
-        parts = value if isinstance(value, tuple) else (value,)
-        for part in parts:
-            if part is not None and self._with_constants(part).has(*NOT_REAL):
-                return self._error(
-                    Code.LAG210, "this is not a finite real number, whatever the variables", span
-                )
-        return value
-
-    def _out_of_reach(self, base: sp.Expr, exponent: sp.Expr) -> bool:
-        """Whether a power of numbers is too large or too small to be worked with."""
-        base, exponent = self._with_constants(base), self._with_constants(exponent)
-        if not (base.is_number and exponent.is_number) or base == 0:
-            return False
-        bits = sp.Abs(exponent * sp.log(sp.Abs(base), 2)).evalf(15)
-        return bool(bits.is_Float and bits > _MAX_BITS)
-
-    def _with_constants(self, value: sp.Expr) -> sp.Expr:
-        """The number that an expression of constants alone stands for; others as they are."""
-        constants = {sp.Symbol(k): v for k, v in self.scope.constants.items() if v is not None}
-        only_constants = constants and value.free_symbols <= constants.keys()
-        return value.xreplace(constants) if only_constants else value
-
-
-def _each(f: Callable[[Any], Any], value: Value) -> Value:
-    if value is None:
-        return None
-    return tuple(f(x) for x in value) if isinstance(value, tuple) else f(value)
-
-
-def _size(value: Value) -> int | None:
-    return len(value) if isinstance(value, tuple) else None
-
-
-def _shape(value: Value) -> str:
-    return f"a vector of {len(value)}" if isinstance(value, tuple) else "a scalar"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+def _length(value: Value) -> int:
+    """How many terms or factors a value is made of."""
+    return sum(len(x.args) for x in entries(value) if x is not None)

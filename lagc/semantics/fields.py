@@ -43,8 +43,8 @@ def varies(
             Code.LAG219,
             f"`{name.name}` varies along a lattice, and the model declares none",
             index.span,
-            help=f"{kind}s of several components are written as several {kind}s; a lattice is "
-            "declared `index i in 0..49 periodic`",
+            help=f"a {kind} of several components is written `{kind} {name.name} = (1, 2, 3)`; a "
+            "lattice is declared `index i in 0..49 periodic`",
         )
         return None
     return True if _index_is(index, lattice, reader) else None

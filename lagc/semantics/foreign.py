@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from lagc.base.diagnostics import did_you_mean
-from lagc.semantics.functions import FUNCTION_NAMES, LATER_FUNCTIONS
+from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import Coordinate
 from lagc.syntax import ast
 from lagc.syntax.aliases import CALLS, DERIVATIVES, NAMES, STEPS
@@ -56,7 +56,7 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
         return Advice(
             instead(in_place(text, node.span.source.text, node.span.start, node.span.end))
         )
-    if folded in FUNCTION_NAMES - LATER_FUNCTIONS:
+    if folded in FUNCTION_NAMES:
         return Advice(instead(f"{folded}({', '.join(texts)})"), "functions have small letters")
     if name in coordinates:
         timed = texts in (["t"], ["0"])

@@ -1,8 +1,10 @@
 """The functions of the language: a closed list, each with its arity, derivative and smoothness.
 
-Smooth functions are SymPy's own. Those with kinks and jumps are defined here, because SymPy's
-versions differentiate to distributions. A kink (abs, min, max) may be differentiated once, which
-gives a jump; the derivative of a jump does not exist and raises `JumpDerivative`.
+Smooth functions are SymPy's own, and those named `smooth_...` are written out in them. Functions
+with kinks and jumps are defined here, because SymPy's versions differentiate to distributions. A
+kink (abs, min, max) may be differentiated once, which gives a jump. A jump (sign, if) on its own
+raises `JumpDerivative`; `lagc.semantics.derivatives` differentiates expressions in which the jumps
+cancel, such as abs(x)*sign(x).
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ class Sign(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.sign(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.sign(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -53,8 +55,27 @@ class Step(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return (sp.sign(x) + 1) / 2 if x.is_number else None
+        """Known where the argument is a real number."""
+        return (sp.sign(x) + 1) / 2 if x.is_comparable else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Does not exist."""
+        raise JumpDerivative(self)
+
+
+class If(sp.Function):  # type: ignore[misc]
+    """If(s, a, b): a where s > 0, otherwise b. `x >= y` is the negation of `y - x > 0`."""
+
+    nargs = 3
+
+    @classmethod
+    def eval(cls, s: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr | None:
+        """Known where both branches are the same or the condition is about numbers."""
+        if a == b:
+            return a
+        if not s.is_number or s.has(sp.nan, sp.zoo, sp.I):
+            return None
+        return a if sp.sign(s.evalf(50)) > 0 else b
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Does not exist."""
@@ -68,8 +89,8 @@ class AbsoluteValue(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
-        """Known where the argument is a number."""
-        return sp.Abs(x) if x.is_number else None
+        """Known where the argument is a real number."""
+        return sp.Abs(x) if x.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The sign."""
@@ -83,8 +104,8 @@ class Minimum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Min(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Min(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the smaller argument, 0 for the other."""
@@ -99,13 +120,17 @@ class Maximum(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, x: sp.Expr, y: sp.Expr) -> sp.Expr | None:
-        """Known where both are numbers."""
-        return sp.Max(x, y) if x.is_number and y.is_number else None
+        """Known where both are real numbers."""
+        return sp.Max(x, y) if x.is_comparable and y.is_comparable else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """1 for the larger argument, 0 for the other."""
         a, b = self.args
         return Step(a - b) if argindex == 1 else Step(b - a)
+
+
+JUMPS = (Sign, Step, If)
+PIECEWISE = (*JUMPS, AbsoluteValue, Minimum, Maximum)
 
 
 class NeuralTerm(sp.Function):  # type: ignore[misc]
@@ -129,15 +154,11 @@ class NeuralTerm(sp.Function):  # type: ignore[misc]
         """The arguments of the slot."""
         return tuple(self.args[2:])
 
-    def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
-        total = sp.Integer(0)
-        for i, x in enumerate(self.inputs):
-            inner = x.diff(symbol)
-            if inner != 0:
-                orders = list(self.args[1])
-                orders[i] += 1
-                total += NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs) * inner
-        return total
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Differentiated once more with respect to an input, the first of which is argument 3."""
+        orders = list(self.args[1])
+        orders[argindex - 3] += 1
+        return NeuralTerm(self.args[0], sp.Tuple(*orders), *self.inputs)
 
 
 def neural_value(slot: str, inputs: tuple[sp.Expr, ...]) -> sp.Expr:
@@ -146,14 +167,38 @@ def neural_value(slot: str, inputs: tuple[sp.Expr, ...]) -> sp.Expr:
     return NeuralTerm(sp.Symbol(f"neural {slot}"), sp.Tuple(*[0] * len(inputs)), *inputs)
 
 
+def smooth_abs(x: sp.Expr, eps: sp.Expr) -> sp.Expr:
+    """sqrt(x^2 + eps^2): above |x| by eps at x = 0, by less elsewhere."""
+    return sp.sqrt(x**2 + eps**2)
+
+
+def smooth_sign(x: sp.Expr, eps: sp.Expr) -> sp.Expr:
+    """x/sqrt(x^2 + eps^2), the derivative of `smooth_abs`."""
+    return x / smooth_abs(x, eps)
+
+
+def smooth_min(x: sp.Expr, y: sp.Expr, eps: sp.Expr) -> sp.Expr:
+    """(x + y - smooth_abs(x - y, eps))/2: below the smaller by at most eps/2."""
+    return (x + y - smooth_abs(x - y, eps)) / 2
+
+
+def smooth_max(x: sp.Expr, y: sp.Expr, eps: sp.Expr) -> sp.Expr:
+    """(x + y + smooth_abs(x - y, eps))/2: above the larger by at most eps/2."""
+    return (x + y + smooth_abs(x - y, eps)) / 2
+
+
 @dataclass(frozen=True)
 class ScalarFunction:
-    """A function of scalars: `build` makes the SymPy expression from `arity` arguments."""
+    """A function of scalars: `build` makes the SymPy expression from `arity` arguments.
+
+    The last argument of one with a `width` is the width of the transition, which is positive.
+    """
 
     name: str
     arity: int
     build: Callable[..., Any]
     smoothness: Smoothness = Smoothness.SMOOTH
+    width: bool = False
 
 
 _SMOOTH = {
@@ -181,16 +226,19 @@ SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
     "min": ScalarFunction("min", 2, Minimum, Smoothness.KINK),
     "max": ScalarFunction("max", 2, Maximum, Smoothness.KINK),
     "sign": ScalarFunction("sign", 1, Sign, Smoothness.JUMP),
+    "smooth_abs": ScalarFunction("smooth_abs", 2, smooth_abs, width=True),
+    "smooth_sign": ScalarFunction("smooth_sign", 2, smooth_sign, width=True),
+    "smooth_min": ScalarFunction("smooth_min", 3, smooth_min, width=True),
+    "smooth_max": ScalarFunction("smooth_max", 3, smooth_max, width=True),
 }
 
 # The classes of what is smooth; a root is a power, and has none.
 SMOOTH_FUNCTIONS = (*(f for f in _SMOOTH.values() if isinstance(f, type)), sp.atan2)
 
-# Functions of vectors, and the names kept for constructs that a later version compiles.
-VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1}
+# Functions of vectors and matrices; `if` has a condition, `sum` an index.
+VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1, "transpose": 1}
 LATTICE_FUNCTIONS = frozenset({"sum"})
-LATER_FUNCTIONS = frozenset({"if"})
 RESERVED_NAMES = frozenset({"t", "pi", "inf"})
 FUNCTION_NAMES = (
-    frozenset(SCALAR_FUNCTIONS) | frozenset(VECTOR_FUNCTIONS) | LATTICE_FUNCTIONS | LATER_FUNCTIONS
+    frozenset(SCALAR_FUNCTIONS) | frozenset(VECTOR_FUNCTIONS) | LATTICE_FUNCTIONS | {"if"}
 )

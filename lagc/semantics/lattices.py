@@ -15,8 +15,9 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
-from lagc.semantics.names import Context, NameReader, Scope, Value
+from lagc.semantics.names import Context, NameReader, Scope
 from lagc.semantics.sites import FARTHEST, Lattice, SiteSum, shifts
+from lagc.semantics.tensors import Value
 from lagc.syntax import ast
 
 
@@ -90,7 +91,7 @@ class SiteReader(NameReader):
         value = reader.scalar(node, "a site")
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         shift = sp.expand(value - lattice.symbol)
         if value.is_Integer:
             return False, int(value)
@@ -208,7 +209,7 @@ class SiteReader(NameReader):
         value = reader.scalar(node, "a site")
         if value is None:
             return None
-        value = value.xreplace(numbers(self.scope))
+        value = with_numbers(self.scope, value)
         if value.is_Integer and lattice.first <= value <= lattice.last:
             return int(value)
         self._error(
@@ -266,13 +267,11 @@ class SiteReader(NameReader):
         return [(sp.Add(*terms), *cut) for cut, terms in ranges.items()]
 
 
-def numbers(scope: Scope) -> dict[sp.Symbol, sp.Expr]:
-    """The values of the constants that are one number."""
-    return {
-        sp.Symbol(k): v
-        for k, v in scope.constants.items()
-        if v is not None and k not in scope.varying
-    }
+def with_numbers(scope: Scope, expression: sp.Expr) -> sp.Expr:
+    """The expression with the values of the constants that are one number."""
+    names = [s.name for s in expression.free_symbols if s.name not in scope.varying]
+    known = {sp.Symbol(k): v for k in names if (v := scope.constants.get(k)) is not None}
+    return expression.xreplace(known)
 
 
 def site_sum(lattice: Lattice, body: sp.Expr, first: int, last: int) -> sp.Expr:

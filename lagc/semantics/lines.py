@@ -12,6 +12,7 @@ from lagc.base.spans import Span
 from lagc.semantics.constants import ConstantReader
 from lagc.semantics.foreign import decorated
 from lagc.semantics.model import Coordinate, RunLine
+from lagc.semantics.tensors import Value, described, entries, shape
 from lagc.syntax import ast
 
 MAX_ORDER = 258
@@ -43,9 +44,20 @@ def read_initial(
 def _coordinate_name(target: ast.Expression) -> str:
     """The coordinate in `r'[0]` or `p[r[0]]`."""
     while isinstance(target, ast.Index):
-        momentum = isinstance(target.base, ast.Name) and target.base.name == "p"
-        target = target.index if momentum else target.base
+        target = target.index if _is_momentum(target) else target.base
     return target.name if isinstance(target, ast.Name) else ""
+
+
+def _is_momentum(target: ast.Index) -> bool:
+    """Whether `p[...]` is a momentum: a variable stands between the brackets, not a number.
+
+    So `p[p]` is the momentum of a coordinate named p, and `p[0]` a component of it.
+    """
+    index = target.index
+    while isinstance(index, ast.Index):
+        index = index.base
+    named_p = isinstance(target.base, ast.Name) and target.base == ast.Name("p", span=target.span)
+    return named_p and isinstance(index, ast.Name)
 
 
 def read_assignments(
@@ -59,26 +71,25 @@ def read_assignments(
         labels = _labels(assignment.target, coordinates, reader)
         if labels is None:
             continue
-        items: Sequence[ast.Expression] = [assignment.value]
-        if isinstance(assignment.value, ast.Tuple):
-            items = assignment.value.items
-        if len(items) != len(labels):
+        lattice = reader.scope.lattice
+        if lattice is not None and f"[{lattice.index}]" in labels[0]:
+            found: Value = reader.along(assignment.value, "an initial value", lattice)
+        else:
+            found = reader.value(assignment.value, "an initial value")
+        if found is None:
+            continue
+        if len(shape(found)) > 1 or len(entries(found)) != len(labels):
             reader.diagnostics.add(
                 Code.LAG206,
-                f"`{assignment.target.span.text}` has {len(labels)} component(s), not {len(items)}",
+                f"`{assignment.target.span.text}` has {len(labels)} component(s), and this is "
+                f"{described(found)}",
                 assignment.value.span,
             )
             continue
-        lattice = reader.scope.lattice
-        for label, item in zip(labels, items, strict=True):
-            if lattice is not None and f"[{lattice.index}]" in label:
-                value = reader.along(item, "an initial value", lattice)
-            else:
-                value = reader.number(item, "an initial value")
+        for label, value in zip(labels, entries(found), strict=True):
             if label in values:
                 _refuse(reader, f"`{label}` is given twice", assignment.target.span)
-            if value is not None:
-                values[label] = value
+            values[label] = value
     return tuple(values.items())
 
 
@@ -89,7 +100,7 @@ def _labels(
     known = {c.name: c for c in coordinates}
     if isinstance(target, ast.Index):
         base = target.base
-        if isinstance(base, ast.Name) and base.name == "p" and "p" not in known:
+        if _is_momentum(target) and ("p" not in known or _variable_name(target.index) in known):
             inner = _labels(target.index, coordinates, reader)
             return None if inner is None else [f"p[{label}]" for label in inner]
         if isinstance(base, ast.Name) and _is_variable(base, known) and known[base.name].index:
@@ -137,6 +148,12 @@ def _meant(name: str, known: dict[str, Coordinate]) -> str:
         return f"did you mean `p[{next(iter(known))}]`?"
     stem, decoration = decorated(name, known)
     return f"did you mean `{stem}{decoration}`?" if stem else did_you_mean(name, known)
+
+
+def _variable_name(node: ast.Expression) -> str:
+    while isinstance(node, ast.Index):
+        node = node.base
+    return node.name if isinstance(node, ast.Name) else ""
 
 
 def _is_variable(name: ast.Name, known: dict[str, Coordinate]) -> bool:

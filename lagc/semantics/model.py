@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import sympy as sp
 
@@ -27,16 +28,12 @@ class Coordinate:
     index: str = ""
     sites: tuple[int, ...] = ()
 
-    def _symbols(self, decoration: str) -> tuple[sp.Symbol, ...]:
-        if self.size is None:
-            place = f"[{self.index}]" if self.index else ""
-            return (sp.Symbol(f"{self.name}{decoration}{place}"),)
-        components = self.sites or range(self.size)
-        return tuple(sp.Symbol(f"{self.name}{decoration}[{i}]") for i in components)
-
     def symbols(self, primes: int, side: str) -> tuple[sp.Symbol, ...]:
         """Components of q, q', q_+, q'_+, q_-, q'_-; `side` is `+`, `-` or empty."""
-        return self._symbols("'" * primes + (f"_{side}" if side else ""))
+        name = self.name + "'" * primes + (f"_{side}" if side else "")
+        if self.size is None:
+            return (sp.Symbol(f"{name}[{self.index}]" if self.index else name),)
+        return tuple(sp.Symbol(f"{name}[{i}]") for i in self.sites or range(self.size))
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,8 @@ class Model:
     """A whole program. `initial` maps labels (`q`, `r'[0]`, `p[q]`) to exact numbers, and those of
     whole fields (`phi'[i]`) to functions of the index.
 
-    K holds the contributions of `R` and `force` too. Terms keep their order in the text.
+    K holds the contributions of `R` and `force` too. Terms keep their order in the text. `used`
+    holds the sources of the files that `source` uses.
     """
 
     name: str
@@ -179,6 +177,7 @@ class Model:
     run: RunLine
     rough_calls: tuple[RoughCall, ...]
     lattice: Lattice | None = None
+    used: tuple[Source, ...] = ()
 
     @property
     def lagrangian(self) -> sp.Expr:
@@ -206,17 +205,32 @@ class Model:
 
     def variables(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
         """One symbol a degree of freedom, for instance all q'_+ (primes=1, side='+')."""
-        return tuple(s for c in self.coordinates for s in c.symbols(primes, side))
+        if (primes, side) not in self._variables:
+            made = tuple(s for c in self.coordinates for s in c.symbols(primes, side))
+            self._variables[primes, side] = made
+        return self._variables[primes, side]
+
+    @cached_property
+    def _variables(self) -> dict[tuple[int, str], tuple[sp.Symbol, ...]]:
+        return {}
 
     @property
     def labels(self) -> tuple[str, ...]:
         """One label a degree of freedom: `q`, `r[0]`; a field has one, `phi[i]`, for all sites."""
         return tuple(s.name for s in self.variables(0))
 
-    @property
+    @cached_property
     def constant_values(self) -> dict[sp.Symbol, sp.Expr]:
         """The value of the symbol of every constant that is one number."""
         return {c.symbol: c.value for c in self.constants if not c.varies}
+
+    @cached_property
+    def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
+        """Between which numbers constants and coefficients lie."""
+        return {
+            **{symbol: (value, value) for symbol, value in self.constant_values.items()},
+            **{c.symbol: (c.lower, c.upper) for c in self.coefficients},
+        }
 
     def coordinate_of(self, dof: int) -> Coordinate:
         """The coordinate that a degree of freedom belongs to."""

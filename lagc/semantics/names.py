@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
 
 import sympy as sp
 
@@ -21,10 +20,12 @@ from lagc.semantics.foreign import decorated, on_name
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
+from lagc.semantics.tensors import Value, entries
+from lagc.semantics.traits import Traits
+from lagc.semantics.work import Work, reading
 from lagc.syntax import ast
 
-# A value is a scalar, a vector, or None where an error was already reported.
-Value: TypeAlias = "sp.Expr | tuple[sp.Expr, ...] | None"
+_MOST_HINTS = 20  # to look for a similar name takes long where there are many
 
 
 class Context(Enum):
@@ -56,12 +57,15 @@ class Scope:
     """Everything that a name can mean. `let` evaluates a `let` by name when it is first used.
 
     `varying` holds the coefficients and constants with a value at each site of the lattice; such a
-    constant is a function of the index.
+    constant is a function of the index. `arrays` holds what constants and coefficients of several
+    components stand for; `constants` then has a number for every component, by name (`d[0]`).
     """
 
     coordinates: dict[str, Coordinate] = field(default_factory=dict)
     constants: dict[str, sp.Expr | None] = field(default_factory=dict)
     symbols: dict[str, tuple[str, sp.Symbol]] = field(default_factory=dict)
+    arrays: dict[str, Value] = field(default_factory=dict)
+    coefficients: dict[str, Coefficient] = field(default_factory=dict)
     neural: dict[str, NeuralSlot] = field(default_factory=dict)
     let: Callable[[str, Span], LetValue | None] = lambda name, span: None
     constant: Callable[[str, Span], bool] = lambda name, span: False
@@ -69,8 +73,18 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
-    coefficients: dict[str, Coefficient] = field(default_factory=dict)  # those that were read
     moving: frozenset[str] = frozenset()  # names that stand somewhere with a prime or doubled
+    traits: Traits = field(default_factory=Traits)
+    work: Work = field(default_factory=reading)
+
+    @property
+    def ranges(self) -> dict[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]:
+        """Between which numbers constants and coefficients lie."""
+        single = {k: v for k, v in self.constants.items() if k not in self.varying}
+        return {
+            **{sp.Symbol(k): (v, v) for k, v in single.items() if v is not None},
+            **{c.symbol: (c.lower, c.upper) for c in self.coefficients.values()},
+        }
 
     def known(self) -> list[str]:
         """All names, for suggestions."""
@@ -133,7 +147,7 @@ class NameReader:
         if name == "pi":
             return sp.pi
         if name in scope.constants:
-            return sp.Symbol(name) if scope.constant(name, node.span) else None
+            return self._constant(node)
         if name in scope.let_names:
             return self._let(node)
         if name == "inf":
@@ -144,7 +158,9 @@ class NameReader:
             return None if self._needs_constant("time", node.span) else TIME
         if name in scope.symbols:
             kind, symbol = scope.symbols[name]
-            return None if self._needs_constant(f"{kind} `{name}`", node.span) else symbol
+            if self._needs_constant(f"{kind} `{name}`", node.span):
+                return None
+            return scope.arrays.get(name, symbol)
         if name in scope.neural or name in FUNCTION_NAMES:
             return self._error(
                 Code.LAG205,
@@ -207,6 +223,18 @@ class NameReader:
         symbols = coordinate.symbols(node.primes, node.side)
         return symbols[0] if coordinate.size is None else symbols
 
+    def _constant(self, node: ast.Name) -> Value:
+        if not self.scope.constant(node.name, node.span):
+            return None
+        value = self.scope.arrays.get(node.name, sp.Symbol(node.name))
+        bits = 0
+        for part in entries(value):
+            number = self.scope.constants.get(part.name) if part.is_Symbol else part
+            if number is not None and number.is_Rational:
+                bits += int(abs(number.p)).bit_length() + int(number.q).bit_length()
+        self.scope.work.spend(bits // 16, node.span)  # products of long numbers take long
+        return value
+
     def _may_stand(self, node: ast.Name) -> bool:
         """Whether a coordinate, decorated as it is, has a meaning here; reports if not."""
         errors = len(self.diagnostics.errors)
@@ -261,7 +289,9 @@ class NameReader:
         if decorated(name, self.scope.lost)[0]:
             return None
         # It is not called, so that no function was meant.
-        known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
+        known: list[str] = []
+        if len(self.diagnostics.items) < _MOST_HINTS:
+            known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
         advice = on_name(name, self.scope.coordinates, known)
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if name in self.scope.moving:

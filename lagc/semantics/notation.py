@@ -9,7 +9,8 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
 from sympy.printing.str import StrPrinter
 
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.model import Coefficient
 from lagc.semantics.sites import SiteSum
 
 _NAMES: dict[Any, str] = {
@@ -19,7 +20,7 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(\[(?P<index>.+)\])?$")
+SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(?P<index>(\[[^\]]+\])*)$")
 NAME = re.compile(r"[^\W\d]\w*(\[.+\])?")
 # fmt: off
 GREEK = frozenset((
@@ -55,6 +56,11 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
         arguments = ", ".join(self._print(a) for a in expr.inputs)
         return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
 
+    def _print_If(self, expr: If) -> str:
+        left, right = _compared(expr.args[0])
+        condition = f"{self._print(left)} > {self._print(right)}"
+        return f"if({condition}, {self._print(expr.args[1])}, {self._print(expr.args[2])})"
+
     _print_AbsoluteValue = _print_Sign = _print_Step = _print_Function
     _print_Minimum = _print_Maximum = _print_Function
 
@@ -72,7 +78,7 @@ class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
         base = f"\\{name}" if name in GREEK else str(super()._print_Symbol(sp.Symbol(name)))
         accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
         text = accents[len(match["primes"])]
-        index = match["index"]
+        index = match["index"][1:-1].replace("][", ",")
         if index and NAME.fullmatch(index):  # p[theta[0]], the momentum of theta[0]
             index = self._print(sp.Symbol(index))
         lower = [part for part in (index, match["side"]) if part]
@@ -87,6 +93,15 @@ class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
         first, last = expr.sites
         index, body = self._print(expr.args[1]), self._print(expr.body)
         return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
+
+    def _print_If(self, expr: If) -> str:
+        left, right = _compared(expr.args[0])
+        holds, fails = (self._print(x) for x in expr.args[1:])
+        condition = f"{self._print(left)} > {self._print(right)}"
+        return (
+            f"\\begin{{cases}} {holds} & \\text{{if}}\\: {condition} \\\\ "
+            f"{fails} & \\text{{otherwise}} \\end{{cases}}"
+        )
 
     def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
         return f"\\left|{self._print(expr.args[0])}\\right|"
@@ -103,6 +118,13 @@ def _site_number(name: str) -> str:
     return f"({name[1:-1]})" if name.startswith("[") else name
 
 
+def _compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The two sides of `left > right`, each without a minus sign in front of its terms."""
+    terms = sp.Add.make_args(side)
+    right = [-term for term in terms if term.could_extract_minus_sign()]
+    return side + sp.Add(*right), sp.Add(*right)
+
+
 def number_text(value: sp.Expr) -> str:
     """A number as a decimal where that is exact and short, otherwise as an expression."""
     if value.is_Rational:
@@ -113,6 +135,15 @@ def number_text(value: sp.Expr) -> str:
                 point = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
                 return f"-{point}" if value < 0 else point
     return to_text(value)
+
+
+def range_text(coefficient: Coefficient) -> str:
+    """The bounds of a coefficient as an interval, `(0, inf)`."""
+    low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
+    high = "inf" if coefficient.upper is None else number_text(coefficient.upper)
+    left = "(" if coefficient.lower is None or coefficient.lower_open else "["
+    right = ")" if coefficient.upper is None or coefficient.upper_open else "]"
+    return f"{left}{low}, {high}{right}"
 
 
 def to_text(expression: sp.Expr) -> str:

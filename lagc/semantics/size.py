@@ -7,7 +7,8 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
-from lagc.semantics.names import Value
+from lagc.semantics.tensors import Value, entries
+from lagc.semantics.traits import Traits
 
 _MOST_NODES, _DEEPEST = 100_000, 128
 
@@ -17,26 +18,22 @@ class SizeLimit:
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
-        self._sizes: dict[sp.Basic, tuple[int, int]] = {}
+        self.traits = Traits()
 
     def checked(self, value: Value, span: Span) -> Value:
         """The value, or None and LAG108 if it is too large, written out, to be differentiated."""
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in entries(value):
             if part is None:
                 continue
-            nodes, depth = self._size(part)
+            nodes, depth = self.traits.size(part)
             if nodes > _MOST_NODES or depth > _DEEPEST:
                 self.refuse("this expression, its `let`s written out, is too large", span)
                 return None
         return value
 
-    def _size(self, e: sp.Basic) -> tuple[int, int]:
-        """How many nodes an expression has as a tree, and how deep it is."""
-        if e not in self._sizes:
-            inner = [self._size(x) for x in e.args]
-            nodes = 1 + sum(n for n, _ in inner)
-            self._sizes[e] = nodes, 1 + max((d for _, d in inner), default=0)
-        return self._sizes[e]
+    def scalar(self, value: sp.Expr | None, span: Span) -> sp.Expr | None:
+        """As `checked`, for one number."""
+        return value if self.checked(value, span) is not None else None
 
     def refuse(self, message: str, span: Span) -> None:
         self.diagnostics.add(

@@ -67,8 +67,11 @@ class UnitReader:
             case ast.Product(first, rest):
                 value = self.read(first)
                 for sign, factor in rest:
+                    other = self.read(factor)
+                    if isinstance(value, tuple) and isinstance(other, tuple):
+                        return self._unknowns.new()  # with a matrix: rows may differ in unit
                     operation = UnitOf.__mul__ if sign == "*" else UnitOf.__truediv__
-                    value = _each(operation, value, self.read(factor))
+                    value = _each(operation, value, other)
                 return value
             case ast.Power():
                 return self._power(node)

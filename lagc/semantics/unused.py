@@ -30,8 +30,8 @@ def warn_of_unused(
         ):
             continue
         kind, name = _KINDS[type(statement)], statement.name
-        if name.name in used:
-            continue
+        if name.name in used or name.span.source.name != file.span.source.name:
+            continue  # what is shared need not be used by every model
         diagnostics.add(
             Code.LAG218,
             f"{kind} `{name.name}` is declared and not used",

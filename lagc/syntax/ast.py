@@ -45,11 +45,15 @@ class Name(Node):
 
 @dataclass(frozen=True)
 class Call(Node):
-    """`name(arguments)`: a function, a neural term, a prior or a network."""
+    """`name(arguments)`: a function, a neural term, a prior or a network.
+
+    `condition` is the first argument of `if(x > 0, a, b)`; `arguments` are then those behind it.
+    """
 
     name: str
     arguments: tuple[Argument, ...]
     name_span: Span = field(compare=False, repr=False)
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Index(Node):
 
 @dataclass(frozen=True)
 class Tuple(Node):
-    """A vector literal `(a, b, ...)` of at least two entries."""
+    """A vector literal `(a, b, ...)` of at least two entries; a matrix is a vector of rows."""
 
     items: tuple[Expression, ...]
 
@@ -109,6 +113,24 @@ class Sum(Node):
     rest: tuple[tuple[str, Expression], ...]
 
 
+@dataclass(frozen=True)
+class Comparison(Node):
+    """`left > right`; `operator` is `<`, `<=`, `>` or `>=`."""
+
+    left: Expression
+    operator: str
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Junction(Node):
+    """Conditions joined by `word`, which is `and` or `or`: at least two."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | Junction
 Expression = Number | Name | Call | Index | Tuple | Negate | Power | Product | Sum
 
 
@@ -177,7 +199,8 @@ class Bound(Node):
 class Coefficient(Node):
     """`coefficient c2 in [0, inf) = 1/2 ~ uniform(0, 20)`; an interval gives two bounds.
 
-    `index` is the `i` of `coefficient k[i]`, which has a value at each site of a lattice.
+    `index` is the `i` of `coefficient k[i]`, which has a value at each site of a lattice, or the
+    number of components in `coefficient k[3]`.
     """
 
     name: Identifier
@@ -290,6 +313,14 @@ class Constraint(Node):
     right: Expression
 
 
+@dataclass(frozen=True)
+class Use(Node):
+    """`use "common.lag"`; `path` is what stands between the quotation marks."""
+
+    path: str
+    path_span: Span = field(compare=False, repr=False)
+
+
 Statement = (
     ModelName
     | Coordinate
@@ -305,6 +336,7 @@ Statement = (
     | Initial
     | Run
     | Constraint
+    | Use
 )
 
 

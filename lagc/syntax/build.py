@@ -30,13 +30,13 @@ _LITERAL = re.compile(r"([0-9.]+)(?:[eE][+-]?0*([0-9]*))?")
 
 
 class _Part(NamedTuple):
-    """An expression, the range of text it takes and its depth in half levels.
+    """An expression or a condition, the range of text it takes and its depth in half levels.
 
     A sum or a product counts half a level, everything else that nests a whole one, so that no
     branch of the tree is longer than `2*DEEPEST` nodes. (Parentheses were counted with the lines.)
     """
 
-    node: ast.Expression
+    node: Any  # an ast.Expression, or an ast.Condition
     start: int
     end: int
     depth: int
@@ -108,6 +108,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
             str(c[6]) if len(c) > 6 else "",
             span=self._whole,
         )
+
+    def use(self, c: list[Any]) -> ast.Statement:
+        return ast.Use(str(c[1])[1:-1], self._token_span(c[1]), span=self._whole)
 
     def let(self, c: list[Any]) -> ast.Statement:
         name, value = self._identifier(c[1]), self._expression(c[-1])
@@ -208,6 +211,9 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def target(self, c: list[Any]) -> _Part:
         return self._part(c[0]) if len(c) == 1 else self.item(c)
 
+    def expression(self, c: list[Any]) -> ast.Expression:
+        return self._expression(c[0])
+
     # --- expressions --------------------------------------------------------------------------
 
     def sum(self, c: list[Any]) -> _Part:
@@ -227,16 +233,22 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return self._nest(node, base.start, base, exponent)
 
     def call(self, c: list[Any]) -> _Part:
-        arguments = [self._argument(argument) for argument in c[2:-1:2]]
-        start, end = c[0].start_pos, c[-1].end_pos
-        node = ast.Call(
-            _spelled(c[0]),
-            tuple(argument.node for argument in arguments),
-            self._token_span(c[0]),
-            span=self._span(start, end),
-        )
-        depth = 2 + max((argument.depth for argument in arguments), default=0)
-        return self._checked(_Part(node, start, end, depth))
+        return self._call(c, None, c[2:-1:2])
+
+    def choice(self, c: list[Any]) -> _Part:
+        return self._call(c, c[2], c[4:-1:2])
+
+    def either(self, c: list[Any]) -> _Part:
+        return self._junction("or", c)
+
+    def both(self, c: list[Any]) -> _Part:
+        return self._junction("and", c)
+
+    def compared(self, c: list[Any]) -> _Part:
+        left, right = self._part(c[0]), self._part(c[2])
+        span = self._span(left.start, right.end)
+        node = ast.Comparison(left.node, str(c[1]), right.node, span=span)
+        return self._nest(node, left.start, left, right)
 
     def item(self, c: list[Any]) -> _Part:
         base, index, end = self._part(c[0]), self._part(c[2]), c[3].end_pos
@@ -342,7 +354,26 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         node = kind(parts[0].node, rest, span=self._span(start, end))
         return self._checked(_Part(node, start, end, 1 + max(part.depth for part in parts)))
 
-    def _nest(self, node: ast.Expression, start: int, *parts: _Part) -> _Part:
+    def _call(self, c: list[Any], condition: _Part | None, rest: list[Any]) -> _Part:
+        arguments = [self._argument(argument) for argument in rest]
+        start, end = c[0].start_pos, c[-1].end_pos
+        node = ast.Call(
+            _spelled(c[0]),
+            tuple(argument.node for argument in arguments),
+            self._token_span(c[0]),
+            condition.node if condition else None,
+            span=self._span(start, end),
+        )
+        inner = [argument.depth for argument in arguments] + [condition.depth if condition else 0]
+        return self._checked(_Part(node, start, end, 2 + max(inner)))
+
+    def _junction(self, word: str, c: list[Any]) -> _Part:
+        parts = c[::2]
+        start, end = parts[0].start, parts[-1].end
+        node = ast.Junction(word, tuple(p.node for p in parts), span=self._span(start, end))
+        return self._checked(_Part(node, start, end, 1 + max(p.depth for p in parts)))
+
+    def _nest(self, node: ast.Expression | ast.Condition, start: int, *parts: _Part) -> _Part:
         depth = 2 + max(part.depth for part in parts)
         return self._checked(_Part(node, start, parts[-1].end, depth))
 

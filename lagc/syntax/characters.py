@@ -16,7 +16,7 @@ from lagc.syntax.habits import habit_at
 from lagc.syntax.notations import HABITS
 
 _SUSPECT = re.compile(
-    r"#[^\n]*|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
+    r"#[^\n]*|\"[^\"\r\n]*\"|[^A-Za-z0-9_'+\-*/^()\[\]=,.:~<> \t\r\n]|\r(?!\n|\Z)",
 )
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
@@ -55,11 +55,13 @@ _CONTROLS = {
     "\0": "a null character",
 }
 _ADVICE = {
-    **dict.fromkeys('"“”„«»', "no construct of the language uses quotation marks: leave them out"),
+    **dict.fromkeys(
+        '"“”„«»', 'only the file of `use "common.lag"` stands in quotation marks: leave them out'
+    ),
     **dict.fromkeys("{}", "brackets are `(` and `)`; vectors are `(a, b)`, components `q[0]`"),
     **dict.fromkeys(_SUBSCRIPTS, "write the digit on the line: `x0` or `x_0`"),
     ";": "write one statement a line",
-    "&": "every condition is a statement of its own",
+    "&": "conditions are joined by `and`",
     "|": "the magnitude is `abs(x)`, that of a vector `norm(x)`",
     "\r": "save the file with the line ends of this system: a line feed, or both",
     "?": "the parts of a formula hold for all values: it has no conditions of this kind",
@@ -73,7 +75,7 @@ _ADVICE = {
     **dict.fromkeys("→⇒←⟶", "a definition is written with `=`"),
     "±": "write one model for each sign",
     "%": "write the remainder with `mod` where a coordinate is declared; comments begin with `#`",
-    "!": "comments begin with `#`; the language has no conditions",
+    "!": "comments begin with `#`; conditions are written with `<`, `<=`, `>`, `>=`",
     "\\": "a statement goes on inside brackets or after an operator, without a sign for it; Greek "
     "letters are written out: `omega` or `ω`",
 }
@@ -88,7 +90,7 @@ def check_characters(source: Source, start: int, end: int, kind: str = "") -> No
     text = source.text
     for found in _SUSPECT.finditer(text, start, end):
         ch = found[0]
-        if ch[0] == "#":
+        if ch[0] == "#" or (len(ch) > 1 and ch[0] == '"' and text.startswith("use", start)):
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
             span = Span(source, found.start(), found.end())

@@ -29,6 +29,7 @@ _SIGNS = {
     "COMMA": "`,`",
     "DOTS": "`..`",
     "TILDE": "`~`",
+    "FILE": "a file name in quotation marks",
     "IN": "`in`",
     "MOD": "`mod`",
     "PERIODIC": "`periodic`",
@@ -291,7 +292,11 @@ def _unexpected(place: Place) -> LagcError:
         message = "a statement has one equals sign"
         help_ = "an equation is no expression: what stands on the left is defined by the right"
     elif word.text in ("<", "<=", ">", ">=") and place.at:
-        help_ = "only the bounds of a coefficient are written with `<` and `>`"
+        help_ = "`<` and `>` stand in the bounds of a coefficient and in the condition of `if`"
+        if "AND" in place.expected:
+            help_ = "two comparisons are joined by a word: `a < b and b < c`"
+    elif word.text == "," and "RSQB" in place.expected and place.words[0].text not in _LISTS:
+        help_ = "an entry of a matrix is written `M[0][1]`"
     elif word.text == "+" and "NUMBER" in place.expected:
         message = "a value cannot begin with `+`"
         help_ = "leave the sign out: only `-` can stand before a value"

@@ -17,7 +17,7 @@ from lagc.base.spans import Source, Span
 
 STATEMENTS = (
     "model", "coordinate", "constant", "coefficient", "input", "neural", "index", "let", "force",
-    "observable", "initial", "run", "constraint",
+    "observable", "initial", "run", "constraint", "use",
 )  # fmt: skip
 CLAUSES = ("in", "mod", "periodic", "free", "until", "step", "order")
 DEEPEST = 64
@@ -25,8 +25,8 @@ DEEPEST = 64
 # Two names side by side are never part of an expression, unless the second is a clause's word.
 _BEGINS = re.compile(
     rf"(?:{'|'.join(s for s in STATEMENTS if s != 'run')})[ \t]+"
-    rf"(?!(?:{'|'.join(CLAUSES)})\b)[A-Za-z\x80-\U0010FFFF]"
-    r"|run[ \t]+(?:until|step|order)\b"
+    rf"(?!(?:{'|'.join(CLAUSES)})\b)[^\x00-\x40\x5B-\x60\x7B-\x7F]"
+    r"|run[ \t]+(?:until|step|order)\b|use[ \t]+\""
 )
 _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")
 # `_-` and `_+` end a doubled variable, not a line that goes on.

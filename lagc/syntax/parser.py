@@ -24,7 +24,8 @@ from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
 from lagc.syntax.mend import with_whole_statement
 from lagc.syntax.units import fields_told_from_units
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 250_000
+MOST_STATEMENTS = 4000
 LONGEST_STATEMENT = 200_000
 MOST_ERRORS = 50
 # No text within the limits of nesting comes near: a level takes a handful of places on the stack.
@@ -56,6 +57,15 @@ def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
                 f"{number} on",
             )
             break
+        if len(statements) == MOST_STATEMENTS:
+            diagnostics.add(
+                Code.LAG108,
+                f"the file has more than {MOST_STATEMENTS} statements",
+                Span(source, line.start, line.end),
+                help="coordinates, constants and coefficients that are many of a kind are vectors "
+                "or fields: `coordinate r[3]`, `coordinate phi[i]`",
+            )
+            break
         statement = _read(source, line, "statement", diagnostics) if line.sound else None
         if statement is None:
             bad += 1
@@ -66,32 +76,41 @@ def parse(source: Source, diagnostics: Diagnostics) -> ast.File:
 
 def parse_assignments(source: Source, diagnostics: Diagnostics) -> tuple[ast.Assignment, ...]:
     """The assignments of a command line such as `q = 1, q' = 0`; empty after an error."""
+    return _one_line(source, "assignments", "assignment", "q = 1, q' = 0", diagnostics) or ()
+
+
+def parse_expression(source: Source, diagnostics: Diagnostics) -> ast.Expression | None:
+    """An expression of a command line such as `2*pi`; None after an error."""
+    found: ast.Expression | None = _one_line(source, "expression", "number", "2*pi", diagnostics)
+    return found
+
+
+def _one_line(source: Source, rule: str, what: str, example: str, diagnostics: Diagnostics) -> Any:
+    """The node of a text of a single logical line; None after an error."""
     if len(source.text) > LARGEST_FILE:
         diagnostics.add(
             Code.LAG108,
             f"the text has {len(source.text)} characters; lagc reads up to {LARGEST_FILE}",
         )
-        return ()
+        return None
     lines = list(logical_lines(source, diagnostics))
     if not lines:
         diagnostics.add(
             Code.LAG102,
-            "no assignment is given",
+            f"no {what} is given",
             Span(source, 0, len(source.text)),
-            help="write for instance `q = 1, q' = 0`",
+            help=f"write for instance `{example}`",
         )
-        return ()
+        return None
     if len(lines) > 1:
         diagnostics.add(
             Code.LAG102,
-            "the assignments go on in another line",
+            f"the {rule} goes on in another line".replace("s goes", "s go"),
             Span(source, lines[1].start, lines[1].end),
-            help="separate assignments by commas: `q = 1, q' = 0`",
+            help=f"write it on one line: `{example}`",
         )
-        return ()
-    if not lines[0].sound:
-        return ()
-    return _read(source, lines[0], "assignments", diagnostics) or ()
+        return None
+    return _read(source, lines[0], rule, diagnostics) if lines[0].sound else None
 
 
 def _read(source: Source, line: LogicalLine, rule: str, diagnostics: Diagnostics) -> Any:

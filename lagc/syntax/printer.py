@@ -35,7 +35,10 @@ def format_expression(expression: ast.Expression) -> str:
         case ast.Name(name, primes, side):
             return name + "'" * primes + (f"_{side}" if side else "")
         case ast.Call(name, arguments):
-            return f"{name}({', '.join(_argument(argument) for argument in arguments)})"
+            parts = [_argument(argument) for argument in arguments]
+            if expression.condition is not None:
+                parts.insert(0, format_condition(expression.condition))
+            return f"{name}({', '.join(parts)})"
         case ast.Index(base, index):
             return f"{_held(base, _Binding.PRIMARY)}{_site(index)}"
         case ast.Tuple(items):
@@ -49,6 +52,20 @@ def format_expression(expression: ast.Expression) -> str:
             return _held(first, _Binding.FACTOR) + "".join(factors)
         case ast.Sum(first, rest):
             return _sum(first, rest, " ")
+
+
+def format_condition(condition: ast.Condition) -> str:
+    """A condition on one line; brackets where an `or` stands in an `and`, or a kind in itself."""
+    match condition:
+        case ast.Comparison(left, operator, right):
+            return f"{format_expression(left)} {operator} {format_expression(right)}"
+        case ast.Junction(word, parts):
+            return f" {word} ".join(
+                f"({format_condition(part)})"
+                if isinstance(part, ast.Junction) and (word == "and" or part.word == "or")
+                else format_condition(part)
+                for part in parts
+            )
 
 
 def format_statement(statement: ast.Statement) -> str:
@@ -71,6 +88,8 @@ def format_statement(statement: ast.Statement) -> str:
             return f"neural {name.name}({variables}) = {made}"
         case ast.LatticeIndex(name, first, last, ends):
             return f"index {name.name} in {_range(first, last)} {ends}".rstrip()
+        case ast.Use(path):
+            return f'use "{path}"'
         case ast.Let(name, value, unit):
             return f"let {name.name}{_unit(unit)} = {format_expression(value)}"
         case ast.Contribution(target, operator, value):

@@ -13,7 +13,9 @@ from lagc.base.spans import Source, Span
 _WORD = re.compile(
     r"""(?P<blank>[ \t\r\n]+|\#[^\n]*)
       | (?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-      | (?P<name>[A-Za-z\x80-\U0010FFFF](?:[\w\x80-\U0010FFFF]*[A-Za-z0-9\x80-\U0010FFFF])?
+      | (?P<name>[^\x00-\x40\x5B-\x60\x7B-\x7F]
+                 (?:[^\x00-\x2F\x3A-\x40\x5B-\x5E\x60\x7B-\x7F]*
+                    [^\x00-\x2F\x3A-\x40\x5B-\x60\x7B-\x7F])?
                  '*(?:_[+-])?)
       | (?P<sign>\*\*|==|:=|[-+*/]=|<=|>=|\.\.|.)""",
     re.VERBOSE,

@@ -318,6 +318,7 @@ GOOD = {
     "central_force": {"LAG321"},  # 0.01*cross(r', (0, 0, 1)) is magnetic
     "conservative_coupling": {"LAG320"},
     "functions": {"LAG322"},  # q'*atan2(y, 1 + z^2)
+    "branches": {"LAG320", "LAG325"},  # a part of smooth_max, and smooth_min of velocities
     "inspiral": {"LAG325"},  # the reaction takes energy out over an orbit, not everywhere on it
     "sine_gordon": {"LAG321"},  # a constant bias is the gradient of -bias*phi
     "user_names": {"LAG322", "LAG325"},  # -R/E is -S', and S*N' has no sign

@@ -38,6 +38,8 @@ CASES = {
     "gradients": Case("gradients against forward runs", "families", "gradients"),
     "lattice": Case("a string of beads, up to 10^5 of them", "lattice", "scaling"),
     "first-call": Case("the first call in a new process", "first_call", "first_calls"),
+    "compile-latency": Case("`lagc check` against its imports", "compiling", "latency"),
+    "compile-chain": Case("pendulums of many links compiled", "compiling", "chains"),
     "energy": Case("energy over 10^7 steps", "oscillator", "energy"),
 }
 
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.list:
         for name, case in CASES.items():
-            print(f"{name:12} {case.title}")
+            print(f"{name:15} {case.title}")
         return
     import jax
 

@@ -235,7 +235,37 @@ def varying_ring() -> Pair:
     )
 
 
+def branches() -> Pair:
+    """Contacts that push and do not pull, walls, a material that yields, on a lattice with ends."""
+    n, bonds = 6, range(5)
+
+    def stretch(i: int) -> str:
+        return f"phi[{i + 1}] - phi[{i}]"
+
+    return Pair(
+        f"index i in 0..{n - 1} free\ncoordinate phi[i]\ncoefficient c > 0 = 1\n"
+        "constant w = (1/8, 3)\n"
+        "L = sum(i, 1/2*phi'[i]^2 - w[1]*max(phi[i] - w[0], 0)^2 - abs(phi[i+1] - phi[i])^3)\n"
+        "L += -sum(i, if(phi[i+1] > phi[i], c*(phi[i+1] - phi[i])^(5/2), 0))\n"
+        "K = -sum(i, if(phi'_+[i] > 0, log(1 + phi'_+[i]), phi'_+[i])*phi_-[i])\n",
+        f"coordinate phi[{n}]\ncoefficient c > 0 = 1\nL = "
+        + over(range(n), lambda i: f"1/2*phi'[{i}]^2 - 3*max(phi[{i}] - 1/8, 0)^2")
+        + "\nL += "
+        + over(bonds, lambda i: f"-abs({stretch(i)})^3")
+        + "\nL += "
+        + over(bonds, lambda i: f"-if({stretch(i)} > 0, c*({stretch(i)})^(5/2), 0)")
+        + "\nK = "
+        + over(
+            range(n),
+            lambda i: f"-if(phi'_+[{i}] > 0, log(1 + phi'_+[{i}]), phi'_+[{i}])*phi_-[{i}]",
+        )
+        + "\n",
+        scalars=("c",),
+    )
+
+
 PAIRS = {
+    "branches": branches,
     "varying_ring": varying_ring,
     "ring": ring,
     "free": free,

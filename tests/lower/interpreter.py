@@ -37,6 +37,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "step": lambda x: (mp.sign(x) + 1) / 2,
     "minimum": min,
     "maximum": max,
+    "select": lambda side, x, y: x if side > 0 else y,
 }
 
 

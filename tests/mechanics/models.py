@@ -11,7 +11,7 @@ import sympy as sp
 
 from lagc.base.spans import Source
 from lagc.driver import Compilation, compile_source, read_source
-from lagc.semantics.functions import AbsoluteValue, Maximum, Minimum, NeuralTerm, Sign, Step
+from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
 from tests.conftest import EXAMPLES, ROOT
 
 GOOD = ROOT / "tests" / "good"
@@ -40,7 +40,8 @@ def network(inputs: tuple[Any, ...], sin: Any) -> Any:
 
 
 def without_special_functions(e: sp.Expr) -> sp.Expr:
-    """Kinks as roots of squares (exact away from the kink) and neural terms as `network`."""
+    """Kinks as roots of squares (exact away from the kink), choices as SymPy's, neural terms as
+    `network`."""
 
     def absolute(x: sp.Expr) -> sp.Expr:
         return sp.sqrt(x**2)
@@ -53,6 +54,7 @@ def without_special_functions(e: sp.Expr) -> sp.Expr:
         return value.subs(dict(zip(slots, term.inputs, strict=True)))
 
     e = e.replace(lambda x: isinstance(x, NeuralTerm), neural)
+    e = e.replace(If, lambda s, a, b: sp.Piecewise((a, s > 0), (b, True)))
     e = e.replace(AbsoluteValue, absolute)
     e = e.replace(Sign, lambda x: x / absolute(x))
     e = e.replace(Step, lambda x: (1 + x / absolute(x)) / 2)

@@ -10,7 +10,7 @@ from lagc.base.diagnostics import LagcError
 from tests.mechanics.models import compile_text
 
 HEAD = "coordinate q\ncoefficient a = 1\ncoefficient b = 2\n"
-GENEROUS = 20.0  # seconds; quadratic work on these inputs takes minutes
+GENEROUS = 10.0  # seconds of processor time; quadratic work on these inputs takes minutes
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ GENEROUS = 20.0  # seconds; quadratic work on these inputs takes minutes
     ],
 )
 def test_large_models_compile(body: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     compile_text(HEAD + body + "\n")
-    assert time.perf_counter() - start < GENEROUS
+    assert time.process_time() - start < GENEROUS
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_large_models_compile(body: str) -> None:
     ids=["deep", "doubling", "backwards"],
 )
 def test_chains_of_lets_are_refused_where_they_grow_too_large(lets: list[str]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(LagcError) as caught:
         compile_text("\n".join([HEAD, "let x0 = q", *lets, f"L = q'^2 - x{len(lets)}"]))
     assert {d.code.name for d in caught.value.diagnostics} == {"LAG108"}
-    assert time.perf_counter() - start < GENEROUS
+    assert time.process_time() - start < GENEROUS
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,31 @@ def _arguments(inner: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
+_sums = _chains(ast.Sum, ["+", "-"], numbers | names)
+_comparisons = st.builds(
+    ast.Comparison,
+    numbers | names | _sums,
+    st.sampled_from(["<", "<=", ">", ">="]),
+    numbers | names,
+    span=st.just(NOWHERE),
+)
+
+
+def _junctions(inner: st.SearchStrategy) -> st.SearchStrategy:
+    parts = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.builds(ast.Junction, st.sampled_from(["and", "or"]), parts, span=st.just(NOWHERE))
+
+
+conditions = st.recursive(_comparisons, _junctions, max_leaves=4)
+
+
 def _compounds(inner: st.SearchStrategy) -> st.SearchStrategy:
     nowhere = st.just(NOWHERE)
     arguments = st.lists(_arguments(inner), max_size=3).map(tuple)
     items = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return st.one_of(
         st.builds(ast.Call, plain_names, arguments, nowhere, span=nowhere),
+        st.builds(ast.Call, plain_names, arguments, nowhere, conditions, span=nowhere),
         st.builds(ast.Index, inner, inner, span=nowhere),
         st.builds(ast.Tuple, items, span=nowhere),
         st.builds(ast.Negate, inner, span=nowhere),
@@ -139,6 +158,7 @@ statements = st.one_of(
     _statement(ast.Initial, _assignments),
     _statement(ast.Run, _maybe, _maybe, _maybe, _units, _units).map(without_idle_units),
     _statement(ast.Constraint, expressions, expressions),
+    _statement(ast.Use, st.from_regex(r"[^\"#\r\n]*", fullmatch=True), st.just(NOWHERE)),
 )
 files = (
     st.lists(statements, max_size=4)

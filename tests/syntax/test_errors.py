@@ -33,7 +33,7 @@ def marked(text: str) -> tuple[str, str]:
         ("LAG101", "L = q«′»", "write `'`"),
         ("LAG101", "L = «x₀»", "write `x0`"),
         ("LAG101", "L = «\"a\"»", "quotation marks"),
-        ("LAG101", "L = a «&» b", "statement of its own"),
+        ("LAG101", "L = a «&» b", "joined by `and`"),
         ("LAG101", "L = «a @ b»", "write `dot(a, b)`"),
         ("LAG110", "let a = 1«;» let b = 2", "one statement"),
         ("LAG101", "L = «{a}»", "write `(a)`"),

@@ -55,7 +55,9 @@ def test_examples_are_read_back(path) -> None:
         "a*(b*c)", "a/(b/c)", "a - (b - c)", "(a - b) - c", "--a", "a - -b", "(a + b)*c",
         "(a + b)[0]", "theta'[0]", "f(x)[0][1]", "r_+[1]^2", "(a, b + c, (d, e))", "f()",
         "mixture(0.05: 0, 0.95: uniform(0, 20))", "mlp(64, activation = tanh)", "2^-(a + b)",
-        "q_- - q_+", "(a^b)[0]", "(-a)[0]", "a^(b*c)",
+        "q_- - q_+", "(a^b)[0]", "(-a)[0]", "a^(b*c)", "if(a > 0, b, c)", "((a, b), (c, d))*v",
+        "if(a > 0 and b <= c + 1 or d < 0, x, y)", "if(a > 0 and (b > 0 or c > 0), x, y)",
+        "if((a + b)*c > 0, x, y)", "M[0][1]", "and + or",
     ],
 )  # fmt: skip
 def test_canonical_expressions_are_printed_as_written(text: str) -> None:

@@ -1,0 +1,1 @@
+"""Random and mutated programs through every pass of the compiler."""

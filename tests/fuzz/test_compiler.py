@@ -1,0 +1,62 @@
+"""Random and mutated programs end in a module or in diagnostics, whatever they hold."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.examine import Finding, Forbidden, _watched, examine
+from tests.fuzz.mutate import mutated, seeds
+from tests.fuzz.programs import random_program
+from tests.syntax.strategies import soups, texts
+
+SEEDS = seeds()
+generators = st.integers(0, 2**32).map(random.Random)
+
+
+@given(generators)
+@settings(max_examples=60, deadline=None)
+def test_random_programs(generator: random.Random) -> None:
+    found = examine(random_program(generator))
+    assert not isinstance(found, Finding), found.report
+
+
+@given(st.sampled_from(SEEDS), generators)
+@settings(max_examples=100, deadline=None)
+def test_mutated_programs(text: str, generator: random.Random) -> None:
+    found = examine(mutated(text, SEEDS, generator))
+    assert not isinstance(found, Finding), found.report
+
+
+@given(texts | soups)
+@settings(max_examples=100, deadline=None)
+def test_any_text(text: str) -> None:
+    found = examine(text)
+    assert not isinstance(found, Finding), found.report
+
+
+@pytest.mark.parametrize("text", ["exec('1')", "eval('1')", "open('/tmp/x', 'w')", "open('x.lag')"])
+def test_what_a_text_must_not_cause_is_noticed(text: str) -> None:
+    """Code of this file stands for a compiler that executes what it reads."""
+    with pytest.raises(Forbidden), _watched():
+        eval(text)
+
+
+FOUND = {
+    # Branches of `min` that are complex numbers cannot be compared.
+    "complex minimum": "coordinate q\nconstant m = 0.1\nL = q'^2 + min(-2, (-1/2)^((-m)^2))*q\n",
+    "complex sign": "coordinate q\nconstant m = 0.1\nL = q'^2 + sign((-1/2)^m)*q\n",
+    # A text has no folder, so that no file is looked for.
+    "use of a file": 'use "../models/a.lag"\ncoordinate q\nL = q\'^2\n',
+    # SymPy multiplied by a derivative that is zero and asked whether the other factors are finite.
+    "root of a high power": "coordinate q\nconstant m = 2\nL = q'^2 - tanh(sqrt((m*q)^100))\n",
+}
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
+def test_what_was_found_before(text: str) -> None:
+    found = examine(text)
+    assert not isinstance(found, Finding), found.report
