@@ -28,6 +28,7 @@ from lagc.syntax import ast
 
 MAX_EXPONENT = 1024
 MAX_BITS = 8192
+_KINK = 120  # units of work: a kink or a jump goes through more checks than a smooth function
 _GROWING = ("exp", "sinh", "cosh")
 _HYPERBOLIC = ("sinh", "cosh", "tanh")
 
@@ -100,6 +101,7 @@ class CallReader(SiteReader):
                 return None
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
+            self.scope.work.spend(_KINK, node.span)
             self.rough_calls.append(RoughCall(name, result, node.span))
         return result
 
@@ -190,6 +192,7 @@ class CallReader(SiteReader):
             made = If(-side, b, a) if node.operator.endswith("=") else If(side, a, b)
             self.scope.work.spend(self.scope.traits.size(made)[0] // 4, call.span)
             if isinstance(made, If):
+                self.scope.work.spend(_KINK, call.span)
                 self.rough_calls.append(RoughCall("if", made, call.span))
             return made
         value = a if node.word == "and" else b

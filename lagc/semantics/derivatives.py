@@ -14,7 +14,7 @@ import sympy as sp
 
 from lagc.base.spans import Span
 from lagc.semantics.continuity import Continuity, Ranges, jumps
-from lagc.semantics.functions import JUMPS, If, JumpDerivative
+from lagc.semantics.functions import JUMPS, PIECEWISE, If, JumpDerivative
 from lagc.semantics.traits import Traits
 from lagc.semantics.work import differentiating
 
@@ -42,13 +42,19 @@ class Differentiation:
         return self._aside(e, x)
 
     def everywhere(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
-        """de/dx that holds on surfaces where e switches too; `JumpDerivative` if x crosses one.
+        """de/dx that holds on surfaces where e switches too; `JumpDerivative` if x may cross one.
 
-        abs(x)*sign(x) is x, and has no such derivative: that on either side, sign(x)^2, is 0 at 0.
+        abs(x)*sign(x) is x, and the derivative on either side, sign(x)^2, is 0 at 0. Kinks give the
+        mean of both sides there, unless they are nested.
         """
         if x in self.traits.jumping(e):
             raise JumpDerivative(next(jumps(e, x)))
-        return self._aside(e, x)
+        slope = self._aside(e, x)
+        if x in self.traits.jumping(slope):
+            for jump in jumps(slope, x):
+                if any(x in kink.free_symbols for kink in jump.args[0].atoms(*PIECEWISE)):
+                    raise JumpDerivative(jump)
+        return slope
 
     def tidied(self, e: sp.Expr, x: sp.Symbol) -> sp.Expr:
         """de/dx with x^n/x written x^(n-1) where n is a symbol: at x = 0 it has a value."""

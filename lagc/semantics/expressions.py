@@ -17,7 +17,7 @@ from lagc.semantics.names import Context
 from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
 from lagc.syntax import ast
 
-_COSTS = {ast.Call: 40, ast.Power: 4}  # units of work, measured
+_COSTS = {ast.Call: 80, ast.Power: 4}  # units of work, measured
 # A product of scalars in matrix times vector, and times matrix: with what is made of it later.
 _PRODUCT_COSTS = {1: 100, 2: 20}
 

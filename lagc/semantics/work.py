@@ -36,7 +36,7 @@ def reading() -> Work:
     return Work(
         100_000,
         "to read the expressions of the model takes",
-        "a model may hold some ten thousand calls of functions, or a hundred thousand terms",
+        "a model may hold some thousand calls of functions, or a hundred thousand terms",
     )
 
 

@@ -1,6 +1,7 @@
 """Texts that are made to be expensive, by what they are made of.
 
-One is a megabyte; the others are as large as a file or a statement may be.
+One is a megabyte, some are as large as a file or a statement may be, the others grow larger in some
+other way than a model may.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from lagc.syntax.parser import LARGEST_FILE, LONGEST_STATEMENT, MOST_STATEMENTS
 
 SIZE = LARGEST_FILE - 1000
+LONG = 40_000
 
 HEAD = "coordinate q\ncoefficient a = 1\ncoefficient b = 2\nL = q'^2\n"
 
@@ -25,10 +27,8 @@ def _lines(lines: Iterable[str], most: int = MOST_STATEMENTS - 10) -> str:
     return "\n".join(taken) + "\n"
 
 
-def _statement(
-    start: str, parts: Iterable[str], joint: str, size: int = LONGEST_STATEMENT - 1000
-) -> str:
-    """One statement, as long as is read."""
+def _statement(start: str, parts: Iterable[str], joint: str, size: int = LONG) -> str:
+    """One long statement."""
     taken, length = [], len(start)
     for part in parts:
         length += len(part) + len(joint)
@@ -93,7 +93,7 @@ CASES: dict[str, Callable[[], str]] = {
     "constants": lambda: HEAD + _lines(_counted("constant c{1} = c{0} + 1")),
     "unused lets": lambda: HEAD + _lines(_counted("let c{0} = q")),
     "duplicates": lambda: HEAD + _lines(["let c = q"] * 10**6),
-    "observables": lambda: HEAD + _lines(_counted("observable o{0} = q*{1}")),
+    "observables": lambda: HEAD + _lines(_counted("observable o{0} = q*{1}"), 1200),
     "inputs": lambda: HEAD + _lines(_counted("input u{0}")),
     "networks": lambda: HEAD + _lines(_counted("neural V{0}(q) = mlp(8)")),
     "unknown names": lambda: HEAD
@@ -104,14 +104,15 @@ CASES: dict[str, Callable[[], str]] = {
     "mixtures": lambda: HEAD + "coefficient c = 1 ~ "
     + _statement("mixture(", [f"1/{10**5}: {k}" for k in range(10**5)], ", ") + ")",
     # sums and products
-    "contributions": lambda: HEAD + _lines(_counted("L += {0}*a*q")),
-    "terms": lambda: HEAD + _statement("L += ", _counted("q^{0}*a"), " + "),
+    "contributions": lambda: HEAD + _lines(_counted("L += {0}*a*q"), 1500),
+    "terms": lambda: HEAD
+    + _statement("L += ", _counted("q^{0}*a"), " + ", LONGEST_STATEMENT - 1000),
     "different terms": lambda: HEAD
     + "".join(_statement("L += ", _counted(f"{k}*sin({{0}}*q)"), " + ") for k in range(1)),
     "factors": lambda: HEAD + _statement("L += ", _counted("(q + {1})"), "*"),
     "quotients": lambda: HEAD + _statement("L += 1/", _counted("(q + {1})"), "/"),
     "long product of coordinates": lambda: "coordinate r[64]\nL = dot(r', r') + "
-    + "*".join(f"sin(r[{k % 64}] + {k})" for k in range(2000)) + "\n",
+    + "*".join(f"sin(r[{k % 64}] + {k})" for k in range(700)) + "\n",
     "coupling": lambda: HEAD + _statement("K = ", _counted("{1}*q'_+*q_-"), "*"),
     "powers of sums": lambda: HEAD + "L += (q + a + b + 1)^1024*(q - a)^1023/(q + b)^1022\n",
     "powers of numbers": lambda: HEAD + "L += q*(sqrt(2) + sqrt(3) + 1)^1024\n",
@@ -140,11 +141,11 @@ CASES: dict[str, Callable[[], str]] = {
     "lets of functions": lambda: _lets("q", "sin(x{0})*cos(x{0})", 15),
     "lets backwards": lambda: HEAD
     + "".join(f"let x{k} = x{k + 1} + q\n" for k in range(60)) + "let x60 = a\nL += x0\n",
-    "wide lets": lambda: HEAD + _statement("let x = ", _counted("sin({0}*q)"), " + ", 90_000)
+    "wide lets": lambda: HEAD + _statement("let x = ", _counted("sin({0}*q)"), " + ", 50_000)
     + "L += x*x*x + x^2 + sin(x)*cos(x)*exp(x)\nK = x*q_-\n",
     "norms": lambda: "coordinate r[3]\nL = dot(r', r') + "
     + _nested("norm((@, r[0], r[1]*r[2]))", "1", 30) + "\n",
-    "nested functions": lambda: HEAD + f"L += {_nested('sin(@)', 'q', 60)}\n",
+    "nested functions": lambda: HEAD + f"L += {_nested('sin(@)', 'q', 45)}\n",
     "nested products": lambda: HEAD + f"L += {_nested('sin(q*@)', 'q', 40)}\n",
     "powers of powers": lambda: HEAD + f"L += {_nested('q^(@)', 'q', 30)}\n",
     "roots of squares": lambda: HEAD + f"L += {_nested('sqrt(a*q^100*@)', 'q', 30)}\n",
@@ -183,8 +184,8 @@ CASES: dict[str, Callable[[], str]] = {
     "product of large matrices": lambda: HEAD
     + f"constant m = {_matrix(100, 100, '{0}.{1}')}\nL += (m*m)[0][0]*q\n",
     "scalar product of fractions": lambda: HEAD
-    + "L += q*" + _statement("dot((", (f"1/{2 * k + 3}" for k in range(9000)), ", ")[:-1]
-    + "), (" + ", ".join(f"1/{2 * k + 5}" for k in range(9000)) + "))\n",
+    + "L += q*" + _statement("dot((", (f"1/{2 * k + 3}" for k in range(4000)), ", ")[:-1]
+    + "), (" + ", ".join(f"1/{2 * k + 5}" for k in range(4000)) + "))\n",
     "entries of a constant matrix": lambda: HEAD
     + f"constant m = {_matrix(60, 60, '{0}.{1}')}\n"
     + _statement("L += q*(", (f"m[{k % 60}][7]" for k in range(10**5)), " + ")[:-1] + ")\n",
@@ -221,3 +222,6 @@ CASES: dict[str, Callable[[], str]] = {
     "L = sum(i, phi'[i]^2 + sin("
     + "*".join(f"phi[i{s:+d}]" for s in range(-16, 17) if s) + "))\n",
 }  # fmt: skip
+
+# What takes five seconds or more, and is left to `python -m tests.fuzz.limited`.
+HEAVY = ("pendulum of 64 links", "all coupled", "two hundred coordinates")
