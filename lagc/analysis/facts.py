@@ -5,7 +5,7 @@ A fact that cannot be shown is reported as not holding: strategies may only rely
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -98,6 +98,16 @@ def _all_blocks(s: NodeSystem) -> Iterator[sp.Expr]:
     return (e for block in (s.a_q, s.a_v, s.b_q, s.b_v) for e in _entries(block))
 
 
+def _has_root(expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> bool:
+    """Whether a power that is no whole one depends on any of the symbols.
+
+    A root may hide an absolute value, sqrt(1 - cos(q)^2) for one: its derivative proves nothing.
+    """
+    wanted = set(symbols)
+    powers = (x for e in expressions for x in e.atoms(sp.Pow) if not x.exp.is_Integer)
+    return any(x.free_symbols & wanted for x in powers)
+
+
 def _conservative(p: _Prover) -> Fact:
     s = p.system
     holds = p.zero(*s.force, *s.impulse)
@@ -117,7 +127,8 @@ def _affine(p: _Prover) -> tuple[Fact, Fact]:
     s = p.system
     varying = (*p.q, *p.v, *p.time)
     neural = any(e.has(NeuralTerm) for e in _all_blocks(s))
-    holds = not neural and p.free_of(_all_blocks(s), varying)
+    rooted = _has_root((*s.a, *s.b), (*p.q, *p.v))
+    holds = not neural and not rooted and p.free_of(_all_blocks(s), varying)
     linear = False
     if holds:  # the blocks rebuild a and b up to a part that is free of q and v
         remainders = [
@@ -138,6 +149,7 @@ def _constant_mass(p: _Prover) -> Fact:
     s = p.system
     constant = p.free_of(_entries(s.b_v), (*p.q, *p.v, *p.time))
     constant = constant and not any(e.has(NeuralTerm) for e in _entries(s.b_v))
+    constant = constant and not _has_root(s.b, p.v)
     remainder = [
         b - sp.Add(*[m * v for m, v in zip(row, p.v, strict=True)])
         for b, row in zip(s.b, s.b_v, strict=True)

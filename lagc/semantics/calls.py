@@ -17,12 +17,14 @@ from lagc.semantics.functions import (
     LATTICE_FUNCTIONS,
     SCALAR_FUNCTIONS,
     VECTOR_FUNCTIONS,
+    AbsoluteValue,
     If,
     Smoothness,
     neural_value,
 )
 from lagc.semantics.lattices import SiteReader, with_numbers
 from lagc.semantics.model import RoughCall
+from lagc.semantics.roots import power
 from lagc.semantics.tensors import Value, described, each, shape
 from lagc.syntax import ast
 
@@ -99,6 +101,8 @@ class CallReader(SiteReader):
             self.scope.work.spend(32 * size, node.span)
             if not self._is_width(values[-1], node):
                 return None
+        if name == "sqrt":
+            return self._real(self._power_of(values[0], sp.Rational(1, 2), node.span), node.span)
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
             self.scope.work.spend(_KINK, node.span)
@@ -132,6 +136,14 @@ class CallReader(SiteReader):
             "`coefficient eps > 0 = 0.01`",
         )
         return False
+
+    def _power_of(self, base: sp.Expr, exponent: sp.Expr, span: Span) -> sp.Expr:
+        """A power, the absolute values that it may hold kept as calls of `abs`."""
+        value = power(base, exponent)
+        known = base.atoms(AbsoluteValue) | exponent.atoms(AbsoluteValue)
+        for made in value.atoms(AbsoluteValue) - known:
+            self.rough_calls.append(RoughCall("abs", made, span))
+        return value
 
     # --- if -----------------------------------------------------------------------------------
 
@@ -241,7 +253,8 @@ class CallReader(SiteReader):
         if name == "transpose":
             return tensors.transpose(vectors[0])
         if name == "norm":
-            return sp.sqrt(sp.Add(*[x**2 for x in vectors[0]]))
+            square = sp.Add(*[x**2 for x in vectors[0]])
+            return self._power_of(square, sp.Rational(1, 2), node.span)
         return tensors.dot(*vectors)
 
     # --- neural terms, unknown functions ------------------------------------------------------

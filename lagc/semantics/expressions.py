@@ -192,7 +192,7 @@ class ExpressionReader(CallReader):
             warn_of_zero(base, node.span, self.scope, self.diagnostics)
         if self._out_of_reach(base, exponent):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
-        value = base**exponent
+        value = self._power_of(base, exponent, node.span)
         if not exponent.is_number:  # what such powers have in common is looked for later
             nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
             self.scope.work.spend(200 * nested**2, node.span)

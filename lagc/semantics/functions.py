@@ -92,6 +92,9 @@ class AbsoluteValue(sp.Function):  # type: ignore[misc]
         """Known where the argument is a real number."""
         return sp.Abs(x) if x.is_comparable else None
 
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        return self.args[0] ** exponent if exponent.is_Integer and exponent % 2 == 0 else None
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The sign."""
         return Sign(self.args[0])

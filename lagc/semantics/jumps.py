@@ -19,6 +19,7 @@ from lagc.semantics.functions import (
     Step,
 )
 from lagc.semantics.model import RoughCall
+from lagc.semantics.notation import to_text
 
 _ORIGINS: dict[type, tuple[type, ...]] = {
     If: (If,),
@@ -77,5 +78,7 @@ def _smooth_variant(call: RoughCall | None) -> str:
         return ""
     if call.function == "if":
         return "b + (a - b)*(1 + smooth_sign(x, eps))/2` for `if(x > 0, a, b)"
+    if not call.span.text.startswith(call.function):  # the root of a square
+        return f"smooth_abs({to_text(call.value.args[0])}, eps)"
     inside = call.span.text[len(call.function) :].strip()[1:-1].strip()
     return f"smooth_{call.function}({inside}, eps)"

@@ -173,3 +173,32 @@ def test_a_name_whose_declaration_cannot_be_read_is_not_reported_again() -> None
             "coordinate q % angle\nneural V(q) = relu(3)\nL = q'^2 - V(q)\ninitial q = 1\n"
         )
     assert [d.code.name for d in caught.value.diagnostics] == ["LAG111", "LAG216"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sqrt((q - 3)^2)", "abs(q - 3)"),
+        ("((q - 3)^4)^(1/4)", "abs(q - 3)"),
+        ("sqrt(q^2 - 6*q + 9)", "abs(q - 3)"),
+        ("norm((q, 0))", "abs(q)"),
+        ("(4*q^2)^(3/2)", "8*q^2*abs(q)"),
+        ("sqrt(t^2*(1 + q^2))", "abs(t)*sqrt(1 + q^2)"),
+        ("sqrt((q - 3)^4)", "(q - 3)^2"),
+        ("norm((3*q, 4*q))^2", "25*q^2"),
+    ],
+)
+def test_the_root_of_a_square_is_an_absolute_value(text: str, expected: str) -> None:
+    """SymPy leaves such roots, and takes their second derivatives for zero."""
+
+    def read(text: str) -> sp.Expr:
+        model = compile_text(f"coordinate q\nL = 1/2*q'^2\nobservable x = {text}\n").model
+        return model.observables[0].value
+
+    assert sp.expand(read(text) - read(expected)) == 0
+
+
+def test_a_root_in_a_force_makes_it_no_affine_one() -> None:
+    """What is proved by derivatives that vanish may be wrong where a root switches."""
+    text = "coordinate q\nL = 1/2*q'^2\nforce q = -sqrt(1 - 2*sin(q)*cos(q)*0 + q*(q - 2))\n"
+    assert not {f.name: f.holds for f in compile_text(text).facts.items}["affine"]
