@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -17,7 +18,6 @@ from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.base.spans import Source, Span
 from lagc.base.strategies import describe_choice
 from lagc.base.version import __version__
-from lagc.emit.module import emit_module
 from lagc.lower.lattice import lower_lattice
 from lagc.lower.programs import ModelPrograms, lower
 from lagc.mechanics.lattice import LatticeSystem, derive_lattice
@@ -47,9 +47,16 @@ class Compilation:
     nodes: NodeSystem | LatticeSystem
     facts: Facts
     programs: ModelPrograms
-    text: str
     warnings: tuple[Diagnostic, ...]
     units: ModelUnits | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """The module, written when it is first asked for: `check` does without."""
+        from lagc.emit.module import emit_module
+
+        units = self.units.texts() if self.units else {}
+        return emit_module(self.nodes, self.facts, self.programs, __version__, units)
 
     @property
     def strategy(self) -> str:
@@ -75,9 +82,8 @@ def compile_source(source: Source, defaults: Mapping[str, sp.Expr] | None = None
     nodes = derive_nodes(model, diagnostics)
     facts = analyse(nodes)
     programs = lower_nodes(nodes)
-    text = emit_module(nodes, facts, programs, __version__, units.texts() if units else {})
     warnings = tuple(diagnostics.warnings)
-    return Compilation(source, file, model, nodes, facts, programs, text, warnings, units)
+    return Compilation(source, file, model, nodes, facts, programs, warnings, units)
 
 
 def remarks(compilation: Compilation) -> tuple[Diagnostic, ...]:
