@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -200,13 +201,13 @@ def test_several_models(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("1,5", "write 1.5"), ("", "no number is given"), ("2*pi", "1/2"), ("inf", ""), ("1/0", "")],
+    [("1,5", "write 1.5"), ("", "no number is given"), ("two", "1/2"), ("inf", ""), ("1/0", "")],
 )
 def test_numbers_of_the_command_line(text: str, said: str) -> None:
     with pytest.raises(lagc.LagcError) as caught:
         number(text, "--until")
     assert said in str(caught.value)
-    assert (number("1/3", ""), number(" 2e-1", "")) == (1 / 3, 0.2)
+    assert (number("1/3", ""), number(" 2e-1", ""), number("2*pi", "")) == (1 / 3, 0.2, 2 * math.pi)
 
 
 @pytest.mark.parametrize(
