@@ -89,7 +89,6 @@ def select(
     fixed = dict(fixed or {})
     check(system, recordings, r)
     problem = Problem.of(system, recordings, fixed, dict(guess or {}), r)
-    setting, held = hold_structural(problem)
     names = [c.name for c in system.spec.coefficients]
     candidates = [names.index(n) for n in may_vanish(system.spec) if n not in fixed]
     if not candidates:
@@ -98,6 +97,7 @@ def select(
             "there is nothing to select among: no free coefficient has bounds that admit zero",
             help="declare optional terms with `coefficient c = 0` or `coefficient c >= 0 = 0`",
         )
+    setting, held = hold_structural(problem)
     for unknown in held:
         if unknown.index in candidates and problem.start[unknown.index] == 0:
             raise fail(
