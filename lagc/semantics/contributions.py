@@ -14,7 +14,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import model as m
-from lagc.semantics.densities import densities, doubled, force_density, rayleigh
+from lagc.semantics.densities import NotLocal, densities, doubled, force_density, rayleigh
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.expressions import ExpressionReader
 from lagc.semantics.forces import is_written_as_force, warn_without_velocity
@@ -231,10 +231,14 @@ class ContributionReader:
         if self._given_twice(node, (lattice.at(field.name, 0),), acting):
             return []
         parts = reader.cut_at_ends(lattice, value, whole, node.value.span) or []
-        return [
-            force_density(self.scope, lattice, field.name, part, (first, last), node.span)
-            for part, first, last in parts
-        ]
+        try:
+            return [
+                force_density(self.scope, lattice, field.name, part, (first, last), node.span)
+                for part, first, last in parts
+            ]
+        except NotLocal as error:
+            self.diagnostics.add(Code.LAG221, str(error), node.value.span, help=error.help)
+            return []
 
     def _symbols(self, primes: int, side: str = "") -> tuple[sp.Symbol, ...]:
         coordinates = self.scope.coordinates.values()

@@ -53,16 +53,18 @@ def _density(scope: Scope, lattice: Lattice, e: sp.Expr) -> tuple[sp.Expr, tuple
         )
     if not sums:
         return _at_one_site(scope, lattice, e)
-    body = sums[0].body
-    pinned = [
-        s for s, p in lattice.places(body) if p.site is not None and p.name in scope.coordinates
-    ]
+    _require_local(scope, lattice, sums[0].body, "inside a sum")
+    return others * sums[0].body, sums[0].sites
+
+
+def _require_local(scope: Scope, lattice: Lattice, density: sp.Expr, where: str) -> None:
+    places = lattice.places(density)
+    pinned = [s for s, p in places if p.site is not None and p.name in scope.coordinates]
     if pinned:
         raise NotLocal(
-            f"`{pinned[0].name}` inside a sum couples one site to all others",
+            f"`{pinned[0].name}` {where} couples one site to all others",
             "write the site relative to the index, `phi[i+1]`, or take the term out of the sum",
         )
-    return others * body, sums[0].sites
 
 
 def _at_one_site(scope: Scope, lattice: Lattice, e: sp.Expr) -> tuple[sp.Expr, tuple[int, int]]:
@@ -129,6 +131,7 @@ def rayleigh(
 def force_density(
     scope: Scope, lattice: Lattice, name: str, value: sp.Expr, sites: tuple[int, int], span: Span
 ) -> Term:
-    """K += F(q_+, q'_+) q_- at each of the sites."""
+    """K += F(q_+, q'_+) q_- at each of the sites; raises `NotLocal`."""
+    _require_local(scope, lattice, value, "in a force on every site")
     minus = lattice.at(name + "_-", 0)
     return Term(doubled(scope, lattice, value) * minus, span, sites)

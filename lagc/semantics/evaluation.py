@@ -26,6 +26,8 @@ from lagc.semantics.functions import (
 )
 
 _LARGEST_EXPONENT = 40  # as a power of two
+_LARGEST_ANGLE = 4096
+_PERIODIC = (sp.sin, sp.cos, sp.tan)
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.sin: mp.sin,
@@ -104,6 +106,8 @@ class Evaluator:
         arguments = [self(a) for a in e.args]
         if (e.is_Pow or e.func in _GROWING) and mp.mag(arguments[-1]) > _LARGEST_EXPONENT:
             raise OutsideDomain  # the value has no place in memory
+        if e.func in _PERIODIC and mp.mag(arguments[0]) > _LARGEST_ANGLE:
+            raise OutsideDomain  # to reduce it takes as many digits as it has
         try:
             if e.is_Add:
                 return mp.fsum(arguments)

@@ -176,7 +176,8 @@ class ExpressionReader(CallReader):
                 if matrix
                 else "the square of its length is `dot(a, a)`",
             )
-        if exponent.is_Rational and abs(exponent) > MAX_EXPONENT:
+        size = self._with_constants(exponent)
+        if size.is_Rational and abs(size) > MAX_EXPONENT:
             return self._error(
                 Code.LAG106,
                 f"an exponent of size {MAX_EXPONENT} is the largest supported",

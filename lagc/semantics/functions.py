@@ -73,7 +73,7 @@ class If(sp.Function):  # type: ignore[misc]
         """Known where both branches are the same or the condition is about numbers."""
         if a == b:
             return a
-        if not s.is_number or s.has(sp.nan, sp.zoo, sp.I):
+        if not s.is_comparable:
             return None
         return a if sp.sign(s.evalf(50)) > 0 else b
 

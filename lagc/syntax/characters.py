@@ -93,7 +93,7 @@ def check_characters(source: Source, start: int, end: int, kind: str = "") -> No
         if ch[0] == "#" or (len(ch) > 1 and ch[0] == '"' and text.startswith("use", start)):
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
-            span = Span(source, found.start(), found.end())
+            span = Span(source, found.start(), found.start() + 1)
             raise habit_at(HABITS, source, start, end, span.start, kind) or _foreign(span)
 
 

@@ -68,6 +68,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         used = str(path).endswith(".lag")  # a text without a folder cannot use other files
         if writes or used or (isinstance(mode, str) and set(mode) & set("wax+")):
             raise Forbidden(f"{event} {arguments}")
+    elif event in ("exec", "compile") and _from_sizes():
+        return
     elif event == "exec":
         file = getattr(arguments[0], "co_filename", "")
         if not file.startswith(_OWN_CODE):
@@ -78,6 +80,11 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             raise Forbidden(f"{event} {str(source)[:200]!r}")
     elif event.startswith(_FORBIDDEN) and event not in _READS:
         raise Forbidden(f"{event} {arguments}")
+
+
+def _from_sizes() -> bool:
+    """Whether it is code that SymPy writes for so many variables, whatever their names."""
+    return sys._getframe(2).f_code.co_filename.endswith("/sympy/polys/monomials.py")
 
 
 @contextlib.contextmanager

@@ -51,6 +51,19 @@ FOUND = {
     "complex sign": "coordinate q\nconstant m = 0.1\nL = q'^2 + sign((-1/2)^m)*q\n",
     # A text has no folder, so that no file is looked for.
     "use of a file": 'use "../models/a.lag"\ncoordinate q\nL = q\'^2\n',
+    # Text in quotation marks after a word that is not `use`.
+    "quoted name": 'm "nowhere.lag\u03c9"\ncoordinate use "a.lag"\nL = q\'^2\n',
+    # A condition between complex numbers.
+    "complex condition": "coordinate q\nL = q'^2 - if(asin(2) <= 3 and q < 1, q^2, 0)\n",
+    # A field at a fixed site in a force on every site.
+    "pinned force": "index i in 0..9 free\ncoordinate u[i]\n"
+    "L = sum(i, 1/2*u'[i]^2)\nforce u[i] = if(u[0] > 2, 7, u'[i])\n",
+    # Angles of thousands of digits.
+    "angle of a power": "coordinate q\nL = q'^2 + if(tan(40^q') < 0, tan(40^q')*q', 0)\n",
+    # An exponent that only a constant names.
+    "exponent by name": "coordinate q\nconstant m = 1e9\nL = q'^2 + (q*m/t)^m\n",
+    # The square of a polynomial under a root: SymPy writes code for so many variables.
+    "root of a square": "coordinate q\nL = q'^2 - sqrt(q^2 - 6*q + 9)\n",
     # SymPy multiplied by a derivative that is zero and asked whether the other factors are finite.
     "root of a high power": "coordinate q\nconstant m = 2\nL = q'^2 - tanh(sqrt((m*q)^100))\n",
 }
