@@ -114,6 +114,8 @@ def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook canno
     if not done:
         import difflib  # noqa: F401  (with the first suggestion of a name; it defines its classes)
 
+        import lagc.emit.module  # noqa: F401  (with the first module that is written)
+
         # The grammar and the table of units are read once.
         compile_source(Source("warm.lag", "coordinate q [km]\nL = q'^2\n"))
         sys.addaudithook(_audit)
