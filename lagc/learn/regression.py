@@ -304,6 +304,6 @@ class _Regression:
 def _ratios(u: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """|u| over its standard error, for residuals of unit size: (free,)."""
     _, singular, directions = np.linalg.svd(matrix, full_matrices=False)
-    floor = np.finfo(float).eps * max(float(singular.max()), np.finfo(float).tiny)
+    floor = max(np.finfo(float).eps * float(singular.max()), np.finfo(float).tiny ** 0.5)
     errors = np.linalg.norm(directions / np.maximum(singular, floor)[:, None], axis=0)
     return np.asarray(np.abs(u) / errors)
