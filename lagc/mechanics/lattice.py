@@ -280,35 +280,66 @@ def _shared(e: sp.Expr) -> sp.Expr:
 
 
 @dataclass(frozen=True)
-class GenericEquation:
-    """One field at the generic site: what acts on it everywhere, and beside that at some sites.
+class FieldEquation:
+    """A component of a vector for one field, at every site of the lattice.
 
-    `elsewhere` holds (first site, last site, expression at the generic site).
+    interior: (first, last site, expression at the generic site), None for a lattice so short that
+    it has only ends; elsewhere: the same of what acts besides at some sites of the interior; ends:
+    (site, expression), whole, of the sites from which some terms reach beyond an end.
     """
 
-    everywhere: sp.Expr
+    interior: tuple[int, int, sp.Expr] | None
     elsewhere: tuple[tuple[int, int, sp.Expr], ...]
+    ends: tuple[tuple[int, sp.Expr], ...]
 
 
-def at_generic_site(system: LatticeSystem, parts: Parts) -> tuple[GenericEquation, ...]:
-    """Contributions to a vector seen from the site they go to, one equation a field."""
-    lattice = system.lattice
-    equations = []
-    for f in range(len(system.model.coordinates)):
-        everywhere: list[sp.Expr] = []
-        elsewhere: dict[tuple[int, int], list[sp.Expr]] = {}
-        for part in parts:
-            if part.row != (f,):
-                continue
-            value = lattice.moved(part.value, -part.shift)
-            if _runs_everywhere(lattice, part):
-                everywhere.append(value)
-            else:
-                first, last = (lattice.wrapped(site) for site in part.at)
-                elsewhere.setdefault((first, last), []).append(value)
-        extra = tuple((*sites, sp.Add(*values)) for sites, values in sorted(elsewhere.items()))
-        equations.append(GenericEquation(sp.Add(*everywhere), extra))
-    return tuple(equations)
+def at_sites(system: LatticeSystem, parts: Parts) -> tuple[FieldEquation, ...]:
+    """Contributions to a vector seen from the sites they go to, one equation a field.
+
+    Towards an end terms are missing one by one. What is left of like terms that the interior
+    merges, as in u[i+1] + u[i-1] - 2*u[i], cannot be told from the sum: the ends are written out.
+    """
+    return tuple(
+        _field_equation(system.lattice, [part for part in parts if part.row == (f,)])
+        for f in range(len(system.model.coordinates))
+    )
+
+
+def _field_equation(lattice: Lattice, parts: list[Contribution]) -> FieldEquation:
+    seen = {part: lattice.moved(part.value, -part.shift) for part in parts}
+    everywhere = [part for part in parts if _runs_everywhere(lattice, part)]
+    low, high = lattice.first, lattice.last
+    if not lattice.periodic:
+        low = max([low, *(part.at[0] for part in everywhere)])
+        high = min([high, *(part.at[1] for part in everywhere)])
+    if low > high:
+        sites = range(lattice.first, lattice.last + 1)
+        return FieldEquation(None, (), tuple((s, _at_end(lattice, seen, s)) for s in sites))
+    elsewhere: dict[tuple[int, int], list[sp.Expr]] = {}
+    for part in parts:
+        if part in everywhere:
+            continue
+        first, last = part.at
+        if lattice.periodic:
+            first, last = lattice.wrapped(first), lattice.wrapped(last)
+        else:
+            first, last = max(first, low), min(last, high)
+        if lattice.periodic or first <= last:
+            elsewhere.setdefault((first, last), []).append(seen[part])
+    return FieldEquation(
+        (low, high, sp.Add(*[seen[part] for part in everywhere])),
+        tuple((*sites, sp.Add(*values)) for sites, values in sorted(elsewhere.items())),
+        tuple(
+            (site, _at_end(lattice, seen, site))
+            for site in (*range(lattice.first, low), *range(high + 1, lattice.last + 1))
+        ),
+    )
+
+
+def _at_end(lattice: Lattice, seen: dict[Contribution, sp.Expr], site: int) -> sp.Expr:
+    """Everything that acts at one site."""
+    acting = [value for part, value in seen.items() if part.at[0] <= site <= part.at[1]]
+    return sp.Add(*[lattice.at_site(value, site) for value in acting])
 
 
 def _runs_everywhere(lattice: Lattice, part: Contribution) -> bool:
