@@ -21,7 +21,8 @@ from lagc.emit.functions import emit_function
 from lagc.lower.lowering import nearest_double
 from lagc.lower.program import Program
 from lagc.lower.programs import ModelPrograms
-from lagc.mechanics.lattice import LatticeSystem, at_sites
+from lagc.mechanics.ends import at_sites
+from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.model import Coefficient, Coordinate, Law, Model
 from lagc.semantics.notation import number_text, to_text

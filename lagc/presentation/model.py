@@ -10,7 +10,8 @@ from lagc.analysis.balance import energy_balance
 from lagc.analysis.motion import Motion, collected
 from lagc.analysis.symmetries import Symmetry, find_symmetries, momentum_symbol
 from lagc.driver import Compilation
-from lagc.mechanics.lattice import LatticeSystem, Parts, at_sites
+from lagc.mechanics.ends import at_sites
+from lagc.mechanics.lattice import LatticeSystem, Parts
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
 from lagc.presentation.step import step_section

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
+from lagc.mechanics.ends import FieldEquation, at_sites
 from lagc.mechanics.instance import chosen_sites, written_out
-from lagc.mechanics.lattice import FieldEquation, LatticeSystem, at_sites
+from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 from tests.mechanics.models import compile_text
 
