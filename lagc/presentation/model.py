@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import sympy as sp
 
 from lagc.analysis.balance import energy_balance
-from lagc.analysis.motion import Motion, collected
+from lagc.analysis.motion import Motion, collected, is_force_statement
 from lagc.analysis.symmetries import Symmetry, find_symmetries, momentum_symbol
+from lagc.base.spans import Span
 from lagc.driver import Compilation
 from lagc.mechanics.ends import at_sites
 from lagc.mechanics.lattice import LatticeSystem, Parts
@@ -36,6 +38,7 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
         motion_section(compilation),
         momenta_section(compilation),
         Section("energy", "Energy and its balance", tuple(_energy(compilation))),
+        Section("observables", "Observables", tuple(_observables(compilation))),
         Section("symmetries", "Symmetries of L", tuple(_symmetries(nodes))),
         Section("step", f"One step of order {order}", step_section(order, tuple(_nodes(nodes)))),
         Section("structure", "Structure", tuple(_structure(compilation))),
@@ -159,12 +162,26 @@ def _energy(c: Compilation) -> Iterator[Row]:
     yield Equation(_E, balance.energy, _unit(c, "energy").strip())
     yield Equation(Rate(_E), balance.rate)
     parts = [(balance.explicit_time, "by explicit time in L")] if balance.explicit_time else []
-    parts += [(p.value, f"by `{' '.join(p.span.text.split())}`") for p in balance.powers]
+    parts += [(p.value, f"by `{_quoted(p.span)}`") for p in balance.powers]
     for k, (value, remark) in enumerate(parts if len(parts) > 1 else ()):
         yield Equation(sp.Symbol(f"P[{k + 1}]"), value, remark)
+
+
+def _quoted(span: Span) -> str:
+    """A summand as it is written, on one line, with its brackets and a minus sign before it."""
+    text = " ".join(span.text.split())
+    if is_force_statement(span):
+        return text
+    before = re.sub(r"#.*", "", span.source.text[: span.start]).rstrip()
+    if before.endswith("("):
+        text, before = f"({text})", before.rstrip("( \t\r\n")
+    return f"-{text}" if before.endswith("-") else text
+
+
+def _observables(c: Compilation) -> Iterator[Equation]:
     for observable in c.model.observables:
-        remark = "observable" + _unit(c, f"observable {observable.name}")
-        yield Equation(sp.Symbol(observable.name), observable.value, remark)
+        unit = _unit(c, f"observable {observable.name}")
+        yield Equation(sp.Symbol(observable.name), observable.value, unit.strip())
 
 
 def _symmetries(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
