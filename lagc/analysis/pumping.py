@@ -121,6 +121,8 @@ def _friction(motion: Motion) -> list[_Friction] | None:
     forces: dict[Span, list[Components]] = {}
     for term in model.coupling_terms:
         forces.setdefault(term.span, []).append(motion.force(term.value))
+    acting = [e for parts in forces.values() for force in parts for e in force.values()]
+    inertial = any(not e.free_symbols.isdisjoint(motion.orders[2]) for e in acting)
     turned = {v: -v for v in motion.orders[1]}
     positive = {slot.name for slot in model.neural if slot.output == "positive"}
     found = []
@@ -134,7 +136,7 @@ def _friction(motion: Motion) -> list[_Friction] | None:
         even = sp.Add(*summands(even))
         if not even.free_symbols.isdisjoint(motion.orders[2]):
             return None
-        one_way = sp.Integer(0) if networks else _one_way(motion, parts)
+        one_way = sp.Integer(0) if networks or inertial else _one_way(motion, parts)
         driven = not motion.driving.isdisjoint(even.free_symbols)
         found.append(_Friction(power, even, one_way, span, driven))
     return found
@@ -143,7 +145,8 @@ def _friction(motion: Motion) -> list[_Friction] | None:
 def _one_way(motion: Motion, parts: Sequence[Components]) -> sp.Expr:
     """The power of the forces that are even in the velocity of their own coordinate and no other.
 
-    What is left of them at rest, as dry friction with one sign or a weight, is not counted.
+    What is left of them at rest, as dry friction with one sign or a weight, is not counted. Where K
+    holds inertia, terms in x'^2 may belong to it.
     """
     total = sp.Integer(0)
     for i, v in enumerate(motion.orders[1]):

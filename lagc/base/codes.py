@@ -332,7 +332,8 @@ class Code(Enum):
         "Friction takes energy out: v.(Q - d kappa/dt) <= 0. This K adds energy in the state "
         "shown, with coefficients within their bounds, without depending on time or on an input. A "
         "wrong sign does that; so does negative damping that is meant, as in van der Pol's "
-        "oscillator. `lagc check --allow LAG325` leaves the warning out.",
+        "oscillator, and drag that forgets the direction, as -c*x'^2 for -c*abs(x')*x'. `lagc "
+        "check --allow LAG325` leaves the warning out.",
         Severity.WARNING,
     )
     LAG326 = (

@@ -238,6 +238,8 @@ def test_coefficients_that_are_not_told_apart(lagrangian: str, expected: str | N
         ("force q = -c*q'^2 - (c^2 + 1)*abs(q')^3*q' - q'", []),
         ("force q = q'^2 - 1", ["force q = q'^2 - 1"]),
         ("force q = -1", []),
+        ("K = k*q_+*q'_+*q'_- + k*q'_+^2*q_-/2", []),  # inertia, of which LAG320 speaks
+        ("force q = -c*(q' - k)*abs(q' - k)", []),
         ("K = -c*abs(q'_+)*q'_+*q_-", []),
         ("K = c*abs(q'_+)*q'_+*q_-", ["c*abs(q'_+)*q'_+*q_-"]),
         ("K = -c*q'_+^3*q_- + k*q'_+*q_-", ["k*q'_+*q_-"]),
