@@ -103,7 +103,33 @@ def _pieces(motion: Motion, whole: bool) -> dict[Span, tuple[sp.Expr, ...]]:
     by_span: dict[Span, sp.Expr] = {}
     for term in motion.model.coupling_terms:
         by_span[term.span] = by_span.get(term.span, sp.Integer(0)) + term.value
-    return {span: (e,) if whole else summands(e) for span, e in by_span.items()}
+    return {span: (e,) if whole else tuple(_as_meant(motion, e)) for span, e in by_span.items()}
+
+
+def _as_meant(motion: Motion, coupling: sp.Expr) -> Iterator[sp.Expr]:
+    """The summands of K that are judged alone.
+
+    Products are written out, except with a factor such as (x' - u), in which a velocity is taken
+    relative to something else: what it leaves at rest is a part of the drag.
+    """
+    minus = {x for side in motion.minus for x in side}
+    for term in sp.Add.make_args(coupling):
+        outer = [x for x in sp.Mul.make_args(term) if x in minus]
+        force = sp.Mul(*[x for x in sp.Mul.make_args(term) if x not in minus])
+        for part in sp.Add.make_args(force) if outer else (term,):
+            factors = sp.Mul.make_args(part) if outer else ()
+            if any(_relative(motion, x) for x in factors):
+                yield sp.Mul(part, *outer)
+            else:
+                yield from summands(sp.Mul(part, *outer))
+
+
+def _relative(motion: Motion, factor: sp.Expr) -> bool:
+    """Whether a sum, or a power of one, holds summands with and without a velocity."""
+    sums = factor.as_base_exp()[0]
+    velocities = set(motion.model.variables(1, "+"))
+    moving = [not velocities.isdisjoint(x.free_symbols) for x in sp.Add.make_args(sums)]
+    return any(moving) and not all(moving)
 
 
 def _parts(motion: Motion, pieces: dict[Span, tuple[sp.Expr, ...]]) -> Iterator[ForcePart]:
@@ -218,9 +244,14 @@ def potential(motion: Motion, force: Components) -> sp.Expr | None:
     return sp.factor_terms(density) if all_vanish(motion.model, left, motion.extra) else None
 
 
-def warn_of_potential_forces(nodes: NodeSystem, diagnostics: Diagnostics, *, lattice: bool) -> None:
-    """LAG320 and LAG321 for parts of K and forces that belong in L, LAG322 for idle ones."""
-    motion = Motion(nodes.model)
+def warn_of_potential_forces(
+    nodes: NodeSystem, diagnostics: Diagnostics, *, lattice: bool
+) -> set[Span]:
+    """LAG320 and LAG321 for parts of K and forces that belong in L, LAG322 for idle ones.
+
+    Returns the places of the terms that are idle as a whole.
+    """
+    motion, idle = Motion(nodes.model), set[Span]()
     for found in find_potential_forces(nodes, lattice=lattice):
         first, *others = found.spans
         notes = [Note("together with the force of this term", span) for span in others]
@@ -233,9 +264,10 @@ def warn_of_potential_forces(nodes: NodeSystem, diagnostics: Diagnostics, *, lat
                 Code.LAG322,
                 "K holds a total time derivative: its force is zero in every motion",
                 first,
-                label="changes what is called momentum and nothing else",
+                label="changes momenta, and no motion from the same positions and velocities",
                 notes=notes,
             )
+            idle |= set(found.spans) if found.whole else set()
             continue
         stated = is_force_statement(first)
         what = "force" if stated else "force of this term"
@@ -248,6 +280,7 @@ def warn_of_potential_forces(nodes: NodeSystem, diagnostics: Diagnostics, *, lat
             help=_advice("" if lattice else _potential_text(motion, found)),
             notes=notes,
         )
+    return idle
 
 
 def _origin(motion: Motion, force: Components) -> str:

@@ -23,6 +23,7 @@ from lagc.semantics.notation import to_text
 _MOST_TOGETHER = 16
 _MOST_COEFFICIENTS = 24
 _LARGEST = 12000  # nodes of what is evaluated
+_SAME_START = "changes momenta, and no motion from the same positions and velocities"
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class _Summand:
 
 def warn_of_total_derivatives(
     nodes: NodeSystem, diagnostics: Diagnostics, *, lattice: bool
-) -> None:
+) -> set[Span]:
     """LAG322 for the summands of L that, alone or together, are d/dt of a function of q and t.
 
     Such a function is linear in the velocities, so no others are looked at. A constant is left
     alone: it says where the energy is zero. Terms of a `lattice` written out are kept whole.
+    Returns the places of the terms that are idle as a whole.
     """
     motion = Motion(nodes.model)
     velocities = set(motion.orders[1])
@@ -55,21 +57,24 @@ def warn_of_total_derivatives(
         resting = [s for s in resting if s.value.free_symbols.isdisjoint(motion.orders[0])]
     candidates = linear + resting
     if not candidates or len(candidates) > _MOST_TOGETHER:
-        return
+        return set()
     try:
         effects = [motion.euler_lagrange(summand.value) for summand in candidates]
     except JumpDerivative:
-        return
+        return set()
     equations = sorted({i for effect in effects for i in effect})
     table = [[effect.get(i, sp.Integer(0)) for effect in effects] for i in equations]
     if sum(size(e) for row in table for e in row) > _LARGEST:
-        return
+        return set()
     found = find_relations(
         nodes.model, table, motion.extra, wanted=lambda r: set(r.values()) == {1}
     )
     found += [] if equations else [{k: Fraction(1)} for k in range(len(candidates))]
     for relation in found:
-        _report(diagnostics, [candidates[k] for k in relation])
+        _report(motion, diagnostics, [candidates[k] for k in relation])
+    idle = [candidates[k] for k in {k for relation in found for k in relation}]
+    active = [s.span for s in _summands(nodes.model, lattice) if s not in idle]
+    return {s.span for s in idle}.difference(active)
 
 
 def _summands(model: Model, lattice: bool) -> Iterator[_Summand]:
@@ -92,7 +97,7 @@ def _linear(motion: Motion, e: sp.Expr) -> bool:
     return not any(s.free_symbols & set(velocities) for s in slopes)
 
 
-def _report(diagnostics: Diagnostics, together: Sequence[_Summand]) -> None:
+def _report(motion: Motion, diagnostics: Diagnostics, together: Sequence[_Summand]) -> None:
     first, *others = sorted(together, key=lambda s: s.span.start)
     spans = dict.fromkeys(s.span for s in others if s.span != first.span)
     notes = [Note("together with this term", span) for span in spans]
@@ -103,19 +108,23 @@ def _report(diagnostics: Diagnostics, together: Sequence[_Summand]) -> None:
     if first.whole:
         these = "this term of L is" if len(together) == 1 else "these terms of L add up to"
         message = f"{these} a total time derivative"
+    moving = {x for s in together for x in s.value.free_symbols} & set(motion.orders[1])
     diagnostics.add(
         Code.LAG322,
         f"{message}, which reaches no equation of motion",
         first.span,
-        label="changes what is called momentum or energy, and no motion",
+        label=_SAME_START if moving else "changes what is called energy, and no motion",
         notes=notes,
     )
 
 
-def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnostics) -> None:
+def warn_of_coefficients(
+    source: Model, nodes: NodeSystem, idle_terms: set[Span], diagnostics: Diagnostics
+) -> None:
     """LAG323 where no equation of motion depends on a coefficient, LAG324 where only on products.
 
-    source: the model as declared, which differs from that of `nodes` for a lattice.
+    source: the model as declared, which differs from that of `nodes` for a lattice; idle_terms:
+    the places of terms that are known to change no motion, and with them what stands only there.
     """
     motion = Motion(nodes.model)
     try:
@@ -127,6 +136,7 @@ def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnost
     written = {
         s.name.split("[")[0]
         for t in (*source.lagrangian_terms, *source.coupling_terms)
+        if t.span not in idle_terms
         for s in t.value.free_symbols
     }
     active = []
@@ -135,11 +145,14 @@ def warn_of_coefficients(source: Model, nodes: NodeSystem, diagnostics: Diagnost
         if idle is False:
             active.append(c)
         if idle and c.name in written and c.name not in observed:
+            named = {s.name.split("[")[0] for p in nodes.b for s in p.free_symbols}
             diagnostics.add(
                 Code.LAG323,
                 f"no equation of motion depends on `{c.name}`",
                 c.span,
-                label="changes no motion: positions and velocities cannot determine it",
+                label=_SAME_START
+                if c.name in named
+                else "changes no motion: positions and velocities cannot determine it",
                 help="it stands only in terms that are constant, inert or a total time derivative",
             )
     _note_scalings(motion, active, columns, equations, diagnostics)

@@ -12,6 +12,7 @@ from lagc.analysis.motion import size
 from lagc.analysis.pumping import warn_of_pumping
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics
+from lagc.base.spans import Span
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 
@@ -24,13 +25,13 @@ def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
     lattice = isinstance(system, LatticeSystem)
     nodes = system.instance if isinstance(system, LatticeSystem) else system
     found = Diagnostics()
-    model = nodes.model
+    model, idle = nodes.model, set[Span]()
     if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
-        warn_of_potential_forces(nodes, found, lattice=lattice)
+        idle |= warn_of_potential_forces(nodes, found, lattice=lattice)
         warn_of_pumping(system.model, nodes, found)
     if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
-        warn_of_total_derivatives(nodes, found, lattice=lattice)
-        warn_of_coefficients(system.model, nodes, found)
+        idle |= warn_of_total_derivatives(nodes, found, lattice=lattice)
+        warn_of_coefficients(system.model, nodes, idle, found)
     _note_conserved_momenta(nodes, found)
     return tuple(found.in_source_order())
 

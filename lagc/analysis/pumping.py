@@ -5,6 +5,10 @@ the sign of what a potential, a magnetic or a circulatory force does, and leaves
 friction does. So the half of the power that is even in v is looked at: where it is positive, the
 whole power is positive too, for v or for -v. That is normal for a force that depends on t or on an
 input, which drives, and rare otherwise (van der Pol's oscillator, negative damping).
+
+The power of a force on x that is even in x', as -c*x'^2, changes sign with v as that of a potential
+does, but nothing gives back what it feeds in. What such a force does beyond its value at rest is
+looked at as well.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 import mpmath as mp
 import sympy as sp
 
-from lagc.analysis.motion import Motion, size, summands
+from lagc.analysis.motion import Components, Motion, size, summands
 from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
@@ -39,12 +43,18 @@ State = dict[sp.Symbol, float]
 
 @dataclass(frozen=True)
 class _Friction:
-    """The power of one contribution to K, and its half that is even in v."""
+    """The power of one contribution to K, its half that is even in v, and that of one-way drag."""
 
     power: sp.Expr
     even: sp.Expr
+    one_way: sp.Expr
     span: Span
     driven: bool
+
+    @property
+    def judged(self) -> sp.Expr:
+        """What should nowhere be positive."""
+        return self.even + self.one_way
 
 
 @dataclass(frozen=True)
@@ -52,18 +62,19 @@ class Witness:
     """A state in which K adds the `power` > 0 to the energy, most of it by the term at `span`.
 
     state: the q, q' and coefficients that matter; always: whether the term adds energy wherever it
-    was tried and acts at all.
+    was tried and acts at all; one_way: whether it does so as drag that forgets the direction.
     """
 
     power: float
     state: State
     span: Span
     always: bool
+    one_way: bool
 
 
 @dataclass(frozen=True)
 class Friction:
-    """The contributions to K whose power does not change sign with v, driving ones included."""
+    """The contributions to K that take energy out or feed it in, driving ones included."""
 
     model: Model
     terms: tuple[_Friction, ...]
@@ -71,14 +82,14 @@ class Friction:
     @property
     def symbols(self) -> set[sp.Symbol]:
         """What the power depends on."""
-        return {s for term in self.terms for s in term.even.free_symbols}
+        return {s for term in self.terms for s in term.judged.free_symbols}
 
     def witness(self, *, any_sign: bool = False) -> Witness | None:
         """A state in which K feeds energy in; None if there is none among those tried.
 
         any_sign: whether coefficients without bounds may take any sign, not that of their default.
         """
-        total = sum(size(term.even) for term in self.terms)
+        total = sum(size(term.judged) for term in self.terms)
         if all(term.driven for term in self.terms) or total > _LARGEST:
             return None
         states = sampled_states(self.model, _POINTS, any_sign=any_sign)
@@ -97,7 +108,7 @@ def find_friction(nodes: NodeSystem) -> Friction:
         found = _friction(Motion(nodes.model))
     except JumpDerivative:
         found = None
-    return Friction(nodes.model, tuple(term for term in found or () if term.even != 0))
+    return Friction(nodes.model, tuple(term for term in found or () if term.judged != 0))
 
 
 def _friction(motion: Motion) -> list[_Friction] | None:
@@ -107,14 +118,16 @@ def _friction(motion: Motion) -> list[_Friction] | None:
     the state does not show. A network with positive values is a positive number here.
     """
     model = motion.model
-    powers: dict[Span, list[sp.Expr]] = {}
+    forces: dict[Span, list[Components]] = {}
     for term in model.coupling_terms:
-        powers.setdefault(term.span, []).append(motion.power(motion.force(term.value)))
+        forces.setdefault(term.span, []).append(motion.force(term.value))
+    acting = [e for parts in forces.values() for force in parts for e in force.values()]
+    inertial = any(not e.free_symbols.isdisjoint(motion.orders[2]) for e in acting)
     turned = {v: -v for v in motion.orders[1]}
     positive = {slot.name for slot in model.neural if slot.output == "positive"}
     found = []
-    for span, parts in powers.items():
-        power = sp.Add(*parts)
+    for span, parts in forces.items():
+        power = sp.Add(*[motion.power(force) for force in parts])
         networks = power.atoms(NeuralTerm)
         if any(x.slot not in positive or any(x.orders) for x in networks):
             return None
@@ -123,9 +136,30 @@ def _friction(motion: Motion) -> list[_Friction] | None:
         even = sp.Add(*summands(even))
         if not even.free_symbols.isdisjoint(motion.orders[2]):
             return None
+        one_way = sp.Integer(0) if networks or inertial else _one_way(motion, parts)
         driven = not motion.driving.isdisjoint(even.free_symbols)
-        found.append(_Friction(power, even, span, driven))
+        found.append(_Friction(power, even, one_way, span, driven))
     return found
+
+
+def _one_way(motion: Motion, parts: Sequence[Components]) -> sp.Expr:
+    """The power of the forces that are even in the velocity of their own coordinate and no other.
+
+    What is left of them at rest, as dry friction with one sign or a weight, is not counted. Where K
+    holds inertia, terms in x'^2 may belong to it.
+    """
+    total = sp.Integer(0)
+    for i, v in enumerate(motion.orders[1]):
+        force = sp.Add(*[part[i] for part in parts if i in part])
+        moving = force.free_symbols.intersection((*motion.orders[1], *motion.orders[2]))
+        if moving != {v} or not motion.driving.isdisjoint(force.free_symbols):
+            continue
+        even = (force + force.xreplace({v: -v})) / 2
+        resting = even.xreplace({v: sp.Integer(0)})
+        if resting.has(sp.nan, sp.zoo, sp.oo):
+            resting = sp.Integer(0)
+        total += sp.Add(*summands(v * (even - resting)))
+    return total
 
 
 def _turn_to_growth(
@@ -133,7 +167,7 @@ def _turn_to_growth(
 ) -> None:
     """Where the power is quadratic in v, every third velocity becomes the one that gains most."""
     velocities = model.variables(1)
-    total = sp.Add(*[term.even for term in terms])
+    total = sp.Add(*[term.judged for term in terms])
     moving = [v for v in velocities if v in total.free_symbols]
     if not moving or len(moving) > _MOST_AXES:
         return
@@ -187,8 +221,8 @@ class _Search:
 
     def witness(self) -> Witness | None:
         sampler = Sampler(self.states, _POINTS)
-        everything = sampler.sum_and_size([t.even for t in self.terms])
-        own = sampler.sum_and_size([t.even for t in self.own])
+        everything = sampler.sum_and_size([t.judged for t in self.terms])
+        own = sampler.sum_and_size([t.judged for t in self.own])
         places = [
             k
             for k, (x, size, y, own_size) in enumerate(zip(*everything, *own, strict=True))
@@ -201,17 +235,20 @@ class _Search:
         return None
 
     def _gain(self, state: State) -> float | None:
-        """The power of the terms that do not drive, if those and all together are above 0."""
+        """The power of the terms that do not drive, if what is judged of those, and of all, is
+        above 0; with one-way drag the power too, which does not change sign with v then.
+        """
         with mp.workdps(DIGITS):
             at = Evaluator({s: mp.mpf(x) for s, x in state.items()})
             try:
                 for terms in (self.terms, self.own):
-                    parts = [at(x) for t in terms for x in sp.Add.make_args(t.even)]
+                    parts = [at(x) for t in terms for x in sp.Add.make_args(t.judged)]
                     if mp.fsum(parts) <= mp.mpf(10) ** (-DIGITS // 2) * mp.fsum(map(abs, parts)):
                         return None
-                return float(mp.fsum(at(t.power) for t in self.own))
+                power = float(mp.fsum(at(t.power) for t in self.own))
             except OutsideDomain:
                 return None
+        return power if power > 0 or all(t.one_way == 0 for t in self.own) else None
 
     def _simplified(self, state: State) -> State:
         """As many defaults, zeros and short numbers as leave the power above 0."""
@@ -234,8 +271,8 @@ class _Search:
         gains = [(self._gain(s) or 0.0, s) for s in (state, turned)]
         power, state = max(gains, key=lambda pair: pair[0])
         at = Sampler({s: [x] for s, x in state.items()}, 1)
-        term = max(self.own, key=lambda t: at(t.even)[0])
-        values = zip(*sampler.sum_and_size([term.even]), strict=True)
+        term = max(self.own, key=lambda t: at(t.judged)[0])
+        values = zip(*sampler.sum_and_size([term.judged]), strict=True)
         losing = any(x < -_NEGLIGIBLE * size for x, size in values)
         variables = {s for t in self.own for s in t.power.free_symbols}
         shown = {
@@ -244,7 +281,8 @@ class _Search:
             *(c.symbol for c in self.model.coefficients),
         }
         kept = {s: x for s, x in state.items() if s in variables & shown}
-        return Witness(power, kept, term.span, not losing)
+        one_way = at(term.one_way)[0] > 0 >= at(term.even)[0]
+        return Witness(power, kept, term.span, not losing, one_way)
 
 
 def _admissible(coefficient: Coefficient, value: float) -> bool:
@@ -267,6 +305,24 @@ def _positive_masses(nodes: NodeSystem) -> bool:
         return True
 
 
+def _words(found: Witness) -> tuple[str, str]:
+    """Label and help."""
+    if found.always:
+        return (
+            "never takes energy out: is the sign right?",
+            "friction and drag take energy out, as this term does with the other sign",
+        )
+    if found.one_way:
+        return (
+            "brakes one way and drives the other",
+            "drag acts against the velocity either way if it is odd in it: `abs(x')*x'` for `x'^2`",
+        )
+    return (
+        "adds energy in some states, as in van der Pol's oscillator",
+        "if that is meant, `lagc check --allow LAG325` says no more about it",
+    )
+
+
 def warn_of_pumping(source: Model, nodes: NodeSystem, diagnostics: Diagnostics) -> None:
     """LAG325 where K feeds energy in; LAG326 where it would, if a coefficient changed its sign."""
     friction = find_friction(nodes)
@@ -276,17 +332,14 @@ def warn_of_pumping(source: Model, nodes: NodeSystem, diagnostics: Diagnostics) 
     if found is not None:
         where = ", ".join(f"{s.name} = {x:.6g}" for s, x in found.state.items() if x)
         where = where if len(where) <= _LONGEST_TEXT else f"{where[:_LONGEST_TEXT]} ..."
+        label, help = _words(found)
         where += "" if all(found.state.values()) else " and all else 0"
         diagnostics.add(
             Code.LAG325,
             f"K feeds energy into the motion: it adds {found.power:.3g} to dE/dt at {where}",
             found.span,
-            label="never takes energy out: is the sign right?"
-            if found.always
-            else "adds energy in some states, as in van der Pol's oscillator",
-            help="friction and drag take energy out: in K they stand with a minus sign"
-            if found.always
-            else "if that is meant, `lagc check --allow LAG325` says no more about it",
+            label=label,
+            help=help,
         )
         return
     names = {s.name.split("[")[0] for s in friction.symbols}

@@ -279,8 +279,8 @@ class Code(Enum):
     )
     LAG306 = (
         "model is not periodic",
-        "A coordinate declared `mod P` is kept within one period, so the equations of motion "
-        "must not change when P is added to it.",
+        "A coordinate declared `mod P` is kept within one period, so neither the equations of "
+        "motion nor the momenta may change when P is added to it.",
     )
     LAG307 = (
         "expression cannot be evaluated",
@@ -310,13 +310,14 @@ class Code(Enum):
         "total time derivative",
         "Terms of L that add up to d/dt of a function of coordinates and time, or terms of K with "
         "a force that is zero, reach no equation of motion. They change momenta, and where they "
-        "depend on time the energy.",
+        "depend on time the energy: a start given by positions and velocities leads to the same "
+        "motion, one given by momenta does not.",
         Severity.WARNING,
     )
     LAG323 = (
         "coefficient without effect",
         "The coefficient occurs in L or K, and no equation of motion depends on it: every value "
-        "gives the same motion.",
+        "gives the same motion from the same positions and velocities.",
         Severity.WARNING,
     )
     LAG324 = (
@@ -331,7 +332,8 @@ class Code(Enum):
         "Friction takes energy out: v.(Q - d kappa/dt) <= 0. This K adds energy in the state "
         "shown, with coefficients within their bounds, without depending on time or on an input. A "
         "wrong sign does that; so does negative damping that is meant, as in van der Pol's "
-        "oscillator. `lagc check --allow LAG325` leaves the warning out.",
+        "oscillator, and drag that forgets the direction, as -c*x'^2 for -c*abs(x')*x'. `lagc "
+        "check --allow LAG325` leaves the warning out.",
         Severity.WARNING,
     )
     LAG326 = (

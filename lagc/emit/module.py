@@ -21,7 +21,8 @@ from lagc.emit.functions import emit_function
 from lagc.lower.lowering import nearest_double
 from lagc.lower.program import Program
 from lagc.lower.programs import ModelPrograms
-from lagc.mechanics.lattice import LatticeSystem, at_generic_site
+from lagc.mechanics.ends import at_sites
+from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.model import Coefficient, Coordinate, Law, Model
 from lagc.semantics.notation import number_text, to_text
@@ -159,15 +160,17 @@ def _lattice_equations(system: LatticeSystem) -> Iterator[str]:
         "site i", f"site {lattice.index}"
     )
     for c, *pair in zip(
-        model.coordinates, *(at_generic_site(system, p) for p in (system.a, system.b)), strict=True
+        model.coordinates, *(at_sites(system, p) for p in (system.a, system.b)), strict=True
     ):
         for name, equation in zip("ab", pair, strict=True):
-            label = f"{name}[{c.name}[{lattice.index}]]"
-            yield f"    {label} = {to_text(equation.everywhere)}"
+            if equation.interior is not None:
+                first, last, inside = equation.interior
+                where = f"    [{lattice.index} in {first}..{last}]" if equation.ends else ""
+                yield f"    {name}[{c.name}[{lattice.index}]] = {to_text(inside)}{where}"
             for first, last, extra in equation.elsewhere:
                 yield f"        and for {lattice.index} in {first}..{last}: {to_text(extra)}"
-    if lattice.ends == "free":
-        yield "Terms that reach beyond an end of the lattice are left out there."
+            for site, whole in equation.ends:
+                yield f"    {name}[{c.name}[{site}]] = {to_text(whole)}"
     yield ""
     ranges = [f"{c.name}[{lattice.first}] to {c.name}[{lattice.last}]" for c in model.coordinates]
     yield f"Degrees of freedom ({model.dof}): {', then '.join(ranges)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mpmath as mp
@@ -11,7 +11,9 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
+from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import Model
+from lagc.semantics.notation import to_text
 
 _CLEAR_PIVOT = 1e-4
 
@@ -149,8 +151,17 @@ def _multiple_of_pi(period: sp.Expr) -> str:
     return ""
 
 
-def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: Diagnostics) -> None:
-    """LAG306 where a `mod P` coordinate is shifted by P and the equations of motion notice."""
+def check_periodicity(
+    model: Model,
+    forces: Sequence[sp.Expr],
+    momenta: Sequence[sp.Expr],
+    rate: Callable[[sp.Expr], sp.Expr],
+    diagnostics: Diagnostics,
+) -> None:
+    """LAG306 where a `mod P` coordinate is shifted by P and forces or momenta notice.
+
+    rate: d/dt along a motion, by which it is told whether the equations of motion notice too.
+    """
     summands = (*model.lagrangian_terms, *model.coupling_terms)
     terms = [(t.value, t.value.free_symbols) for t in summands]
     for coordinate in model.coordinates:
@@ -161,20 +172,50 @@ def check_periodicity(model: Model, equations: Sequence[sp.Expr], diagnostics: D
             if all(e.xreplace(moved) == e for e, has in terms if has & moved.keys()):
                 continue  # every summand of L and K is seen at once to be the same
             shift = {symbol: symbol + coordinate.modulus}
-            changes = [e.xreplace(shift) - e for e in equations if symbol in e.free_symbols]
-            if any(vanishes(model, change) is False for change in changes):
+            of_forces, of_momenta = (
+                [e.xreplace(shift) - e for e in es] for es in (forces, momenta)
+            )
+            noticed = [vanishes(model, e) is False for e in (*of_forces, *of_momenta)]
+            if any(noticed):
                 shown = (
                     f"{coordinate.name}[{coordinate.index}]" if coordinate.index else symbol.name
                 )
+                what = "the equations of motion change"
+                help = (
+                    "remove `mod`, or let the model depend on it through `sin` and `cos` "
+                    "(a neural term too: `V(sin(theta), cos(theta))`)"
+                )
+                if _same_motion(model, of_forces, of_momenta, rate):
+                    first = noticed[len(forces) :].index(True)
+                    what = (
+                        f"the momentum p[{model.labels[first]}] = {to_text(momenta[first])} changes"
+                    )
+                    help = (
+                        "remove `mod`, or take the part that is not periodic out of the momentum "
+                        "by a total time derivative in L; no equation of motion changes with it"
+                    )
+                elif exact := _multiple_of_pi(coordinate.modulus):
+                    help = f"write the period as `{exact}`, which is exact"
                 diagnostics.add(
                     Code.LAG306,
-                    f"`{shown}` is declared periodic, but the equations of motion change "
-                    "when a period is added to it",
+                    f"`{shown}` is declared periodic, but {what} when a period is added to it",
                     coordinate.span,
-                    help=f"write the period as `{exact}`, which is exact"
-                    if (exact := _multiple_of_pi(coordinate.modulus))
-                    else "remove `mod`, or let the model depend on it through `sin` and `cos` "
-                    "(a neural term too: `V(sin(theta), cos(theta))`)",
+                    help=help,
                 )
                 if coordinate.index:
                     break
+
+
+def _same_motion(
+    model: Model,
+    forces: Sequence[sp.Expr],
+    momenta: Sequence[sp.Expr],
+    rate: Callable[[sp.Expr], sp.Expr],
+) -> bool:
+    """Whether changes of forces and momenta leave d/dt p = f as it is."""
+    extra = (*model.variables(2), *(sp.Symbol(f"{i.name}'") for i in model.inputs))
+    try:
+        changes = [f - rate(p) for f, p in zip(forces, momenta, strict=True)]
+    except JumpDerivative:
+        return False
+    return all(vanishes(model, e, extra) for e in changes)

@@ -25,7 +25,7 @@ from lagc.mechanics.nodesystem import (
 )
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import Model, Term
-from lagc.semantics.sites import Lattice, shifts
+from lagc.semantics.sites import Lattice
 
 _LARGEST_INSTANCE = 400
 
@@ -277,45 +277,3 @@ def _shared(e: sp.Expr) -> sp.Expr:
             numbers.append(content)
         factors.append(x)
     return sp.Mul(sp.Mul(*numbers), *factors)
-
-
-@dataclass(frozen=True)
-class GenericEquation:
-    """One field at the generic site: what acts on it everywhere, and beside that at some sites.
-
-    `elsewhere` holds (first site, last site, expression at the generic site).
-    """
-
-    everywhere: sp.Expr
-    elsewhere: tuple[tuple[int, int, sp.Expr], ...]
-
-
-def at_generic_site(system: LatticeSystem, parts: Parts) -> tuple[GenericEquation, ...]:
-    """Contributions to a vector seen from the site they go to, one equation a field."""
-    lattice = system.lattice
-    equations = []
-    for f in range(len(system.model.coordinates)):
-        everywhere: list[sp.Expr] = []
-        elsewhere: dict[tuple[int, int], list[sp.Expr]] = {}
-        for part in parts:
-            if part.row != (f,):
-                continue
-            value = lattice.moved(part.value, -part.shift)
-            if _runs_everywhere(lattice, part):
-                everywhere.append(value)
-            else:
-                first, last = (lattice.wrapped(site) for site in part.at)
-                elsewhere.setdefault((first, last), []).append(value)
-        extra = tuple((*sites, sp.Add(*values)) for sites, values in sorted(elsewhere.items()))
-        equations.append(GenericEquation(sp.Add(*everywhere), extra))
-    return tuple(equations)
-
-
-def _runs_everywhere(lattice: Lattice, part: Contribution) -> bool:
-    """Whether a density is summed over all sites from which it does not reach beyond an end."""
-    low, high = shifts(place for _, place in lattice.places(part.value))
-    low, high = min(low, part.shift, 0), max(high, part.shift, 0)
-    first, last = part.sites
-    if lattice.periodic:
-        return part.sites == (lattice.first, lattice.last)
-    return first <= lattice.first - low and last >= lattice.last - high

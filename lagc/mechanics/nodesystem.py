@@ -65,7 +65,8 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     try:
         check_coupling(model, derivative, diagnostics)
         diagnostics.raise_if_errors()
-        system = _Derivation(model, derivative).system()
+        derivation = _Derivation(model, derivative)
+        system = derivation.system()
     except JumpDerivative as error:
         reported(model, error, diagnostics)
         raise
@@ -73,7 +74,7 @@ def derive(model: Model, diagnostics: Diagnostics) -> NodeSystem:
     check_domain(model, (*system.a, *system.b), diagnostics)
     diagnostics.raise_if_errors()
     check_mass_matrix(model, system.b_v, diagnostics)
-    check_periodicity(model, (*system.a, *system.b), diagnostics)
+    check_periodicity(model, system.a, system.b, derivation.along_motion, diagnostics)
     diagnostics.raise_if_errors()
     return system
 
@@ -103,7 +104,7 @@ class _Derivation:
         )
         a = tuple(self.derivative.tidied(lagrangian, x) + f for x, f in zip(q, force, strict=True))
         b = tuple(p + k for p, k in zip(conjugate, impulse, strict=True))
-        power = [x * (f - self._along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
+        power = [x * (f - self.along_motion(k)) for x, f, k in zip(v, force, impulse, strict=True)]
         return NodeSystem(
             model,
             a,
@@ -122,7 +123,7 @@ class _Derivation:
     def _jacobian(self, components: Vector, variables: tuple[sp.Symbol, ...]) -> Matrix:
         return tuple(tuple(self.derivative.tidied(e, x) for x in variables) for e in components)
 
-    def _along_motion(self, expression: sp.Expr) -> sp.Expr:
+    def along_motion(self, expression: sp.Expr) -> sp.Expr:
         """The derivative in time along a motion, with q'' as symbols."""
         q, v, acceleration = (self.model.variables(n) for n in range(3))
         return sp.Add(

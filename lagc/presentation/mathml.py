@@ -10,7 +10,7 @@ import sympy as sp
 
 from lagc.presentation.document import Rate, Sum
 from lagc.semantics.functions import AbsoluteValue, NeuralTerm
-from lagc.semantics.notation import GREEK, NAME, SYMBOL, to_text
+from lagc.semantics.notation import GREEK, NAME, SYMBOL, index_of, to_text
 from lagc.semantics.sites import SiteSum
 
 _TIMES = "<mo>&#x2062;</mo>"  # an invisible product
@@ -157,7 +157,7 @@ def _symbol(name: str) -> str:
     if primes := len(match["primes"]):
         dots = {1: "˙", 2: "¨"}.get(primes, "′" * primes)
         shown = f'<mover accent="true">{shown}<mo>{dots}</mo></mover>'
-    index, side = match["index"], match["side"]
+    index, side = index_of(match), match["side"]
     lower = []
     if index:
         lower.append(_symbol(index) if NAME.fullmatch(index) else f"<mi>{escape(index)}</mi>")

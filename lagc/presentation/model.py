@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import sympy as sp
 
 from lagc.analysis.balance import energy_balance
-from lagc.analysis.motion import Motion, collected
+from lagc.analysis.motion import Motion, collected, is_force_statement
 from lagc.analysis.symmetries import Symmetry, find_symmetries, momentum_symbol
+from lagc.base.spans import Span
 from lagc.driver import Compilation
-from lagc.mechanics.lattice import LatticeSystem, Parts, at_generic_site
+from lagc.mechanics.ends import at_sites
+from lagc.mechanics.lattice import LatticeSystem, Parts
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
 from lagc.presentation.step import step_section
 from lagc.semantics.model import Coefficient
 from lagc.semantics.notation import number_text, to_text
+from lagc.semantics.sites import Lattice
 
 _L, _K, _E = sp.symbols("L K E")
 _DEFAULT_ORDER = 4
@@ -34,6 +38,7 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
         motion_section(compilation),
         momenta_section(compilation),
         Section("energy", "Energy and its balance", tuple(_energy(compilation))),
+        Section("observables", "Observables", tuple(_observables(compilation))),
         Section("symmetries", "Symmetries of L", tuple(_symmetries(nodes))),
         Section("step", f"One step of order {order}", step_section(order, tuple(_nodes(nodes)))),
         Section("structure", "Structure", tuple(_structure(compilation))),
@@ -53,7 +58,7 @@ def motion_section(compilation: Compilation) -> Section:
     """The equations of motion: M q'' = f, on a lattice d/dt p = f at a site."""
     nodes = compilation.nodes
     if isinstance(nodes, LatticeSystem):
-        rows = (*_at_a_site(nodes, nodes.a, rate=True), *_ends(nodes))
+        rows = tuple(_of_fields(nodes, nodes.a, rate=True))
         return Section("motion", f"Equations of motion at the site {nodes.lattice.index}", rows)
     return Section("motion", "Equations of motion", tuple(_accelerations(nodes)))
 
@@ -116,27 +121,35 @@ def _accelerations(nodes: NodeSystem) -> Iterator[Equation]:
         yield Equation(sp.Add(*left), collected(a - sp.Add(*moved) - motion.partial_time(b)))
 
 
-def _at_a_site(system: LatticeSystem, parts: Parts, *, rate: bool) -> Iterator[Row]:
-    """One equation a field, and what acts at some sites beside it."""
-    index = system.lattice.index
-    for label, equation in zip(system.model.labels, at_generic_site(system, parts), strict=True):
-        momentum = momentum_symbol(label)
-        left = Rate(momentum) if rate else momentum
-        yield Equation(left, equation.everywhere)
+def _of_fields(system: LatticeSystem, parts: Parts, *, rate: bool) -> Iterator[Row]:
+    """The equation of every field inside, what acts at some sites beside it, and at the ends."""
+    lattice = system.lattice
+    for c, equation in zip(system.model.coordinates, at_sites(system, parts), strict=True):
+
+        def left(site: int | str, name: str = c.name) -> sp.Expr:
+            momentum = momentum_symbol(f"{name}[{site}]")
+            return Rate(momentum) if rate else momentum
+
+        if equation.interior is not None:
+            first, last, inside = equation.interior
+            remark = _sites(lattice, first, last) if equation.ends else ""
+            yield Equation(left(lattice.index), inside, remark)
         for first, last, extra in equation.elsewhere:
-            where = f"for {index} in {first}..{last}" if first != last else f"at {index} = {first}"
-            yield Equation(extra, None, f"in addition {where}")
+            yield Equation(extra, None, f"in addition {_sites(lattice, first, last)}")
+        for site, whole in equation.ends:
+            yield Equation(left(site), whole, _sites(lattice, site, site))
 
 
-def _ends(system: LatticeSystem) -> Iterator[Words]:
-    if system.lattice.ends == "free":
-        yield Words(("without the terms that reach beyond an end of the lattice",))
+def _sites(lattice: Lattice, first: int, last: int) -> str:
+    if first == last:
+        return f"at {lattice.index} = {first}"
+    return f"for {lattice.index} in {first}..{last}"
 
 
 def _momenta(c: Compilation) -> Iterator[Row]:
     nodes = c.nodes
     if isinstance(nodes, LatticeSystem):
-        yield from _at_a_site(nodes, nodes.b, rate=False)
+        yield from _of_fields(nodes, nodes.b, rate=False)
         return
     for dof, (label, momentum) in enumerate(zip(nodes.model.labels, nodes.b, strict=True)):
         unit = _unit(c, f"p[{nodes.model.coordinate_of(dof).name}]")
@@ -149,12 +162,26 @@ def _energy(c: Compilation) -> Iterator[Row]:
     yield Equation(_E, balance.energy, _unit(c, "energy").strip())
     yield Equation(Rate(_E), balance.rate)
     parts = [(balance.explicit_time, "by explicit time in L")] if balance.explicit_time else []
-    parts += [(p.value, f"by `{' '.join(p.span.text.split())}`") for p in balance.powers]
+    parts += [(p.value, f"by `{_quoted(p.span)}`") for p in balance.powers]
     for k, (value, remark) in enumerate(parts if len(parts) > 1 else ()):
         yield Equation(sp.Symbol(f"P[{k + 1}]"), value, remark)
+
+
+def _quoted(span: Span) -> str:
+    """A summand as it is written, on one line, with its brackets and a minus sign before it."""
+    text = " ".join(span.text.split())
+    if is_force_statement(span):
+        return text
+    before = re.sub(r"#.*", "", span.source.text[: span.start]).rstrip()
+    if before.endswith("("):
+        text, before = f"({text})", before.rstrip("( \t\r\n")
+    return f"-{text}" if before.endswith("-") else text
+
+
+def _observables(c: Compilation) -> Iterator[Equation]:
     for observable in c.model.observables:
-        remark = "observable" + _unit(c, f"observable {observable.name}")
-        yield Equation(sp.Symbol(observable.name), observable.value, remark)
+        unit = _unit(c, f"observable {observable.name}")
+        yield Equation(sp.Symbol(observable.name), observable.value, unit.strip())
 
 
 def _symmetries(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:

@@ -20,7 +20,9 @@ _NAMES: dict[Any, str] = {
     Minimum: "min",
     Maximum: "max",
 }
-SYMBOL = re.compile(r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(?P<index>(\[[^\]]+\])*)$")
+SYMBOL = re.compile(
+    r"(?P<name>.+?)(?P<primes>'*)(_(?P<side>[+-]))?(?P<index>(\[([^\[\]]|\[[^\[\]]+\])+\])*)$"
+)
 NAME = re.compile(r"[^\W\d]\w*(\[.+\])?")
 # fmt: off
 GREEK = frozenset((
@@ -29,6 +31,11 @@ GREEK = frozenset((
     "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
 ))
 # fmt: on
+
+
+def index_of(symbol: re.Match[str]) -> str:
+    """What stands in the brackets of a name that `SYMBOL` matches: `i`, `0,1`, `theta[0]`."""
+    return symbol["index"][1:-1].replace("][", ",")
 
 
 class TextPrinter(StrPrinter):  # type: ignore[misc]
@@ -78,7 +85,7 @@ class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
         base = f"\\{name}" if name in GREEK else str(super()._print_Symbol(sp.Symbol(name)))
         accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
         text = accents[len(match["primes"])]
-        index = match["index"][1:-1].replace("][", ",")
+        index = index_of(match)
         if index and NAME.fullmatch(index):  # p[theta[0]], the momentum of theta[0]
             index = self._print(sp.Symbol(index))
         lower = [part for part in (index, match["side"]) if part]

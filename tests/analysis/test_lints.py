@@ -59,6 +59,15 @@ def pointed_at(text: str, *codes: str) -> list[str]:
         ("force q = -k*q", ["force q = -k*q"]),
         ("force q = 3", ["force q = 3"]),
         ("R = c*q'", ["c*q'"]),
+        # a root of a square is a modulus: Coulomb's friction, not a constant force
+        ("K = -c*sqrt(q'_+^2)/q'_+*q_-", []),
+        ("force q = -c*(q'^4)^(1/4)/q'", []),
+        ("force q = -c*norm((q', 0))/q'", []),
+        # drag in a wind is one piece, whatever of it is left at rest
+        ("force q = -c*(q' - k)", []),
+        ("K = -c*(q'_+ - k)^3*q_-", []),
+        ("force q = -c*(q' - k) - k*q", ["force q = -c*(q' - k) - k*q"]),
+        ("force q = c*k - c*q'", ["force q = c*k - c*q'"]),
         ("R = c/2*q'^2", []),
     ],
 )
@@ -175,7 +184,8 @@ def test_total_derivatives_in_the_coupling(coupling: str, fires: bool) -> None:
 @pytest.mark.parametrize(
     ("lagrangian", "idle"),
     [
-        ("q'^2/2 - q^2 + c*q*q' - k", ["c", "k"]),
+        ("q'^2/2 - q^2 + c*q*q' - k", ["k"]),  # LAG322 speaks of c*q*q'
+        ("q'^2/2 - q^2 + c*(q' + 1) - k", ["c", "k"]),
         ("q'^2/2 - k*q^2 + c*t*q'", []),
         ("q'^2/2 - (sin(c)^2 + cos(c)^2)*q^2 - k*q", ["c"]),
         ("q'^2/2 - sqrt(c^2 + k*q^2)", []),
@@ -184,6 +194,14 @@ def test_total_derivatives_in_the_coupling(coupling: str, fires: bool) -> None:
 def test_idle_coefficients(lagrangian: str, idle: list[str]) -> None:
     head = "coordinate q\ncoefficient c in (0, 2) = 1\ncoefficient k > 0 = 1\n"
     assert pointed_at(f"{head}L = {lagrangian}\n", "LAG323") == idle
+
+
+def test_what_notices_is_said() -> None:
+    """A coefficient of a total derivative changes momenta, and so a start given by them."""
+    head = "coordinate q\ncoefficient c in (0, 2) = 1\n"
+    for term, momentum in (("c*(q' + 1)", True), ("c", False)):
+        (found,) = (d for d in lints(f"{head}L = q'^2/2 + {term}\n") if d.code.name == "LAG323")
+        assert found.label.startswith("changes momenta") is momentum
 
 
 @pytest.mark.parametrize(
@@ -211,7 +229,17 @@ def test_coefficients_that_are_not_told_apart(lagrangian: str, expected: str | N
         ("R = -c/2*q'^2", ["-c/2*q'^2"]),
         ("K = -c*q_+*q'_-", ["-c*q_+*q'_-"]),  # kappa = -c q gives the force c q'
         ("K = c*q_+*q'_-", []),
-        ("K = -c*q'_+^2*q_-", []),  # brakes one way, drives the other: no matter of sign
+        # drag without a modulus brakes one way and drives the other; what is even in the
+        # velocity of another coordinate is left alone
+        ("K = -c*q'_+^2*q_-", ["-c*q'_+^2*q_-"]),
+        ("force q = c*q'^2", ["force q = c*q'^2"]),
+        ("R = q'^3", ["q'^3"]),
+        ("force q = -c*q'^2 - k*q'", ["force q = -c*q'^2 - k*q'"]),  # for q' < -k/c
+        ("force q = -c*q'^2 - (c^2 + 1)*abs(q')^3*q' - q'", []),
+        ("force q = q'^2 - 1", ["force q = q'^2 - 1"]),
+        ("force q = -1", []),
+        ("K = k*q_+*q'_+*q'_- + k*q'_+^2*q_-/2", []),  # inertia, of which LAG320 speaks
+        ("force q = -c*(q' - k)*abs(q' - k)", []),
         ("K = -c*abs(q'_+)*q'_+*q_-", []),
         ("K = c*abs(q'_+)*q'_+*q_-", ["c*abs(q'_+)*q'_+*q_-"]),
         ("K = -c*q'_+^3*q_- + k*q'_+*q_-", ["k*q'_+*q_-"]),

@@ -52,11 +52,11 @@ def test_lattices_say_where_their_terms_act(shell: InteractiveShell) -> None:
     assert done.success and shell.user_ns["beads"].spec.name == "chain"
     latex = done.result._repr_latex_()
     assert "&= {m}_{i} {\\dot{x}}_{i} \\\\" in latex
-    assert "in addition at i = 32" in latex and "in addition for i in 2..5" in latex
+    assert "for i in 2..31" in latex and "in addition for i in 2..5" in latex
     assert latex.count("{") == latex.count("}")
     lines = repr(done.result).splitlines()
-    assert "u    # in addition at i = 32" in lines
-    assert lines[-1] == "without the terms that reach beyond an end of the lattice"
+    assert lines[-3] == "-gamma*theta'[i]    # in addition for i in 2..5"
+    assert lines[-1].startswith("d/dt p[theta[32]] = ") and lines[-1].endswith("    # at i = 32")
 
 
 def test_mistakes_are_diagnostics_and_stop_the_notebook(

@@ -14,14 +14,16 @@ K = sum(i in 2..5, -gamma*theta'_+[i]*theta_-[i])    [chain.lag:18]
 
 Equations of motion: d/dt b = a, at the site i of the lattice, with
     a[x[i]] = gamma*(x'[i+1] - x'[i]) - gamma*(-x'[i-1] + x'[i]) - k[i-1]*(-x[i-1] + x[i]) +
-        k[i]*(x[i+1] - x[i]) - sin(theta[i])
-        and for i in 1..1: -x[i]
-        and for i in 32..32: u
+        k[i]*(x[i+1] - x[i]) - sin(theta[i])    [i in 2..31]
+    a[x[1]] = gamma*(-x'[1] + x'[2]) + k[1]*(-x[1] + x[2]) - x[1] - sin(theta[1])
+    a[x[32]] = -gamma*(-x'[31] + x'[32]) - k[31]*(-x[31] + x[32]) + u - sin(theta[32])
     b[x[i]] = m[i]*x'[i]
     a[theta[i]] = -x[i]*cos(theta[i]) + sin(theta[i+1] - theta[i]) + sin(theta[i-1] - theta[i])
+        [i in 2..31]
         and for i in 2..5: -gamma*theta'[i]
+    a[theta[1]] = -x[1]*cos(theta[1]) - sin(theta[1] - theta[2])
+    a[theta[32]] = -x[32]*cos(theta[32]) + sin(theta[31] - theta[32])
     b[theta[i]] = theta'[i]
-Terms that reach beyond an end of the lattice are left out there.
 
 Degrees of freedom (64): x[1] to x[32], then theta[1] to theta[32].
 Constant N = 32.

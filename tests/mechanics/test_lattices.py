@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
+from lagc.mechanics.ends import FieldEquation, at_sites
 from lagc.mechanics.instance import chosen_sites, written_out
-from lagc.mechanics.lattice import LatticeSystem, at_generic_site
+from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
 from tests.mechanics.models import compile_text
 
@@ -22,11 +23,18 @@ def test_the_equations_at_a_generic_site() -> None:
         "L = sum(i, 1/2*x'[i]^2 - 1/2*k[i]*(x[i+1] - x[i])^2) - x[0]^2\n"
         "force x[i] = -x'[i]\nforce x[999] = u\n"
     )
-    (force,), (momentum,) = (at_generic_site(nodes, part) for part in (nodes.a, nodes.b))
-    left, x, right, v, u, k, j = sp.symbols("x[i-1] x[i] x[i+1] x'[i] u k[i] k[i-1]")
-    assert sp.expand(force.everywhere - (k * (right - x) - j * (x - left) - v)) == 0
-    assert force.elsewhere == ((0, 0, -2 * x), (999, 999, u))
-    assert (momentum.everywhere, momentum.elsewhere) == (v, ())
+    (force,), (momentum,) = (at_sites(nodes, part) for part in (nodes.a, nodes.b))
+    assert force.interior is not None
+    left, x, right, v, k, j = sp.symbols("x[i-1] x[i] x[i+1] x'[i] k[i] k[i-1]")
+    assert force.interior[:2] == (1, 998)
+    assert sp.expand(force.interior[2] - (k * (right - x) - j * (x - left) - v)) == 0
+    (first, at_first), (last, at_last) = force.ends
+    assert (first, last, force.elsewhere) == (0, 999, ())
+    x, y, v, k = sp.symbols("x[0] x[1] x'[0] k[0]")
+    assert sp.expand(at_first - (k * (y - x) - v - 2 * x)) == 0
+    x, y, v, k, u = sp.symbols("x[999] x[998] x'[999] k[998] u")
+    assert sp.expand(at_last - (-k * (x - y) - v + u)) == 0
+    assert momentum == FieldEquation((0, 999, sp.Symbol("x'[i]")), (), ())
     assert (nodes.reach, nodes.local_mass) == (1, True)
 
 
