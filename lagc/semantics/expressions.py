@@ -245,13 +245,13 @@ class ExpressionReader(CallReader):
                 node.span,
                 label=instead(meant),
             )
-        if meant := momentum_of(node, self.scope.known(), self.scope.coordinates):
+        if momentum := momentum_of(node, self.scope.known(), self.scope.coordinates):
             return self._error(
                 Code.LAG203,
                 "a momentum cannot stand in an expression",
                 node.span,
-                label=f"the momentum of `{meant[0]}`",
-                help=f"write out what it is: the derivative of L with respect to `{meant[1]}`",
+                label=f"the momentum of `{momentum[0]}`",
+                help=f"write out what it is: the derivative of L with respect to `{momentum[1]}`",
             )
         base = self.read(node.base)
         unit = misplaced_unit(node) if base is not None and not isinstance(base, tuple) else ""

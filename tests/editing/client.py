@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +31,13 @@ class Client:
     def __init__(self, encodings: Sequence[str] | None = None, related: bool = True) -> None:
         command = [sys.executable, "-c", "from lagc.cli.main import main; main()", "lsp"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=environment,
         )
         self._incoming: queue.Queue[dict[str, Any]] = queue.Queue()
         self._published: list[dict[str, Any]] = []

@@ -30,6 +30,8 @@ def client() -> Iterator[Client]:
     session = Client()
     yield session
     assert session.stop() == 0
+    session.log.seek(0)
+    assert b"Traceback" not in session.log.read()
 
 
 def utf16(text: str) -> int:

@@ -217,7 +217,7 @@ FORMULAS = (
         r"(?<![\w.,'])(?P<whole>[1-9]\d{0,2}),(?P<rest>\d{3})(?![\w.']|,\d)",
         "a number has no comma: a comma separates entries",
         label="write `{whole}{rest}` or `{whole}.{rest}`",
-        help="`{whole}{rest}` if the comma groups digits, `{whole}.{rest}` if it is a decimal comma",
+        help="`{whole}{rest}` if the comma groups digits, `{whole}.{rest}` if it is a decimal one",
         code=Code.LAG106,
     ),
     Habit(
