@@ -24,16 +24,15 @@ def warn_of_turns(file: ast.File, diagnostics: Diagnostics) -> None:
         of_kind(file, ast.Constant) + of_kind(file, ast.Coefficient) + of_kind(file, ast.Input)
     )
     hertz = {s.name.name for s in declared if s.unit is not None and _is_hertz(s.unit)}
-    values = {s.name.name: s.value for s in of_kind(file, ast.Let) + of_kind(file, ast.Constant)}
     if not hertz:
         return
-    values = {name: value for name, value in values.items() if name not in hertz}
+    named = of_kind(file, ast.Let) + of_kind(file, ast.Constant)
+    angles = _Angles({s.name.name: s.value for s in named if s.name.name not in hertz}, hertz)
     for call in _calls(file):
         argument = call.arguments[0].value if call.arguments else None
         for term in _terms(argument) if argument is not None else ():
-            used = _reached(term, values)
-            if _power(term, hertz, values) == 1 and not _has_turn(used):
-                name = next(n.name for part in used for n in names_in(part) if n.name in hertz)
+            if angles.power(term) == 1 and not angles.has_turn(term):
+                name = angles.frequency(term)
                 diagnostics.add(
                     Code.LAG247,
                     f"`{name}` is in hertz, and `{call.name}` takes its argument in radians",
@@ -42,6 +41,61 @@ def warn_of_turns(file: ast.File, diagnostics: Diagnostics) -> None:
                     help=f"write `2*pi*{name}`, or give the angular frequency in `rad/s`",
                 )
                 break
+
+
+class _Angles:
+    """What the arguments of functions are made of; each definition is read once."""
+
+    def __init__(self, values: Mapping[str, ast.Expression], hertz: Collection[str]) -> None:
+        self._values = values
+        self._hertz = hertz
+        self._powers: dict[str, Fraction] = {}
+        self._turns: dict[str, bool] = {}
+        self._frequencies: dict[str, str] = {}
+
+    def power(self, node: ast.Expression) -> Fraction:
+        """The power of frequencies in hertz that an expression is proportional to."""
+        match node:
+            case ast.Name(name):
+                if name in self._values and name not in self._powers:
+                    self._powers[name] = self.power(self._values[name])
+                return self._powers.get(name, Fraction(name in self._hertz))
+            case ast.Negate(operand):
+                return self.power(operand)
+            case ast.Sum(first, _):
+                return self.power(first)
+            case ast.Product(first, rest):
+                total = self.power(first)
+                for sign, factor in rest:
+                    power = self.power(factor)
+                    total += power if sign == "*" else -power
+                return total
+            case ast.Power(base, ast.Number(value=exponent)):
+                return self.power(base) * exponent
+            case _:
+                return Fraction(0)
+
+    def has_turn(self, node: ast.Expression) -> bool:
+        """Whether pi stands somewhere, or 2*pi as a number."""
+        if any(_TURN[0] < number < _TURN[1] for number in _numbers(node)):
+            return True
+        for name in (n.name for n in names_in(node)):
+            if name in self._values and name not in self._turns:
+                self._turns[name] = self.has_turn(self._values[name])
+            if name == "pi" or self._turns.get(name):
+                return True
+        return False
+
+    def frequency(self, node: ast.Expression) -> str:
+        """The first name in hertz that an expression holds; empty if there is none."""
+        for name in (n.name for n in names_in(node)):
+            if name in self._hertz:
+                return name
+            if name in self._values and name not in self._frequencies:
+                self._frequencies[name] = self.frequency(self._values[name])
+            if self._frequencies.get(name):
+                return self._frequencies[name]
+        return ""
 
 
 def _is_hertz(unit: ast.Unit) -> bool:
@@ -71,25 +125,8 @@ def _calls(file: ast.File) -> Iterator[ast.Call]:
             waiting += reversed(list(vars(part).values()))
 
 
-def _reached(node: ast.Expression, values: Mapping[str, ast.Expression]) -> list[ast.Expression]:
-    """An expression and the definitions of what it names, and what those name."""
-    reached, seen = [node], set[str]()
-    for part in reached:
-        for name in names_in(part):
-            if name.name in values and name.name not in seen:
-                seen.add(name.name)
-                reached.append(values[name.name])
-    return reached
-
-
-def _has_turn(nodes: Collection[ast.Expression]) -> bool:
-    """Whether pi stands somewhere, or 2*pi as a number."""
-    if any(name.name == "pi" for node in nodes for name in names_in(node)):
-        return True
-    return any(_TURN[0] < number < _TURN[1] for node in nodes for number in _numbers(node))
-
-
 def _numbers(node: ast.Expression) -> Iterator[Fraction]:
+    """The numbers that an expression is multiplied with or adds."""
     match node:
         case ast.Number(value=value):
             yield value
@@ -100,28 +137,3 @@ def _numbers(node: ast.Expression) -> Iterator[Fraction]:
                 yield from _numbers(part)
         case _:
             return
-
-
-def _power(
-    node: ast.Expression, hertz: Collection[str], values: Mapping[str, ast.Expression]
-) -> Fraction:
-    """The power of frequencies in hertz that an expression is proportional to."""
-    match node:
-        case ast.Name(name):
-            if name in hertz:
-                return Fraction(1)
-            return _power(values[name], hertz, values) if name in values else Fraction(0)
-        case ast.Negate(operand):
-            return _power(operand, hertz, values)
-        case ast.Sum(first, _):
-            return _power(first, hertz, values)
-        case ast.Product(first, rest):
-            total = _power(first, hertz, values)
-            for sign, factor in rest:
-                power = _power(factor, hertz, values)
-                total += power if sign == "*" else -power
-            return total
-        case ast.Power(base, ast.Number(value=exponent)):
-            return _power(base, hertz, values) * exponent
-        case _:
-            return Fraction(0)
