@@ -226,8 +226,14 @@ class Code(Enum):
     LAG246 = (
         "unit of time does not fit",
         "The unit of `t` follows from the declared units because velocities are written `q'`, and "
-        "what follows is not one of the units of time in the model. Some unit is wrong, or the "
-        "unit of time must be given: `run until 10 [s]`.",
+        "what follows is no unit of time of the model. Some unit is wrong, a number lacks one that "
+        "a constant can give it, or the unit of time must be given: `run until 10 [s]`.",
+    )
+    LAG247 = (
+        "frequency in hertz as an angle",
+        "A frequency in hertz counts turns and functions such as `cos` take radians: `cos(f*t)` "
+        "lacks a factor 2*pi. Write `cos(2*pi*f*t)`, or give the angular frequency in `rad/s`.",
+        Severity.WARNING,
     )
     LAG250 = (
         "divisor that may be zero",

@@ -19,9 +19,13 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif_log(diagnostics: Sequence[Diagnostic], exit_code: int | None) -> dict[str, Any]:
-    """A log of one run, for `json.dumps`; `exit_code` is None where lagc itself failed."""
+    """A log of one run, for `json.dumps`; `exit_code` is None where lagc itself failed.
+
+    A run that finds errors in a model (exit code 1) is successful, one that could not read it or
+    write what it made is not.
+    """
     codes = sorted({d.code for d in diagnostics}, key=lambda code: code.name)
-    invocation: dict[str, Any] = {"executionSuccessful": exit_code is not None}
+    invocation: dict[str, Any] = {"executionSuccessful": exit_code in (0, 1)}
     if exit_code is not None:
         invocation["exitCode"] = exit_code
     run = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import stat
 import tempfile
@@ -273,6 +274,8 @@ def _exact(text: str, what: str) -> sp.Expr:
 
 def _as_number(text: str) -> str:
     """How a number is written that was written otherwise."""
+    if re.fullmatch(r"-?[1-9]\d{0,2},\d{3}", text):
+        return f"write {text.replace(',', '')} or {text.replace(',', '.')}: a number has no comma"
     pointed = text.replace(",", ".")
     try:
         float(pointed)

@@ -100,3 +100,7 @@ def _report_internal(error: Exception) -> None:
         f"{stream.name}",
         err=True,
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -83,6 +84,7 @@ def run_command(
     system = common.load_system(compilation)
     compile_seconds = time.perf_counter() - started
 
+    _require_all(system, until, step, initial, signals)
     schedule = _schedule(system, until, step, order)
     coefficients = common.assignments(settings, "--set")
     options: dict[str, Any] = {
@@ -141,6 +143,42 @@ def _write(
     return written, problems
 
 
+def _require_all(
+    system: System, until: str | None, step: str | None, initial: str | None, signals: Sequence[str]
+) -> None:
+    """Refuses a run for which something is given neither here nor in the model, all at once."""
+    run, name = system.spec.run, system.spec.name
+    given = {item.partition("=")[0].strip() for item in signals}
+    problems: list[Diagnostic] = []
+    options = ["--until"] * (until is None and run.until is None)
+    options += ["--step"] * (step is None and run.step is None)
+    if options:
+        lacking = {"--until": "how long to run", "--step": "in which steps"}
+        problems.append(
+            Diagnostic(
+                Code.LAG509,
+                f"`{name}` does not say {' or '.join(lacking[option] for option in options)}",
+                help=f"give {' and '.join(options)}, or add `run until 100 step 0.1` to the model",
+            )
+        )
+    if initial is None:
+        try:
+            system.initial_state()
+        except LagcError as error:
+            problems += error.diagnostics
+    for signal in (s for s in system.spec.inputs if s not in given):
+        problems.append(
+            Diagnostic(
+                Code.LAG506,
+                f"input `{signal}` is missing",
+                help=f"give `--input {signal}=1`, or `--input {signal}=FILE.csv` with columns t "
+                f"and {signal}",
+            )
+        )
+    if problems:
+        raise LagcError(problems)
+
+
 def _schedule(system: System, until: str | None, step: str | None, order: int | None) -> _Schedule:
     from lagc.semantics.lines import MAX_ORDER
 
@@ -148,13 +186,6 @@ def _schedule(system: System, until: str | None, step: str | None, order: int | 
     end = run.until if until is None else common.number(until, "--until")
     h = run.step if step is None else common.number(step, "--step")
     p = order if order is not None else run.order or _DEFAULT_ORDER
-    for value, option in ((end, "--until"), (h, "--step")):
-        if value is None:
-            raise fail(
-                Code.LAG509,
-                f"`{system.spec.name}` does not say how long to run or in which steps",
-                help=f"give {option}, or add `run until 100 step 0.1` to the model",
-            )
     assert end is not None and h is not None
     if p % 2 or not 2 <= p <= MAX_ORDER:
         raise fail(Code.LAG509, f"the order {p} is not one of 2, 4, 6, ... {MAX_ORDER}")

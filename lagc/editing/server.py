@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import json_rpc
 
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Source
@@ -116,10 +118,20 @@ class LagServer(LanguageServer):
 def make_server() -> LagServer:
     """A server with all its features, to be started with `start_io`."""
     server = LagServer()
+    logging.getLogger(json_rpc.__name__).addFilter(_is_no_refusal)
     _add_synchronisation(server)
     _add_names(server)
     _add_texts(server)
     return server
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether a record of the log is more than that the answer to a request was an error.
+
+    A name that cannot be changed is no failure of the server, so that nothing is logged of it.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, JsonRpcException) or error.code != _REQUEST_FAILED
 
 
 def _add_synchronisation(server: LagServer) -> None:

@@ -21,6 +21,15 @@ from lagc.syntax.printer import format_powers
 _SAME_SIZE = 1e-9
 _LARGEST = 10**12  # no power that anyone means
 K = TypeVar("K", str, int)
+_BASE_UNITS = {
+    "[length]": "m",
+    "[mass]": "kg",
+    "[time]": "s",
+    "[current]": "A",
+    "[temperature]": "K",
+    "[substance]": "mol",
+    "[luminosity]": "cd",
+}
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,15 @@ class UnitOf:
         return not self.dimension and same_size(self.log_size, 0.0)
 
     def measured(self) -> UnitOf:
-        """The same unit without `rad` and other names of the number one."""
+        """The same unit without `rad` and other names of the number one, in base units where that
+        is shorter: `s` for `kg^(1/2)*m^(1/2)/N^(1/2)`."""
         names = {k: v for k, v in self.names.items() if not UnitOf({k: v}).is_number}
-        return UnitOf(names, self.unknowns)
+        written = UnitOf(names, self.unknowns)
+        dimension = written.dimension
+        if not same_size(written.log_size, 0.0) or not set(dimension) <= set(_BASE_UNITS):
+            return written
+        reduced = UnitOf({_BASE_UNITS[k]: v for k, v in dimension.items()}, self.unknowns)
+        return reduced if len(str(reduced)) < len(str(written)) else written
 
     def __str__(self) -> str:
         """As it is written in brackets, what has a mass first; `1` for products that cancel."""

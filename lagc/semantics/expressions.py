@@ -11,7 +11,15 @@ from lagc.base.codes import Code
 from lagc.semantics import tensors
 from lagc.semantics.calls import MAX_BITS, MAX_EXPONENT, CallReader, bits
 from lagc.semantics.divisors import warn_of_zero
-from lagc.semantics.foreign import declare_vector, dot_of, instead, on_index, on_quotient
+from lagc.semantics.foreign import (
+    declare_vector,
+    dot_of,
+    instead,
+    misplaced_unit,
+    momentum_of,
+    on_index,
+    on_quotient,
+)
 from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context
 from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
@@ -237,6 +245,18 @@ class ExpressionReader(CallReader):
                 node.span,
                 label=instead(meant),
             )
+        if momentum := momentum_of(node, self.scope.known(), self.scope.coordinates):
+            return self._error(
+                Code.LAG203,
+                "a momentum cannot stand in an expression",
+                node.span,
+                label=f"the momentum of `{momentum[0]}`",
+                help=f"write out what it is: the derivative of L with respect to `{momentum[1]}`",
+            )
+        base = self.read(node.base)
+        unit = misplaced_unit(node) if base is not None and not isinstance(base, tuple) else ""
+        if unit:
+            return self._error(Code.LAG240, "a unit cannot stand here", node.span, help=unit)
         if isinstance(node.base, ast.Number):
             return self._error(
                 Code.LAG206,
@@ -244,7 +264,6 @@ class ExpressionReader(CallReader):
                 node.span,
                 help="a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`",
             )
-        base = self.read(node.base)
         position = ExpressionReader(
             self.scope, self.diagnostics, Context.CONSTANT, subject="an index"
         ).scalar(node.index, "an index")

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from lagc.base.diagnostics import did_you_mean
+from lagc.base.spans import Span
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import Coordinate
 from lagc.syntax import ast
 from lagc.syntax.aliases import CALLS, DERIVATIVES, NAMES, STEPS
 from lagc.syntax.notations.rewriting import in_place
+from lagc.syntax.units import read_unit
 
 _LONGEST = 60
 _OPERAND = re.compile(r"[^\W\d]\w*'*(?:_[+-])?(?:\[\w+\])?|\d+(?:\.\d*)?|\([^()]*\)")
@@ -96,18 +98,31 @@ def _filled(template: str, texts: list[str]) -> str:
     return filled
 
 
-def on_name(name: str, coordinates: Mapping[str, Coordinate], known: Iterable[str]) -> Advice:
-    """What to write for a name that is not defined; an empty label if nothing is close."""
+def on_name(
+    name: str,
+    coordinates: Mapping[str, Coordinate],
+    known: Iterable[str],
+    decoration: str = "",
+    doubled: bool = False,
+) -> Advice:
+    """What to write for a name that is not defined; an empty label if nothing is close.
+
+    `decoration` is what stands behind it, `'` or `'_+`; `doubled` whether it may stand in K.
+    """
+    history = _history(name, decoration, coordinates) if doubled else ""
+    if history:
+        return Advice(help=f"in K history {name[-1]} of `{name[:-2]}` is `{history}`")
     stem, ending = _component(name, coordinates) or decorated(name, coordinates)
     if stem and ending == "''":
         return Advice(help="L and K hold no accelerations; the equations of motion follow from L")
     if stem and ending[0] == "[":
-        return Advice(f"did you mean `{stem}{ending}`?", "components stand in square brackets")
+        meant = f"{stem}{decoration}{ending}"
+        return Advice(f"did you mean `{meant}`?", "components stand in square brackets")
     if stem:
         what = (
             "a velocity is written with a prime"
             if ending == "'"
-            else ("the doubled variables are written `q_+` and `q_-`")
+            else "the doubled variables are written `q_+` and `q_-`"
         )
         return Advice(f"did you mean `{stem}{ending}`?", what)
     if name in NAMES:
@@ -127,15 +142,25 @@ def on_name(name: str, coordinates: Mapping[str, Coordinate], known: Iterable[st
     return Advice(did_you_mean(name, known))
 
 
+def _history(name: str, decoration: str, coordinates: Mapping[str, Coordinate]) -> str:
+    """What `x_1` or `x_2` is in the doubled variables of a number `x`; empty for other names."""
+    stem, _, number = name.rpartition("_")
+    coordinate = coordinates.get(stem)
+    if coordinate is None or coordinate.size or coordinate.index or number not in ("1", "2"):
+        return ""
+    base = stem + decoration
+    return f"{base}_+ {'+' if number == '1' else '-'} {base}_-/2"
+
+
 def _component(name: str, coordinates: Mapping[str, Coordinate]) -> tuple[str, str] | None:
-    """`r_x` as `r[0]`, `phi_i` as `phi[i]`; None if it is no component of a coordinate."""
+    """`r_x` and `r_0` as `r[0]`, `phi_i` as `phi[i]`; None if it is no component."""
     stem, _, place = name.rpartition("_")
     coordinate = coordinates.get(stem)
     if coordinate is None:
         return None
     if coordinate.index and place == coordinate.index:
         return stem, f"[{place}]"
-    number = "xyz".find(place) if len(place) == 1 else -1
+    number = int(place) if place in ("0", "1", "2") else "xyz".find(place or "-")
     return (stem, f"[{number}]") if 0 <= number < (coordinate.size or 0) else None
 
 
@@ -146,8 +171,11 @@ def decorated(name: str, coordinates: Collection[str]) -> tuple[str, str]:
         stem = spelled.removesuffix(ending)
         if stem != spelled and stem in coordinates:
             return stem, decoration
-    stem = name.removeprefix("d")
-    return (stem, "'") if stem != name and stem in coordinates else ("", "")
+    for beginning in ("d", "v_", "v"):
+        stem = name.removeprefix(beginning)
+        if stem != name and stem in coordinates:
+            return stem, "'"
+    return "", ""
 
 
 def _sounds(name: str) -> str:
@@ -227,3 +255,42 @@ def with_arity(name: str, texts: list[str]) -> str:
 def dot_of(a: ast.Expression, b: ast.Expression) -> str:
     """The scalar product of two vectors as written."""
     return f"dot({a.span.text}, {b.span.text})"
+
+
+def momentum_of(
+    node: ast.Index, known: Collection[str], coordinates: Collection[str]
+) -> tuple[str, str] | None:
+    """The coordinate of `p[x]` or `p[r[0]]` and its velocity; None if it is no momentum."""
+    if not isinstance(node.base, ast.Name) or node.base.name != "p" or "p" in known:
+        return None
+    inner = node.index.base if isinstance(node.index, ast.Index) else node.index
+    if not isinstance(inner, ast.Name) or inner.name not in coordinates:
+        return None
+    written = node.index.span.text
+    return written, f"{inner.name}'{written[len(inner.span.text) :]}"
+
+
+def misplaced_unit(node: ast.Index) -> str:
+    """Where a unit belongs that stands behind a number; empty for what is no unit.
+
+    Only `let`s among the expressions that reach this have one behind their value.
+    """
+    source = node.span.source
+    bracket = source.text.rfind("[", node.base.span.end, node.index.span.start)
+    if bracket < 0 or read_unit(node.index, Span(source, bracket, node.span.end)) is None:
+        return ""
+    unit = source.text[bracket : node.span.end]
+    line = source.line_text(node.span.line)
+    words = re.match(r"\s*(\w+)\s*(\w*)", line)
+    word, name = words.groups() if words else ("", "")
+    behind = source.text[node.span.end :].partition("\n")[0].partition("#")[0].strip()
+    if behind or word == "let":
+        number = node.base.span.text if isinstance(node.base, ast.Number) else "1"
+        return f"a number with a unit is declared: `constant a = {number} {unit}`"
+    if word == "observable":
+        return f"the unit of an observable stands behind its name: `observable {name} {unit} = ...`"
+    if word == "force":
+        return "a force line has no unit: it is that of L divided by that of the coordinate"
+    if word in ("L", "K", "R"):
+        return f"the unit of `{word}` follows from what it is made of, and is not written"
+    return "a unit stands at the end of a clause, after a blank: `= 9.8 [m/s^2]`"

@@ -292,7 +292,9 @@ class NameReader:
         known: list[str] = []
         if len(self.diagnostics.items) < _MOST_HINTS:
             known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
-        advice = on_name(name, self.scope.coordinates, known)
+        decoration = "'" * node.primes + (f"_{node.side}" if node.side else "")
+        doubled = self.context in (Context.DOUBLED, Context.LET)
+        advice = on_name(name, self.scope.coordinates, known, decoration, doubled)
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if name in self.scope.moving:
             declare = f"declare it with `coordinate {name}`"

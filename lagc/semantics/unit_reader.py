@@ -16,6 +16,7 @@ from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text
 from lagc.semantics.functions import LATTICE_FUNCTIONS
+from lagc.semantics.pure_numbers import notes_on_numbers
 from lagc.syntax import ast
 
 # One unit for a scalar or a vector, or one for each entry of a vector that was written out.
@@ -119,7 +120,13 @@ class UnitReader:
         pairs = [(self._unknowns.resolved(x), self._unknowns.resolved(y)) for x, y in
                  _pairs(found, wanted)]  # fmt: skip
         x, y = next(((x, y) for x, y in pairs if not self._unknowns.agree(x, y)), pairs[0])
-        self.report(Code.LAG242, x, y, node.span, [*notes, *self._followed(node)])
+        self.report(
+            Code.LAG242,
+            x,
+            y,
+            node.span,
+            [*notes, *self._followed(node), *notes_on_numbers(node)],
+        )
 
     def report(
         self, code: Code, found: UnitOf, wanted: UnitOf, span: Span, notes: list[Note]

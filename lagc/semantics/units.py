@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import combinations
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
@@ -17,6 +18,8 @@ from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text, same
 from lagc.semantics.model import Model
 from lagc.semantics.model_units import ModelUnits
 from lagc.semantics.named_units import NamedUnits, scalar
+from lagc.semantics.pure_numbers import notes_on_numbers
+from lagc.semantics.turns import warn_of_turns
 from lagc.semantics.unit_reader import UnitReader, Units
 from lagc.semantics.unit_table import look_up
 from lagc.semantics.written_units import WITH_UNITS, key_of, read_unit, written_units
@@ -90,6 +93,8 @@ class _Check(NamedUnits):
         for observable in of_kind(self.file, ast.Observable):
             self._observable(observable)
         self._initial_values()
+        if not self.diagnostics.errors:
+            warn_of_turns(self.file, self.diagnostics)
         return self._result()
 
     # --- values -------------------------------------------------------------------------------
@@ -150,20 +155,57 @@ class _Check(NamedUnits):
         if "t" in self.declared or unit.unknowns or place is None or unit.is_number:
             return True
         dimension = unit.dimension
+        angles = [n for n in unit.names if look_up(n).log_size and not look_up(n).dimension]
+        if angles:  # degrees: a sine of them has been reported already
+            if not self.diagnostics.errors:
+                self.reader.report(Code.LAG245, UnitOf({angles[0]: Fraction(1)}), NUMBER, place, [])
+            return False
         if dimension in ({"[time]": 1}, {"[length]": 1}):  # lengths where c = 1
             (kind,) = dimension
             if any(same_size(unit.log_size, size) for size in self._sizes(kind)):
                 return True
-        seconds = f", {ratio_text(unit, _SECOND)} seconds" if dimension == _SECOND.dimension else ""
+        seconds = ""
+        if dimension == _SECOND.dimension:
+            if len(unit.names) > 1:
+                self._report_sizes(unit, place)
+                return False
+            seconds = f", {ratio_text(unit, _SECOND)} seconds"
+        terms = [c.value for c in of_kind(self.file, ast.Contribution)]
         self.diagnostics.add(
             Code.LAG246,
             f"by this the unit of `t` would be `{unit.measured()}`{seconds}",
             place,
             label="with what stands before it",
-            help="some unit is wrong or of another size; to say in which unit time is, give the "
-            "`run` line one: `run until 10 [s]`",
+            help="some unit is wrong or missing; to say in which unit time is, give the `run` line "
+            "one: `run until 10 [s]`",
+            notes=[] if seconds else notes_on_numbers(*terms),
         )
         return False
+
+    def _report_sizes(self, unit: UnitOf, place: Span) -> None:
+        """LAG245 for a unit of time that no unit in the model has, as from km and m/s^2."""
+        named = {name: UnitOf({name: Fraction(1)}) for name in unit.names}
+        largest = sorted(named, key=lambda name: -named[name].log_size)
+        pairs = [
+            (a, b, ratio)
+            for a, b in combinations(largest, 2)
+            if (ratio := ratio_text(named[a], named[b]))
+        ]
+        message = "these units do not agree in size: " + ", ".join(f"`{name}`" for name in named)
+        help_ = "nothing is converted: choose units that belong together"
+        if pairs:
+            shown = ", ".join(f"`{a}` and `{b}`" for a, b, _ in pairs)
+            message = f"{shown} measure the same in different sizes"
+            a, b, ratio = pairs[0]
+            help_ = f"nothing is converted: one `{a}` is {ratio} `{b}`; choose one of them"
+        self.diagnostics.add(
+            Code.LAG245,
+            message,
+            place,
+            label="with what stands before it",
+            help=help_,
+            notes=[Note(f"by this the unit of `t` would be {ratio_text(unit, _SECOND)} seconds")],
+        )
 
     def _sizes(self, kind: str) -> Iterator[float]:
         """The logarithms of the units of time (or length) that the written units are made of."""
@@ -285,7 +327,8 @@ class _Check(NamedUnits):
                 continue
             enter_named(key, scalar(unit), name in self.declared)
             if isinstance(s, ast.Coordinate):
-                enter(f"{name}'", scalar(unit) / self.time, True)
+                time = self.unknowns.resolved(self.time).measured()
+                enter(f"{name}'", scalar(unit) / time, True)
                 enter(f"p[{name}]", self.action * self.time / scalar(unit))
         enter("energy", self.action)
         return ModelUnits(table, tuple(inferred), tuple(undetermined))

@@ -31,9 +31,12 @@ _READS = {
 # Statements whose example says nothing about a mistake inside their expression.
 _EXPRESSIONS = ("L", "K", "R", "let", "constant", "observable", "force", "constraint")
 _OTHER_WORDS = {
-    **dict.fromkeys(("param", "parameter", "const", "real", "number", "scalar"), "constant"),
-    **dict.fromkeys(("parameters", "params", "constants", "variables", "vars"), "constant"),
-    **dict.fromkeys(("var", "variable", "vector", "dof", "state", "angle", "coord"), "coordinate"),
+    **dict.fromkeys(("const", "real", "number", "scalar", "constants"), "constant"),
+    **dict.fromkeys(("param", "parameter", "params", "parameters", "coeff"), "coefficient"),
+    **dict.fromkeys(
+        ("var", "variable", "vars", "variables", "vector", "dof", "state", "angle", "coord"),
+        "coordinate",
+    ),
     **dict.fromkeys(("define", "set", "where", "function", "local", "expression"), "let"),
     **dict.fromkeys(("output", "measure", "energy", "monitor", "observe"), "observable"),
     **dict.fromkeys(("control", "signal"), "input"),
@@ -92,13 +95,16 @@ def unknown_statement(place: Place) -> LagcError | None:
         return fail(
             Code.LAG107, f"{word.shown} begins no statement", word.span, help=help_ + "or `R =`"
         )
+    help_ = one_by_one(statement, place.words[place.at + 1 :])
+    if not help_ and statement == "coefficient" and following is not None:
+        name = following.text
+        help_ = f"`constant {name} = ...` declares a number that no run changes"
     return fail(
         Code.LAG107,
         f"{word.shown} begins no statement",
         word.span,
         label=f"did you mean `{statement}`?",
-        help=one_by_one(statement, place.words[place.at + 1 :])
-        or f"such a statement reads `{_READS[statement]}`",
+        help=help_ or f"such a statement reads `{_READS[statement]}`",
         fix=statement,
     )
 

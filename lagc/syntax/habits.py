@@ -44,6 +44,8 @@ class Habit:
 
     `write` is what replaces the match: a template of its named groups or a function of it; None
     where nothing simple does. The group `at`, if there is one, is what is marked and replaced.
+    `ask` finds what to write and a help from the match and the text of the whole model, where the
+    declarations decide.
     `within` names the statements in which the habit is looked for, all of them if it is empty.
     """
 
@@ -54,6 +56,7 @@ class Habit:
     label: str = ""
     code: Code = Code.LAG104
     within: tuple[str, ...] = ()
+    ask: Callable[[re.Match[str], str], tuple[str | None, str]] | None = None
 
     def at(self, text: str, place: int) -> re.Match[str] | None:
         """The match that covers the place, or ends where the text does if the place is there."""
@@ -75,12 +78,15 @@ class Habit:
         fix = self.write(found) if callable(self.write) else self.write
         if isinstance(self.write, str):
             fix = self.write.format_map(named)
+        help_ = self.help.format_map(named)
+        if self.ask is not None:
+            fix, help_ = self.ask(found, source.text)
         return fail(
             self.code,
             self.message.format_map(named),
             span,
-            label=self.label,
-            help=self.help.format_map(named),
+            label=self.label.format_map(named),
+            help=help_,
             fix=None if fix is None else re.sub(r"\s+", " ", fix),
         )
 

@@ -103,6 +103,7 @@ def test_sarif_of_a_file_that_cannot_be_read(capsys: pytest.CaptureFixture[str])
     jsonschema.Draft202012Validator(SUBSET).validate(log)
     (result,) = log["runs"][0]["results"]
     assert (result["ruleId"], result["locations"]) == ("LAG001", [])
+    assert log["runs"][0]["invocations"] == [{"executionSuccessful": False, "exitCode": 2}]
 
 
 def test_the_page_of_codes_is_current(capsys: pytest.CaptureFixture[str]) -> None:

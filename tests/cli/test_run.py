@@ -201,9 +201,12 @@ def test_options_that_are_refused(
 
 def test_missing_values_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "m.lag"
-    model.write_text("coordinate q\nL = q'^2 - q^2\n")
+    model.write_text("coordinate q\ninput push\nL = q'^2 - q^2\nforce q = push\n")
     assert run(["run", str(model)]) == 2
-    assert "--until" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("error[") == 3
+    assert "--until and --step" in said and "LAG501" in said and "`--input push=1`" in said
+    model.write_text("coordinate q\nL = q'^2 - q^2\n")
     assert run(["run", str(model), "--until", "1", "--step", "0.1"]) == 2
     assert "LAG501" in capsys.readouterr().err
     assert run(["run", str(model), "--until", "1", "--step", "0.1", "--initial", "q=1"]) == 2
@@ -263,9 +266,16 @@ def test_interrupt_saves_what_there_is(tmp_path: Path) -> None:
         assert data["q"].shape[0] > 1000 and "interrupted" in str(data["attribute status"])
 
 
-def test_the_console_script_is_installed() -> None:
-    script = Path(sys.executable).parent / "lagc"
+@pytest.mark.parametrize(
+    "command",
+    [
+        [str(Path(sys.executable).parent / "lagc")],
+        [sys.executable, "-m", "lagc"],
+        [sys.executable, "-m", "lagc.cli.main"],
+    ],
+)
+def test_every_way_to_start_it(command: list[str]) -> None:
     result = subprocess.run(
-        [script, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ)
+        [*command, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert result.stdout.strip() == f"lagc, version {lagc.__version__}"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 from tests.conftest import ROOT
 
@@ -25,13 +25,25 @@ class Refused(Exception):
 
 
 class Client:
-    """Starts `lagc lsp` and talks to it; positions are those of the wire."""
+    """Starts `lagc lsp` and talks to it; positions are those of the wire.
 
-    def __init__(self, encodings: Sequence[str] | None = None, related: bool = True) -> None:
+    What it writes to stderr goes to `log`.
+    """
+
+    def __init__(
+        self,
+        encodings: Sequence[str] | None = None,
+        related: bool = True,
+        log: IO[bytes] | None = None,
+    ) -> None:
         command = [sys.executable, "-c", "from lagc.cli.main import main; main()", "lsp"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
         )
         self._incoming: queue.Queue[dict[str, Any]] = queue.Queue()
         self._published: list[dict[str, Any]] = []

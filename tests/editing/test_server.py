@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,9 +28,12 @@ initial 𝛼 = 1, p[𝛼] = 0
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    session = Client()
-    yield session
-    assert session.stop() == 0
+    with tempfile.TemporaryFile() as log:
+        session = Client(log=log)
+        yield session
+        assert session.stop() == 0
+        log.seek(0)
+        assert b"Traceback" not in log.read()
 
 
 def utf16(text: str) -> int:

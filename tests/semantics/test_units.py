@@ -173,7 +173,12 @@ def test_sound_models_are_accepted(body: str) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("coordinate x [km]\nconstant g = 9.81 [m/s^2]\nL = 1/2*x'^2 - g*x", "LAG246"),
+        ("coordinate x [km]\nconstant g = 9.81 [m/s^2]\nL = 1/2*x'^2 - g*x", "LAG245"),
+        ("coordinate x [m]\nL = 1/2*x'^2 - 9.81*x", "LAG246"),
+        ("coordinate a [deg]\nconstant g = 9.81 [m/s^2]\nconstant l = 1 [m]\n"
+         "L = 1/2*l^2*a'^2 + g*l*cos(a)", "LAG245"),
+        ("coordinate x [m]\nconstant m = 1 [g]\nconstant k = 1 [N/m]\n"
+         "L = 1/2*m*x'^2 - 1/2*k*x^2", "LAG245"),
         ("coordinate x [m]\nL = 1/2*x'^2\ninitial x = 1 [km]", "LAG245"),
         ("coordinate x [m]\nL = 1/2*x'^2\nrun until 1 [h] step 1 [min]", "LAG245"),
         ("coordinate x [m]\nconstant k = 1 [1/s^2]\nL = x'^2 - k*x^2 - 1", "LAG242"),

@@ -103,7 +103,7 @@ def marked(text: str) -> tuple[str, str]:
         ("LAG106", "L = «" + "9" * 401 + "»", "more than 400 digits"),
         # statements
         ("LAG107", "«coordinates» q", "did you mean `coordinate`?"),
-        ("LAG107", "«param» k = 1", "did you mean `constant`?"),
+        ("LAG107", "«param» k = 1", "did you mean `coefficient`?"),
         ("LAG107", "«Model» dho", "did you mean `model`?"),
         ("LAG107", "«x» = 3", "write `constant x = 3`"),
         ("LAG107", "«q'» = p", "initial q' = ..."),

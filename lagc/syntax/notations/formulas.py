@@ -8,6 +8,7 @@ import re
 from lagc.base.codes import Code
 from lagc.syntax.aliases import renamed
 from lagc.syntax.habits import Habit
+from lagc.syntax.notations.magnitudes import magnitude
 from lagc.syntax.notations.rewriting import SUPERSCRIPTS, bracketed, power_of_call, replaced
 
 
@@ -156,8 +157,8 @@ FORMULAS = (
     Habit(
         r"\|\s*(?P<inner>[^|\n]+?)\s*\|(?!\|)",
         "a magnitude is written `abs(x)`, that of a vector `norm(x)`",
-        "abs({inner})",
         code=Code.LAG101,
+        ask=magnitude,
     ),
     Habit(
         r"[∂d](?P<name>NAME)\s*/\s*[∂d]t\b",
@@ -206,7 +207,21 @@ FORMULAS = (
         within=("K", "let"),
     ),
     Habit(
-        r"(?<![\w.,'])(?P<whole>\d+),(?P<rest>\d+)(?![\w.,'])",
+        r"(?<![\w.,'])[1-9]\d{0,2}(?:(?:,\d{3}){2,}(?:\.\d+)?|,\d{3}\.\d+)(?![\w.,'])",
+        "the digits of a number stand side by side, without commas",
+        lambda found: found[0].replace(",", ""),
+        code=Code.LAG106,
+    ),
+    # A thousand or one: nothing tells which is meant, so nothing is put in its place.
+    Habit(
+        r"(?<![\w.,'])(?P<whole>[1-9]\d{0,2}),(?P<rest>\d{3})(?![\w.']|,\d)",
+        "a number has no comma: a comma separates entries",
+        label="write `{whole}{rest}` or `{whole}.{rest}`",
+        help="`{whole}{rest}` if the comma groups digits, `{whole}.{rest}` if it is a decimal one",
+        code=Code.LAG106,
+    ),
+    Habit(
+        r"(?<![\w.,'])(?P<whole>\d+),(?P<rest>\d+)(?![\w.']|,\d)",
         "a decimal is written with a point",
         "{whole}.{rest}",
         help="the entries of a vector stand in brackets: `({whole}, {rest})`",

@@ -25,6 +25,13 @@ COMMENTS = (
 )
 
 ENDS = (
+    Habit(
+        r";+[ \t]*(?:%+|//+|!+|--+)(?=[^\n]*\Z)",
+        "a statement ends with its line, without `;`, and comments begin with `#`",
+        "#",
+        label="write `#` in place of this",
+        code=Code.LAG111,
+    ),
     Habit(r"\s*;+\s*\Z", "a statement ends with its line, without `;`", "", code=Code.LAG101),
     Habit(
         r"(?P<at>;)\s*(?=[^\W\d])",

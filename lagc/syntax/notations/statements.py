@@ -52,6 +52,21 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
+        r"\A(?P<name>NAME)\s*=\s*(?:NAME\.)?(?P<word>coordinate|input|index)\s*\(\s*\)END",
+        "a declaration begins with its word",
+        "{word} {name}",
+        code=Code.LAG107,
+    ),
+    Habit(
+        (
+            r"\A(?P<name>NAME)\s*=\s*(?:NAME\.)?(?P<word>constant|coefficient|observable)\s*"
+            r"\(\s*(?P<value>EXPR)\s*\)END"
+        ),
+        "a declaration begins with its word",
+        "{word} {name} = {value}",
+        code=Code.LAG107,
+    ),
+    Habit(
         r"\At\s*=\s*(?:MODULE\.)?(?:symbols|Symbol|var)\b[^\n]*",
         "the time is always there, as `t`",
         label="remove this line",
