@@ -45,7 +45,7 @@ demo: .venv/.demo
 	@echo "left demo/dho_lag.py, demo/dho.nc, demo/dho.png, demo/recording.csv, demo/training"
 
 test: .venv/.test
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --durations 20
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

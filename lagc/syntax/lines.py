@@ -33,6 +33,7 @@ _BEGINS_ACTION = re.compile(r"[LKR][ \t]*\+?=(?!=)")
 # A backslash goes on in other languages; taken for that, its statement is refused as a whole.
 _GOES_ON = re.compile(r"(?:[*/^=,~:<>]|(?<!\\)\\|(?<!_)[+-]|\.\.)\Z")
 _BRACKETS = re.compile(r"(?<![\w'])in[ \t]*[(\[]|[()\[\]]")
+_QUOTED = re.compile(r'"[^"\n]*"')
 # `coefficient c in ]0, 1[` is how some write open ends; it is refused where its statement is read.
 _REVERSED = re.compile(r"(?<=\bin)[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[)")
 _CLOSING = {"(": ")", "[": "]"}
@@ -139,6 +140,8 @@ class _OpenLine:
         self.last, self.end = code[-2:], offset + len(code)
         if self.source.text.startswith("coefficient", self.start):
             code = _REVERSED.sub(lambda interval: " " * len(interval[0]), code)
+        if self.source.text.startswith("use", self.start):
+            code = _QUOTED.sub(lambda name: " " * len(name[0]), code)
         for found in _BRACKETS.finditer(code):
             kind = found[0][-1]
             at = offset + found.end() - 1
