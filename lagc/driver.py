@@ -101,8 +101,8 @@ def understand(
     file: ast.File, source: Source, diagnostics: Diagnostics
 ) -> tuple[Model, ModelUnits | None]:
     """The model, and its units if it has any; raises `LagcError`."""
-    model = elaborate(file, source, diagnostics)
-    whole, _ = with_used(file, source, Diagnostics())  # read without fault before
+    whole, used = with_used(file, source, diagnostics)
+    model = elaborate(whole, source, used, diagnostics)
     units = check_units(whole, model, diagnostics)
     diagnostics.raise_if_errors()
     return model, units

@@ -26,7 +26,6 @@ from lagc.semantics.tensors import Value, components, entries, shape
 from lagc.semantics.unused import moving_names, warn_of_unused
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
-from lagc.syntax.files import with_used
 
 _LONGEST_CHAIN = 64  # `let`s that refer to later ones
 _MOST_FREEDOM = 256  # degrees of freedom without a lattice: matrices are written out
@@ -43,10 +42,11 @@ _DECLARATIONS = (
 )
 
 
-def elaborate(file: ast.File, source: Source, diagnostics: Diagnostics) -> m.Model:
-    """The model of a syntax tree and of the files it uses; raises `LagcError` with everything
-    found if it is wrong."""
-    file, used = with_used(file, source, diagnostics)
+def elaborate(
+    file: ast.File, source: Source, used: tuple[Source, ...], diagnostics: Diagnostics
+) -> m.Model:
+    """The model of a syntax tree that holds the statements of the files `used`; raises `LagcError`
+    with everything found if it is wrong."""
     result = _Elaboration(file, source, used, diagnostics).run()
     diagnostics.raise_if_errors()
     if result is None:

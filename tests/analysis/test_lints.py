@@ -27,7 +27,7 @@ TWO += "observable used = c + k + u\nL = x'^2/2 + y'^2/2 - x^2*y^2\n"
 
 def lints(text: str, name: str = "m.lag") -> list[Diagnostic]:
     source, diagnostics = Source(name, text), Diagnostics()
-    model = elaborate(parse(source, diagnostics), source, diagnostics)
+    model = elaborate(parse(source, diagnostics), source, (), diagnostics)
     return list(find_lints(derive_nodes(model, diagnostics)))
 
 

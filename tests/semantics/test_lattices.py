@@ -16,7 +16,7 @@ from lagc.syntax.parser import parse
 def read(text: str, ends: str = "free") -> Model:
     source = Source("m.lag", f"index i in 0..9 {ends}\ncoordinate x[i]\n{text}\n")
     diagnostics = Diagnostics()
-    return elaborate(parse(source, diagnostics), source, diagnostics)
+    return elaborate(parse(source, diagnostics), source, (), diagnostics)
 
 
 Densities = dict[sp.Expr, tuple[int, int] | None]
@@ -125,7 +125,7 @@ def test_what_varies_along_the_lattice_is_a_function_of_the_index() -> None:
 def test_the_range_of_a_lattice_may_be_made_of_constants() -> None:
     source = Source("m.lag", "index j in -n..n-1\nconstant n = 4\ncoordinate x[j]\nL = x'[-4]^2\n")
     diagnostics = Diagnostics()
-    model = elaborate(parse(source, diagnostics), source, diagnostics)
+    model = elaborate(parse(source, diagnostics), source, (), diagnostics)
     lattice = model.lattice
     assert lattice is not None
     assert (lattice.index, lattice.first, lattice.size, lattice.last) == ("j", -4, 8, 3)
