@@ -29,7 +29,7 @@ from lagc.mechanics.nodesystem import NodeSystem, differentiation
 from lagc.mechanics.numeric import DIGITS
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, number
 from lagc.semantics.functions import JumpDerivative, NeuralTerm
-from lagc.semantics.model import Coefficient, Model
+from lagc.semantics.model import Model
 
 _POINTS = 128
 _LARGEST = 8000  # nodes of the power
@@ -260,7 +260,7 @@ class _Search:
         bounds = {c.symbol: c for c in self.model.coefficients}
         for symbol, value in trials:
             settled = state[symbol] in (0.0, 1.0, -1.0, self.defaults.get(symbol))
-            if settled or (symbol in bounds and not _admissible(bounds[symbol], value)):
+            if settled or (symbol in bounds and not bounds[symbol].admits(value)):
                 continue
             if self._gain({**state, symbol: value}) is not None:
                 state = {**state, symbol: value}
@@ -283,14 +283,6 @@ class _Search:
         kept = {s: x for s, x in state.items() if s in variables & shown}
         one_way = at(term.one_way)[0] > 0 >= at(term.even)[0]
         return Witness(power, kept, term.span, not losing, one_way)
-
-
-def _admissible(coefficient: Coefficient, value: float) -> bool:
-    """Whether a value lies within the bounds."""
-    low, high = coefficient.lower, coefficient.upper
-    above = low is None or value > low or (value == low and not coefficient.lower_open)
-    below = high is None or value < high or (value == high and not coefficient.upper_open)
-    return bool(above and below)
 
 
 def _positive_masses(nodes: NodeSystem) -> bool:

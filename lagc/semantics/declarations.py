@@ -175,7 +175,7 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
     defaults = [] if c.default is None else [c.default]
     if c.default is not None and lattice is not None and c.varies:
         defaults = [lattice.at_site(c.default, site) for site in sample_sites(lattice)]
-    if node.default is not None and not all(within(x, c) for x in defaults):
+    if node.default is not None and not all(c.admits(x) for x in defaults):
         diagnostics.add(
             Code.LAG211, f"the default of {name} is outside its bounds", node.default.span
         )
@@ -188,13 +188,6 @@ def _check_bounds(node: ast.Coefficient, c: Coefficient, reader: ConstantReader)
                     node.prior.span,
                 )
                 return
-
-
-def within(x: sp.Expr, c: Coefficient) -> bool:
-    """Whether a number lies between the bounds of a coefficient."""
-    above = c.lower is None or (x > c.lower if c.lower_open else x >= c.lower)
-    below = c.upper is None or (x < c.upper if c.upper_open else x <= c.upper)
-    return bool(above) and bool(below)
 
 
 def _within_closed(x: sp.Expr | None, c: Coefficient) -> bool:

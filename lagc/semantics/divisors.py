@@ -31,11 +31,8 @@ def warn_of_zero(divisor: sp.Expr, span: Span, scope: Scope, diagnostics: Diagno
 
 def _includes_zero(c: Coefficient) -> bool:
     """Whether bounds are given, and 0 lies within them."""
-    if c.lower is None and c.upper is None:
-        return False
-    above = c.lower is None or c.lower < 0 or (c.lower == 0 and not c.lower_open)
-    below = c.upper is None or c.upper > 0 or (c.upper == 0 and not c.upper_open)
-    return bool(above and below)
+    bounded = c.lower is not None or c.upper is not None
+    return bounded and c.admits(sp.Integer(0))
 
 
 def _advice(c: Coefficient) -> str:

@@ -84,6 +84,12 @@ class Coefficient:
         """The symbol that stands for it in L and K."""
         return sp.Symbol(self.name)
 
+    def admits(self, x: sp.Expr) -> bool:
+        """Whether a number lies between the bounds."""
+        above = self.lower is None or (x > self.lower if self.lower_open else x >= self.lower)
+        below = self.upper is None or (x < self.upper if self.upper_open else x <= self.upper)
+        return bool(above) and bool(below)
+
 
 @dataclass(frozen=True)
 class Input:

@@ -11,7 +11,6 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, did_you_mean, fail
 from lagc.base.spans import Source
 from lagc.semantics.constants import ConstantReader
-from lagc.semantics.declarations import within
 from lagc.semantics.model import Model
 from lagc.semantics.names import Scope
 from lagc.semantics.notation import number_text, range_text
@@ -45,7 +44,7 @@ def with_defaults(model: Model, values: Mapping[str, sp.Expr]) -> Model:
                 f"`{name}` is not a coefficient of `{model.name}`",
                 help=did_you_mean(name, known) or f"the model has {listed}",
             )
-        if not within(value, known[name]):
+        if not known[name].admits(value):
             raise fail(
                 Code.LAG504,
                 f"coefficient `{name}` = {number_text(value)} is outside {range_text(known[name])}",
