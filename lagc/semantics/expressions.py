@@ -20,6 +20,7 @@ from lagc.semantics.foreign import (
     on_index,
     on_quotient,
 )
+from lagc.semantics.functions import LATTICE_FUNCTIONS
 from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context
 from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
@@ -59,7 +60,8 @@ class ExpressionReader(CallReader):
             case ast.Name():
                 return self.name(node)
             case ast.Call():
-                return self.call(node)
+                value = self.call(node)
+                return value if node.name in LATTICE_FUNCTIONS else self.as_one_term(value)
             case ast.Index():
                 return self._index(node)
             case ast.Tuple():
@@ -136,7 +138,10 @@ class ExpressionReader(CallReader):
                 )
         self.scope.work.spend(cost * tensors.multiplications(value, factor), item.span)
         try:
-            return tensors.product(value, factor)
+            made = tensors.product(value, factor)
+            if isinstance(value, tuple) and isinstance(factor, tuple):
+                return self.as_one_term(made)
+            return made
         except ShapeError as error:
             return self._error(
                 Code.LAG206,
