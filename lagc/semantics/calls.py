@@ -63,6 +63,14 @@ class CallReader(SiteReader):
             return self._unknown_function(node)
         for argument in node.arguments:
             if argument.keyword or argument.weight is not None or argument.within is not None:
+                if name == "if" and argument.keyword:
+                    return self._error(
+                        Code.LAG205,
+                        "a condition compares with `<`, `<=`, `>` or `>=`",
+                        argument.span,
+                        help="values are equal on a surface only, where a term of L or a force "
+                        "has no effect",
+                    )
                 return self._error(
                     Code.LAG205, f"`{name}` takes plain arguments only", argument.span
                 )

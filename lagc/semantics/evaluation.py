@@ -104,6 +104,8 @@ class Evaluator:
         if e.is_Atom:  # I, nan and the infinities
             raise OutsideDomain
         arguments = [self(a) for a in e.args]
+        if e.func is sp.exp and arguments[0] < 0 and mp.mag(arguments[0]) > _LARGEST_EXPONENT:
+            return mp.mpf(0)
         if (e.is_Pow or e.func in _GROWING) and mp.mag(arguments[-1]) > _LARGEST_EXPONENT:
             raise OutsideDomain  # the value has no place in memory
         if e.func in _PERIODIC and mp.mag(arguments[0]) > _LARGEST_ANGLE:

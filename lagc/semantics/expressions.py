@@ -12,6 +12,7 @@ from lagc.semantics import tensors
 from lagc.semantics.calls import MAX_BITS, MAX_EXPONENT, CallReader, bits
 from lagc.semantics.divisors import warn_of_zero
 from lagc.semantics.foreign import (
+    NO_INVERSE,
     declare_vector,
     dot_of,
     instead,
@@ -174,7 +175,15 @@ class ExpressionReader(CallReader):
                 label=instead(f"exp({node.exponent.span.text})"),
                 help="the exponential function is `exp(x)`",
             )
-        base, exponent = self.read(node.base), self.read(node.exponent)
+        base = self.read(node.base)
+        if len(shape(base)) == 2 and self._is_transpose(node.exponent):
+            return self._error(
+                Code.LAG104,
+                "the rows of a matrix are made its columns by a function",
+                node.span,
+                label=instead(f"transpose({node.base.span.text})"),
+            )
+        exponent = self.read(node.exponent)
         if base is None or exponent is None:
             return None
         if isinstance(base, tuple) or isinstance(exponent, tuple):
@@ -185,7 +194,7 @@ class ExpressionReader(CallReader):
                 f"a power of a {'matrix' if matrix else 'vector'} is not defined",
                 node.span,
                 label=instead(dot_of(node.base, node.base)) if squared and not matrix else "",
-                help="a square is written `M*M`"
+                help=("a square is written `M*M`" if squared else NO_INVERSE)
                 if matrix
                 else "the square of its length is `dot(a, a)`",
             )
@@ -211,6 +220,10 @@ class ExpressionReader(CallReader):
             nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
             self.scope.work.spend(200 * nested**2, node.span)
         return self._real(value, node.span)
+
+    def _is_transpose(self, node: ast.Expression) -> bool:
+        """Whether an exponent is the `T` of a transposed matrix."""
+        return isinstance(node, ast.Name) and node.name == "T" and "T" not in self.scope.known()
 
     def _is_euler(self, node: ast.Name) -> bool:
         """Whether a name that is not declared is that of Euler's number elsewhere."""

@@ -103,7 +103,9 @@ def _readings(name: str) -> tuple[tuple[str, str, str], ...]:
 def _canonical(name: str) -> str:
     readings = _readings(name)
     if not readings:
-        hint = _meant(name)
+        stem = name.rstrip("0123456789")
+        power = f"did you mean `{stem}^{name[len(stem) :]}`?"
+        hint = power if stem and stem != name and _readings(stem) else _meant(name)
         help = "" if hint else "a size or an index has no blank before its bracket: `r[n]`"
         raise UnitError(f"`{name}` is not a unit", hint, help)
     prefix, unit, _ = min(readings, key=lambda r: bool(r[0]))  # `au` itself before atto-u
