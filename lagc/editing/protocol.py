@@ -26,6 +26,7 @@ _SORTS = {
     Sort.VARIABLE: types.CompletionItemKind.Variable,
     Sort.CONSTANT: types.CompletionItemKind.Constant,
     Sort.OPTION: types.CompletionItemKind.Property,
+    Sort.UNIT: types.CompletionItemKind.Unit,
 }
 _SYMBOLS: dict[type[ast.Node], types.SymbolKind] = {
     ast.ModelName: types.SymbolKind.Module,

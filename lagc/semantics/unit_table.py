@@ -52,6 +52,9 @@ _USUAL = (
 # fmt: on
 
 
+USUAL_UNITS = (*_USUAL, *_ASTRONOMERS)  # what people write, for suggestions
+
+
 class UnitError(Exception):
     """The name is not that of a unit that can be used; `hint` and `help` say what to write."""
 

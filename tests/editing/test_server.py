@@ -249,6 +249,9 @@ def test_completion_knows_the_place(client: Client) -> None:
         ("neural D(θ) = mlp(4, ", {"activation", "output"}, {"θ"}),
         ("neural D(θ) = mlp(4, output = ", {"positive", "linear"}, {"θ", "softplus"}),
         ("run until 3 ", {"step", "order"}, {"θ"}),
+        ("run until 3 [", {"s", "yr"}, {"θ", "step"}),
+        ("constant b = 3 [kg/", {"m", "s", "AU"}, {"θ", "sin"}),
+        ("constant b = θ[", {"g", "sin"}, {"kg"}),
         ("coordinate ", set(), {"θ", "mod"}),
         ("# a ", set(), {"θ", "coordinate"}),
     ]
