@@ -130,16 +130,29 @@ class _Line:
         sizes = [spread * 2.0**k * generator.uniform(0.7, 1.0) for k in range(-4, 5)]
         sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in range(-6, 10)]
         self.grid = sorted(mp.mpf(sign * size) for size in sizes for sign in (-1, 1))
+        self._beside: dict[Any, Evaluator] = {}  # points at either side of a crossing
 
     def value(self, e: sp.Expr, x: Any) -> Any:
         """The value of an expression, None where it has none."""
-        point = Evaluator(ChainMap({self.symbol: x}, self.others), self.number)
+        return self._value(e, self._point(x))
+
+    def _point(self, x: Any) -> Evaluator:
+        return Evaluator(ChainMap({self.symbol: x}, self.others), self.number)
+
+    def _value(self, e: sp.Expr, point: Evaluator) -> Any:
+        before = point.operations
         try:
             return point(e)
         except OutsideDomain:
             return None
         finally:
-            self.spend(1 + point.operations // _OPERATIONS)
+            self.spend(1 + (point.operations - before) // _OPERATIONS)
+
+    def _value_beside(self, e: sp.Expr, x: Any) -> Any:
+        """As `value`, at a point where many expressions with parts in common are asked for."""
+        if x not in self._beside:
+            self._beside[x] = self._point(x)
+        return self._value(e, self._beside[x])
 
     def crossings(self, surface: sp.Expr) -> Iterator[Any]:
         """Where the sign of `surface` changes, as far as the grid shows it."""
@@ -177,8 +190,8 @@ class _Line:
         steps, size = [], mp.mpf(0)
         for digits in (_NEAR, _NEARER):
             low, high = self._about(place, digits)
-            before = [self.value(term, low) for term in terms]
-            after = [self.value(term, high) for term in terms]
+            before = [self._value_beside(term, low) for term in terms]
+            after = [self._value_beside(term, high) for term in terms]
             if None in before or None in after:
                 return None
             size = max(size, mp.fsum(abs(y) for y in (*before, *after)))
