@@ -22,11 +22,12 @@ from lagc.semantics.functions import (
     Smoothness,
     neural_value,
 )
-from lagc.semantics.lattices import SiteReader, with_numbers
+from lagc.semantics.lattices import SiteReader
 from lagc.semantics.model import RoughCall
 from lagc.semantics.roots import power
 from lagc.semantics.sites import without_marks
 from lagc.semantics.tensors import Value, described, each, shape
+from lagc.semantics.widths import is_positive
 from lagc.syntax import ast
 
 MAX_EXPONENT = 1024
@@ -119,48 +120,20 @@ class CallReader(SiteReader):
         return result
 
     def _is_width(self, eps: sp.Expr, node: ast.Call) -> bool:
-        """Whether the width of a smooth transition is positive, whatever the coefficients."""
-        value = without_marks(with_numbers(self.scope, self._along(eps)))
-        found = [value.xreplace(known).is_positive for known in self._extremes(value)]
-        if True in found:
+        """Whether the width of a smooth transition is positive; reports if not."""
+        positive = is_positive(self.scope, eps)
+        if positive:
             return True
         self._error(
             Code.LAG230,
             f"the width of `{node.name}` "
-            + ("is not positive" if False in found else "cannot be shown to be positive"),
+            + ("is not positive" if positive is False else "cannot be shown to be positive"),
             node.arguments[-1].span,
             label="the width of the transition",
             help="a width is a positive number or made of coefficients with bounds, such as "
             "`coefficient eps > 0 = 0.01`",
         )
         return False
-
-    def _along(self, value: sp.Expr) -> sp.Expr:
-        """The constants that vary along the lattice as functions of the index."""
-        lattice, varying = self.scope.lattice, {}
-        for symbol, place in lattice.places(value) if lattice is not None else ():
-            definition = self.scope.constants.get(place.name)
-            if lattice is not None and definition is not None:
-                varying[symbol] = lattice.moved(definition, place.shift)
-        return value.xreplace(varying)
-
-    def _extremes(self, value: sp.Expr) -> list[dict[sp.Symbol, sp.Expr]]:
-        """Symbols as what they may be: seen from their lower bounds, and from their upper ones."""
-        below: dict[sp.Symbol, sp.Expr] = {}
-        above: dict[sp.Symbol, sp.Expr] = {}
-        lattice = self.scope.lattice
-        for symbol in value.free_symbols:
-            place = None if lattice is None else lattice.place(symbol)
-            below[symbol] = above[symbol] = sp.Dummy(real=True)
-            if lattice is not None and place is not None and not place.base:  # number of a site
-                below[symbol] = lattice.first + _distance(False)
-                above[symbol] = lattice.last - _distance(False)
-            c = self.scope.coefficients.get(symbol.name if place is None else place.name)
-            if c is not None and c.lower is not None:
-                below[symbol] = above[symbol] = c.lower + _distance(c.lower_open)
-            if c is not None and c.upper is not None:
-                above[symbol] = c.upper - _distance(c.upper_open)
-        return [below, above]
 
     def _power_of(self, base: sp.Expr, exponent: sp.Expr, span: Span) -> sp.Expr:
         """A power, the absolute values that it may hold kept as calls of `abs`."""
@@ -384,11 +357,6 @@ class CallReader(SiteReader):
 def bits(number: sp.Rational) -> int:
     """The bits of the larger of numerator and denominator; 0 for 1 and -1."""
     return max(int(abs(number.p)).bit_length(), int(number.q).bit_length()) - 1
-
-
-def _distance(open_end: bool) -> sp.Expr:
-    """How far from a bound a coefficient lies: more than zero where the bound is excluded."""
-    return sp.Dummy(positive=True) if open_end else sp.Dummy(nonnegative=True)
 
 
 def _count(n: int, noun: str) -> str:
