@@ -136,7 +136,7 @@ class _Line:
         self.others = _Others(number, spread, ranges)
         generator = random.Random(number)
         sizes = [spread * 2.0**k * generator.uniform(0.7, 1.0) for k in range(-4, 5)]
-        sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in range(-6, 10)]
+        sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in (*range(-6, 10), 13, 17, 22)]
         self.grid = sorted(mp.mpf(sign * size) for size in sizes for sign in (-1, 1))
         self._beside: dict[Any, Evaluator] = {}  # points at either side of a crossing
 

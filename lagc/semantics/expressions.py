@@ -272,6 +272,19 @@ class ExpressionReader(CallReader):
                 help=f"write out what it is: the derivative of L with respect to `{momentum[1]}`",
             )
         base = self.read(node.base)
+        lattice = self.scope.lattice
+        if (
+            isinstance(base, tuple)
+            and lattice
+            and node.index == ast.Name(lattice.index, span=node.span)
+        ):
+            return self._error(
+                Code.LAG219,
+                f"`{node.base.span.text}` is a vector, and has no value at each site",
+                node.span,
+                help=f"what varies along the lattice is a function of the index, `constant "
+                f"m[{lattice.index}] = 1 + {lattice.index}`",
+            )
         unit = misplaced_unit(node) if base is not None and not isinstance(base, tuple) else ""
         if unit:
             return self._error(Code.LAG240, "a unit cannot stand here", node.span, help=unit)

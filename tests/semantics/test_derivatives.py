@@ -163,6 +163,7 @@ TIMES = {
     "if(x > 0, sqrt(x), 0)": 1,
     "if(x > 0, exp(-1/x), 0)": 9,
     "if(x > 5000, (x - 5000)^2, 0)": 2,
+    "if(x > 1.5e11, (x - 1.5e11)^2, 0)": 2,
     "if(y > 0, x, 2*x)": 9,  # for every y there is a derivative by x
     "if(sin(x) > 0, sin(x)^2, 0)": 2,
     "if(x^2 > 0, x, x)": 9,
