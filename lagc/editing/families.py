@@ -45,7 +45,10 @@ def relatives(reading: Reading, name: str, read: Read) -> Iterator[Reading]:
     home = declaring[0] if declaring and name not in reading.declarations else reading.source.name
     found = dict(used)
     for path in _models_beside(home, reading.source.name):
-        others = {_same(s.name): s.name for s in used_by(read(path))}
+        try:
+            others = {_same(s.name): s.name for s in used_by(read(path))}
+        except (OSError, UnicodeError):  # no text
+            continue
         if _same(home) in others:
             found |= {_same(path): path, **others}
     found[_same(home)] = home

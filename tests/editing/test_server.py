@@ -202,6 +202,7 @@ def test_models_that_share_a_file(client: Client, tmp_path: Path) -> None:
     shared = "constant g = 9.81\ncoefficient k > 0 = 1\n"
     model = 'use "common.lag"\ncoordinate q\nL = 1/2*q\'^2 - if(q > g, k*q^2, k*q^2)\n'
     (tmp_path / "common.lag").write_text(shared, encoding="utf-8")
+    (tmp_path / "binary.lag").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "other.lag").write_text(model.replace("q > g", "g > 0"), encoding="utf-8")
     uri, common, other = (
         (tmp_path / name).as_uri() for name in ("model.lag", "common.lag", "other.lag")
