@@ -181,7 +181,9 @@ def _reduced_forms(span: Echelon) -> list[Vector]:
     return [tuple(map(Fraction, reversed(v))) for v in reversed(mirrored.null_basis())]
 
 
-def _coordinate(members: Sequence[str], form: Vector, fields: Sequence[Field]) -> _Coordinate | None:
+def _coordinate(
+    members: Sequence[str], form: Vector, fields: Sequence[Field]
+) -> _Coordinate | None:
     """A linear form as a coordinate, where all fields change it by w + u form with w/u the same."""
     form = tuple(whole(form))
     places = [k for k, x in enumerate(form) if x]

@@ -12,8 +12,8 @@ The rank is that at almost all values of the coefficients; where some are zero l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 from math import comb
@@ -22,11 +22,19 @@ from typing import Any
 import sympy as sp
 
 from lagc.analysis.elimination import Echelon
-from lagc.analysis.gauges import Field, Kind, columns, find_factors, find_fields, invariants, spanned
+from lagc.analysis.gauges import (
+    Field,
+    Kind,
+    columns,
+    find_factors,
+    find_fields,
+    invariants,
+    spanned,
+)
 from lagc.analysis.motion import Motion
+from lagc.analysis.points import Slopes
 from lagc.analysis.responses import Response, Responses, echelon, precisely
 from lagc.analysis.signs import find_signs
-from lagc.analysis.points import Slopes
 from lagc.base.diagnostics import LagcError
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
@@ -102,9 +110,48 @@ def identify(system: NodeSystem | LatticeSystem, motion: Motion) -> Identifiabil
         return None
     try:
         with precisely():
-            return _Search(nodes, motion, tuple(names)).found()
+            found = _Search(nodes, motion, tuple(names)).found()
     except (JumpDerivative, LagcError):
         return None
+    varying = {c.name: system.model.shown(c) for c in system.model.coefficients if c.varies}
+    return _of_sites(found, varying) if found and varying else found
+
+
+def _of_sites(found: Identifiability, varying: Mapping[str, str]) -> Identifiability:
+    """Values at the sites of the small lattice under one name, `k[i]`.
+
+    Combinations of them are not written down: there are others on the lattice itself.
+    """
+
+    def name(of_site: str) -> str:
+        return varying.get(of_site.split("[")[0], of_site)
+
+    def unique(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(name, names)))
+
+    def freedom(f: Freedom) -> Freedom:
+        if set(map(name, f.names)) == set(f.names):
+            return f
+        hold = tuple(dict.fromkeys(map(unique, f.hold)))
+        factors = f.factors[: len(unique(f.names))] if f.scale and f.factors else None
+        fixed = () if f.unseen else None
+        return Freedom(unique(f.names), f.dimension, fixed, hold, factors)
+
+    def observed(o: Observed) -> Observed:
+        freedoms = tuple(dict.fromkeys(map(freedom, o.freedoms)))
+        moved = {n for f in freedoms for n in f.names}
+        fixed = tuple(n for n in unique(o.fixed) if n not in moved)
+        return Observed(fixed, freedoms, tuple(dict.fromkeys(map(unique, o.signs))))
+
+    partly = {name(n) for n in found.positions.fixed}
+    partly |= {name(n) for f in found.positions.freedoms for n in f.names if not f.unseen}
+    return replace(
+        found,
+        positions=observed(found.positions),
+        momenta=observed(found.momenta),
+        idle=frozenset(map(name, found.idle)) - partly,
+        networks=(),
+    )
 
 
 def _size(nodes: NodeSystem) -> int:
@@ -161,7 +208,9 @@ class _Search:
         moved = {name for f in freedoms for name in f.names}
         fixed = tuple(name for name in self.names if name not in moved)
         seen = [
-            c for c in self.coefficients if all(not f.unseen or c.name not in f.names for f in freedoms)
+            c
+            for c in self.coefficients
+            if all(not f.unseen or c.name not in f.names for f in freedoms)
         ]
         signs = find_signs(seen, fields, self.together, momenta=kind is _momenta)
         return Observed(fixed, tuple(freedoms), tuple(signs))

@@ -89,9 +89,7 @@ class Point(Evaluator):
             return _NOTHING
         if e.is_Add:
             return combined((mp.mpf(1), slopes) for slopes in inner)
-        return combined(
-            (self._partial(e, k), slopes) for k, slopes in enumerate(inner) if slopes
-        )
+        return combined((self._partial(e, k), slopes) for k, slopes in enumerate(inner) if slopes)
 
     def _of_network(self, e: NeuralTerm) -> Slopes:
         parts: list[tuple[Any, Slopes]] = [(self(e), {str(e.args[0]): mp.mpf(1)})]

@@ -92,7 +92,8 @@ class Responses:
         accelerations = _solved(
             [[point(m) if m != 0 else mp.mpf(0) for m in row] for row in nodes.b_v], with_rest
         )
-        motion, inertial = [], set()
+        motion: list[Slopes] = []
+        inertial: set[str] = set()
         for i, a in enumerate(nodes.a):
             parts = [(mp.mpf(1), point.slopes(a)), (mp.mpf(-1), point.slopes(self._drift[i]))]
             for x, v in zip(nodes.b_q[i], velocities, strict=True):
@@ -112,7 +113,7 @@ class Responses:
         return settled([*parts, *(-v * point(x) for x, v in pairs if x != 0)])
 
     def unchanged(self, response: Response, values: Mapping[sp.Symbol, Any]) -> tuple[bool, bool]:
-        """Whether other values of some symbols give the same accelerations, and the same momenta."""
+        """Whether other values of symbols give the same accelerations, and the same momenta."""
         point, nodes = response.point, self.nodes
         other = Point({**point.values, **values}, point.seed, point.branches)
         try:

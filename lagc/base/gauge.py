@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import combinations
 from math import lcm
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 _DECIMALS = 12
+_MOST_EXCEPTIONS = 3
 _LARGEST_DENOMINATOR = 360
 
 
@@ -43,7 +45,24 @@ def not_separate(observed: str, names: Sequence[str]) -> str:
     return f"{observed} do not determine {listed(names)} separately"
 
 
-def product(powers: Iterable[tuple[str, Fraction]], growth: Iterable[tuple[str, Fraction]] = ()) -> str:
+def held(names: Sequence[str], choices: Sequence[Sequence[str]]) -> str:
+    """What to hold of some coefficients: `a or b`, `two of a, b and c, not a with b`.
+
+    choices: all sets of them that will do, or one where they are many.
+    """
+    size = len(choices[0])
+    if size == 1:
+        return listed(names, "or")
+    others = [c for c in combinations(names, size) if c not in choices]
+    if len(choices) == 1 or len(others) > _MOST_EXCEPTIONS:
+        return f"{listed(choices[0])}, for instance" if others else listed(choices[0])
+    exceptions = ", ".join(f"not {' with '.join(c)}" for c in others)
+    return f"{counted(size)} of {listed(names)}" + (f", {exceptions}" if exceptions else "")
+
+
+def product(
+    powers: Iterable[tuple[str, Fraction]], growth: Iterable[tuple[str, Fraction]] = ()
+) -> str:
     """A product of powers, and of exp(factor*name) for what is in `growth`, with whole exponents:
     `c2/c1`, `a^2/(b*c)`, `b*exp(a)`."""
     powers, growth = list(powers), list(growth)

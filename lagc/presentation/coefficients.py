@@ -1,0 +1,90 @@
+"""What recordings fix of the coefficients, as a table and as data."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import Any
+
+from lagc.analysis.identifiability import Freedom, Identifiability, Observed
+from lagc.base.gauge import counted, held, listed, scale
+
+_WIDTHS = (16, 40, 40)
+_TITLES = ("observed", "fixes", "hold")
+
+
+def as_lines(found: Identifiability) -> list[str]:
+    """One row for each kind of data; one line where positions fix every coefficient."""
+    if not found.positions.freedoms and not found.positions.signs and not found.networks:
+        return ["coefficients: positions fix all of them"]
+    rows = [_TITLES, _row("q (and q')", found.positions, found)]
+    rows.append(_row("q and p", found.momenta, found))
+    lines = []
+    for row in rows:
+        cells = [wrap(cell, width) or [""] for cell, width in zip(row, _WIDTHS, strict=True)]
+        for k in range(max(map(len, cells))):
+            parts = [c[k] if k < len(c) else "" for c in cells]
+            padded = zip(parts, _WIDTHS, strict=True)
+            lines.append("  ".join(part.ljust(width) for part, width in padded).rstrip())
+    if found.networks:
+        lines.append("networks count as known here; learnt as well, they take up more than that")
+    return lines
+
+
+def _row(name: str, observed: Observed, found: Identifiability) -> tuple[str, str, str]:
+    everything = _names(observed)
+    fixed = list(observed.fixed)
+    for freedom in observed.freedoms:
+        fixed += _combinations(freedom)
+    signs = [f"the sign of {listed(names)}" for names in observed.signs]
+    hold = [_hold(freedom, everything) for freedom in observed.freedoms]
+    but = f", but not {listed(signs)}" if signs else ""
+    return name, (", ".join(fixed) or "nothing") + but, "; ".join(hold)
+
+
+def _names(observed: Observed) -> list[str]:
+    return [*observed.fixed, *(name for f in observed.freedoms for name in f.names)]
+
+
+def _combinations(freedom: Freedom) -> list[str]:
+    if freedom.fixed is not None:
+        return list(freedom.fixed)
+    if freedom.scale:
+        return [f"ratios of {listed(freedom.names)}"]
+    numbers = len(freedom.names) - freedom.dimension
+    if numbers < 1:
+        return [f"combinations of {listed(freedom.names)}"]
+    return [f"{counted(numbers)} combination{'s'[: numbers > 1]} of {listed(freedom.names)}"]
+
+
+def _hold(freedom: Freedom, everything: list[str]) -> str:
+    why = ""
+    if freedom.unseen:
+        why = " (not seen)"
+    elif freedom.scale:
+        why = f" ({scale(freedom.names, everything)})"
+    return held(freedom.names, freedom.hold) + why
+
+
+def as_data(found: Identifiability | None) -> list[dict[str, Any]] | None:
+    """One object for each kind of data: `observed`, what it fixes, what is free, what to hold."""
+    if found is None:
+        return None
+    kinds = ((["q"], found.positions), (["q", "q'"], found.positions), (["q", "p"], found.momenta))
+    return [
+        {
+            "observed": observed,
+            "fixed": list(of.fixed),
+            "free": [
+                {
+                    "coefficients": list(f.names),
+                    "dimension": f.dimension,
+                    "fixed": None if f.fixed is None else list(f.fixed),
+                    "scale": f.scale,
+                    "hold": [list(names) for names in f.hold],
+                }
+                for f in of.freedoms
+            ],
+            "signs": [list(names) for names in of.signs],
+        }
+        for observed, of in kinds
+    ]
