@@ -89,13 +89,14 @@ class Identifiability:
 
     idle: coefficients that no equation of motion depends on, not even as a factor of it; networks:
     changes by a factor that positions do not notice if a network takes up a part, as names and
-    powers. All else counts networks as known.
+    powers. All else counts the networks, which are `slots`, as known.
     """
 
     positions: Observed
     momenta: Observed
     idle: frozenset[str]
     networks: tuple[tuple[tuple[str, Fraction], ...], ...]
+    slots: tuple[str, ...]
 
 
 def identify(system: NodeSystem | LatticeSystem, motion: Motion) -> Identifiability | None:
@@ -197,7 +198,8 @@ class _Search:
         unseen = {f.names[0] for f in positions.freedoms if f.unseen}
         inertial = {name for response in self.together.known for name in response.inertial}
         networks = tuple(self._with_networks()) if self.slots else ()
-        return Identifiability(positions, momenta, frozenset(unseen - inertial), networks)
+        slots = tuple(name.removeprefix("neural ") for name in self.slots)
+        return Identifiability(positions, momenta, frozenset(unseen - inertial), networks, slots)
 
     def _observed(self, kind: Kind, span: Echelon) -> Observed:
         freedoms, fields = [], []

@@ -14,7 +14,7 @@ _TITLES = ("observed", "fixes", "hold")
 
 def as_lines(found: Identifiability) -> list[str]:
     """One row for each kind of data; one line where positions fix every coefficient."""
-    if not found.positions.freedoms and not found.positions.signs and not found.networks:
+    if not found.positions.freedoms and not found.positions.signs and not found.slots:
         return ["coefficients: positions fix all of them"]
     rows = [_TITLES, _row("q (and q')", found.positions, found)]
     rows.append(_row("q and p", found.momenta, found))
@@ -25,8 +25,9 @@ def as_lines(found: Identifiability) -> list[str]:
             parts = [c[k] if k < len(c) else "" for c in cells]
             padded = zip(parts, _WIDTHS, strict=True)
             lines.append("  ".join(part.ljust(width) for part, width in padded).rstrip())
-    if found.networks:
-        lines.append("networks count as known here; learnt as well, they take up more than that")
+    if found.slots:
+        known = f"{listed(found.slots)} {'counts' if len(found.slots) == 1 else 'count'} as known"
+        lines.append(f"{known}; learnt together with coefficients, less is fixed")
     return lines
 
 
@@ -61,7 +62,8 @@ def _hold(freedom: Freedom, everything: list[str]) -> str:
     if freedom.unseen:
         why = " (not seen)"
     elif freedom.scale:
-        why = f" ({scale(freedom.names, everything)})"
+        overall = len(freedom.names) == len(everything)
+        why = f" ({scale(freedom.names, everything) if overall else 'their common scale'})"
     return held(freedom.names, freedom.hold) + why
 
 
