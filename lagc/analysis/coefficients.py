@@ -7,7 +7,7 @@ from collections.abc import Collection
 from lagc.analysis.identifiability import Freedom, Identifiability
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, scale
+from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, scale, signs
 from lagc.base.spans import Span
 from lagc.semantics.model import Coefficient, Model
 
@@ -58,7 +58,7 @@ def warn_of_coefficients(
                 Code.LAG329,
                 not_separate(_OBSERVED, [f"`{name}`" for name in (*names, *slots)]),
                 declared[names[0]].span,
-                label="where networks are learnt, nothing tells a factor of one from that of another",
+                label="networks that are learnt take up a factor of the coefficients",
                 help=f"hold {listed(names, 'or')}",
             )
 
@@ -95,8 +95,7 @@ def _note_freedom(
 def _note_signs(
     names: tuple[str, ...], declared: dict[str, Coefficient], diagnostics: Diagnostics
 ) -> None:
-    quoted = listed([f"`{name}`" for name in names])
-    what = f"the sign of {quoted}" if len(names) == 1 else f"the signs of {quoted} together"
+    what = signs([f"`{name}`" for name in names])
     diagnostics.add(
         Code.LAG328,
         not_fixed(_OBSERVED, what),

@@ -7,7 +7,7 @@ coefficients leaves q'' as it is where it leaves E zero at that q''.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import mpmath as mp
@@ -39,23 +39,23 @@ class Response:
     inertial: frozenset[str]
 
 
-@dataclass
 class Responses:
     """Responses of a model at random states; those drawn so far are `known`.
 
     directions: what is differentiated by; fixed: whether all states have the same coefficients.
     """
 
-    motion: Motion
-    nodes: NodeSystem
-    directions: frozenset[str]
-    fixed: bool
-    known: list[Response] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, motion: Motion, nodes: NodeSystem, directions: frozenset[str], *, fixed: bool
+    ) -> None:
+        self.motion = motion
+        self.nodes = nodes
+        self.directions = directions
+        self.fixed = fixed
+        self.known: list[Response] = []
         self._drawn = self._draw()
-        self._drift = [self.motion.partial_time(b) for b in self.nodes.b]
-        parts = (*self.nodes.a, *self.nodes.b, *self._drift)
+        self._drift = [motion.partial_time(b) for b in nodes.b]
+        parts = (*nodes.a, *nodes.b, *self._drift)
         self.piecewise = any(e.has(*PIECEWISE) for e in parts)
 
     def __iter__(self) -> Iterator[Response]:

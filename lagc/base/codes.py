@@ -342,8 +342,8 @@ class Code(Enum):
         "wrong sign does that; so does negative damping that is meant, as in van der Pol's "
         "oscillator, and drag that forgets the direction, as -c*x'^2 for -c*abs(x')*x'. It is "
         "looked for at 128 states taken at random around the origin and the initial state: where K "
-        "feeds energy in only in a narrow region, nothing may be found. `lagc check --allow LAG325` "
-        "leaves the warning out.",
+        "feeds energy in only in a narrow region, nothing may be found. `lagc check --allow "
+        "LAG325` leaves the warning out.",
         Severity.WARNING,
     )
     LAG326 = (

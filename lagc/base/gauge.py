@@ -18,6 +18,13 @@ def listed(names: Sequence[str], last: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
+def signs(names: Sequence[str]) -> str:
+    """What is open where coefficients may change their signs together."""
+    return (
+        f"the sign of {names[0]}" if len(names) == 1 else f"the signs of {listed(names)} together"
+    )
+
+
 def counted(number: int) -> str:
     """A small number as a word."""
     return _COUNTS[number] if number < len(_COUNTS) else str(number)

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 from lagc.analysis.identifiability import Freedom, Identifiability, Observed
-from lagc.base.gauge import counted, held, listed, scale
+from lagc.base.gauge import counted, held, listed, scale, signs
 
 _WIDTHS = (16, 40, 40)
 _TITLES = ("observed", "fixes", "hold")
@@ -36,9 +36,9 @@ def _row(name: str, observed: Observed, found: Identifiability) -> tuple[str, st
     fixed = list(observed.fixed)
     for freedom in observed.freedoms:
         fixed += _combinations(freedom)
-    signs = [f"the sign of {listed(names)}" for names in observed.signs]
+    open_signs = [signs(names) for names in observed.signs]
     hold = [_hold(freedom, everything) for freedom in observed.freedoms]
-    but = f", but not {listed(signs)}" if signs else ""
+    but = f", but not {listed(open_signs)}" if open_signs else ""
     return name, (", ".join(fixed) or "nothing") + but, "; ".join(hold)
 
 
