@@ -46,7 +46,8 @@ _MOST_CHOICES = 60
 
 @dataclass(frozen=True)
 class Freedom:
-    """Coefficients that can change together unnoticed, in `dimension` independent ways.
+    """Coefficients that can change together unnoticed, in `dimension` independent ways (None where
+    that depends on the number of sites).
 
     fixed: the combinations that do not change, None where they have no short form; hold: the sets
     of `dimension` coefficients that leave nothing free once they are held (one of them alone where
@@ -55,7 +56,7 @@ class Freedom:
     """
 
     names: tuple[str, ...]
-    dimension: int
+    dimension: int | None
     fixed: tuple[str, ...] | None
     hold: tuple[tuple[str, ...], ...]
     factors: tuple[Fraction, ...] | None = None
@@ -63,7 +64,7 @@ class Freedom:
     @property
     def unseen(self) -> bool:
         """Whether it is one coefficient that nothing depends on."""
-        return len(self.names) == 1
+        return self.fixed == ()
 
     @property
     def scale(self) -> bool:
@@ -136,7 +137,8 @@ def _of_sites(found: Identifiability, varying: Mapping[str, str]) -> Identifiabi
         hold = tuple(dict.fromkeys(map(unique, f.hold)))
         factors = f.factors[: len(unique(f.names))] if f.scale and f.factors else None
         fixed = () if f.unseen else None
-        return Freedom(unique(f.names), f.dimension, fixed, hold, factors)
+        dimension = 1 if f.scale else None
+        return Freedom(unique(f.names), dimension, fixed, hold, factors)
 
     def observed(o: Observed) -> Observed:
         freedoms = tuple(dict.fromkeys(map(freedom, o.freedoms)))

@@ -164,11 +164,10 @@ class _Checked:
         click.echo(f"{name}: no errors; strategy {strategy}")
         if self.compilation.units is not None:
             click.echo(self.compilation.units.summary())
-        found = self.compilation.findings.identifiability
-        if found is not None:
+        if self.compilation.model.coefficients:
             from lagc.presentation.coefficients import as_lines
 
-            click.echo("\n".join(as_lines(found)))
+            click.echo("\n".join(as_lines(self.compilation.findings.identifiability)))
 
     def found(self) -> dict[str, Any]:
         """What was found out as data."""

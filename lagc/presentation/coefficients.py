@@ -12,8 +12,11 @@ _WIDTHS = (16, 40, 40)
 _TITLES = ("observed", "fixes", "hold")
 
 
-def as_lines(found: Identifiability) -> list[str]:
-    """One row for each kind of data; one line where positions fix every coefficient."""
+def as_lines(found: Identifiability | None) -> list[str]:
+    """One row for each kind of data; one line where positions fix every coefficient, and where it
+    is not settled (None)."""
+    if found is None:
+        return ["coefficients: what recordings fix of them was not settled"]
     if not found.positions.freedoms and not found.positions.signs and not found.slots:
         return ["coefficients: positions fix all of them"]
     rows = [_TITLES, _row("q (and q')", found.positions, found)]
@@ -51,9 +54,9 @@ def _combinations(freedom: Freedom) -> list[str]:
         return list(freedom.fixed)
     if freedom.scale:
         return [f"ratios of {listed(freedom.names)}"]
-    numbers = len(freedom.names) - freedom.dimension
-    if numbers < 1:
+    if freedom.dimension is None:
         return [f"combinations of {listed(freedom.names)}"]
+    numbers = len(freedom.names) - freedom.dimension
     return [f"{counted(numbers)} combination{'s'[: numbers > 1]} of {listed(freedom.names)}"]
 
 
