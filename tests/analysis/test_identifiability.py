@@ -147,6 +147,10 @@ def test_networks_and_lattices() -> None:
         True,
         (("k",), ("m[i]",)),
     )
+    ring = "index i in 0..19 periodic\ncoordinate x[i]\ncoefficient c[i] > 0 = 1\n"
+    ring += "L = sum(i, x'[i]^2/2 - c[i]/c[i+1]*(x[i+1] - x[i])^2)\n"
+    (freedom,) = found(ring).positions.freedoms
+    assert (freedom.names, freedom.scale, freedom.unseen) == (("c[i]",), True, False)
 
 
 def _compared() -> list[str]:
