@@ -413,8 +413,9 @@ class Code(Enum):
     )
     LAG601 = (
         "data cannot be used",
-        "A recording is a CSV file with a header: `t`, coordinates (`q`, `r[0]`), velocities "
-        "(`q'`, `r'[0]`), momenta (`p[q]`), at least two rows of finite numbers, increasing `t`.",
+        "A recording has columns `t`, coordinates (`q`, `r[0]`), velocities (`q'`, `r'[0]`), "
+        "momenta (`p[q]`) and accelerations (`q''`), any of them, and at least two rows of finite "
+        "numbers with increasing `t` (docs/fitting.md).",
     )
     LAG602 = (
         "fit did not converge",
@@ -429,6 +430,33 @@ class Code(Enum):
     LAG604 = (
         "checkpoint cannot be used",
         "The folder holds no checkpoint, or one of another model, network or option.",
+    )
+
+    LAG613 = (
+        "data file cannot be read",
+        "The file is damaged, or not of the kind that its ending says: `.nc` is NetCDF, `.parquet` "
+        "Parquet, `.npz` a NumPy archive, and everything else text separated by commas.",
+    )
+    LAG614 = (
+        "units of the data are others",
+        "The file and the model state different units for a column. Numbers are used as they are; "
+        "convert them in the file.",
+    )
+    LAG615 = (
+        "noise level cannot be used",
+        "A known standard deviation, from `--sigma NAME=VALUE` or a column `sigma[q]`, is a "
+        "positive number for a channel that was observed, given once, and for all of its values "
+        "or none.",
+    )
+    LAG616 = (
+        "fitted model cannot be written",
+        "`--output fitted.lag` writes the text of the model with other numbers in it. It needs "
+        "coefficients that are declared in the file of the model itself, and a state from which a "
+        "run that begins at t = 0 goes through the data.",
+    )
+    LAG617 = (
+        "loss is not known",
+        "The losses of a fit are squares, huber, cauchy and tukey.",
     )
 
     def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:

@@ -5,7 +5,9 @@ equations d/dt b = a say that the integral of phi' b + phi a is zero, b and a be
 coefficients of most models. Paths are smoothed first (cubic splines that leave out as much as the
 noise seen between neighbouring rows), so that nothing is integrated and no start has to be near:
 for a model linear in its coefficients the answer does not depend on it. A momentum that was
-observed takes the place of b, and b is compared with it. Source of the weak form: Messenger &
+observed takes the place of b, and b is compared with it; an acceleration that was observed is put
+into b_v q'' + b_q q' + b_t = a. A path that was not observed is the integral of its velocity, from
+where the search starts. Source of the weak form: Messenger &
 Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 """
 
@@ -22,6 +24,7 @@ import scipy.interpolate
 import scipy.optimize
 
 from lagc.learn.least_squares import Setting
+from lagc.learn.screening import screened
 from lagc.learn.sensitivity import Observations
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -38,18 +41,21 @@ _ROUGHEST, _SMOOTHEST, _BISECTIONS = -6.0, 8.0, 20  # decades of smoothing, in c
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """A smoothed recording: t: (m,); q, v: (m, dof); p: (m, dof) or None; inputs: name to (m,)."""
+    """A smoothed recording: t: (m,); q, v: (m, dof); p, a: (m, dof) or None; inputs: name to (m,),
+    and how fast they change."""
 
     t: np.ndarray
     q: np.ndarray
     v: np.ndarray
     p: np.ndarray | None
+    a: np.ndarray | None
     inputs: dict[str, np.ndarray]
+    input_slopes: dict[str, np.ndarray]
 
 
 def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     """The unknowns (n,) with the free coefficients by regression and initial states from the
-    smoothed paths; None where positions were not observed, or in too few rows."""
+    smoothed paths; None where there are none of them, or too few rows."""
     regression = _Regression.of(setting, start)
     found = None if regression is None else regression.solved()
     if regression is None or found is None:
@@ -107,27 +113,46 @@ def exchanges(
     return sorted(costs, key=lambda pair: costs[pair])
 
 
-def _smoothed(data: Observations, index: int, spec: ModelSpec) -> _Path | None:
-    """One recording as smooth functions at its times, or None."""
+def _smoothed(data: Observations, index: int, spec: ModelSpec, state: np.ndarray) -> _Path | None:
+    """One recording as smooth functions at its times, or None; state: (2, dof), where it starts as
+    far as that was not observed."""
     seen = data.seen[index].any(axis=(1, 2))
     rows = min(int(np.flatnonzero(seen)[-1]) + 1, _MOST_ROWS) if seen.any() else 0
     t = data.times[index, :rows]
     if rows < _FEWEST_ROWS:
         return None
-    q, v, p = (np.full((rows, spec.dof), np.nan) for _ in range(3))
+    q, v, p, a = (np.full((rows, spec.dof), np.nan) for _ in range(4))
     for d, period in enumerate(spec.moduli):
-        observed = [data.values[index, :rows, kind, d] for kind in range(3)]
+        observed = [data.values[index, :rows, kind, d] for kind in range(data.kinds)]
         position = _spline(t, observed[0], period)
+        velocity, momentum, *rest = (_spline(t, values, None) for values in observed[1:])
+        acceleration = rest[0] if rest else None
+        if position is None and velocity is None:
+            velocity = _integrated(acceleration, t[0], state[1, d])
+        if position is None:
+            position = _integrated(velocity, t[0], state[0, d])
         if position is None:
             return None
-        velocity = _spline(t, observed[1], None)
-        momentum = _spline(t, observed[2], None)
         q[:, d] = position(t)
         v[:, d] = position.derivative()(t) if velocity is None else velocity(t)
         if momentum is not None:
             p[:, d] = momentum(t)
+        if acceleration is not None:
+            a[:, d] = acceleration(t)
     inputs = {name: values[index, :rows] for name, values in data.inputs.items()}
-    return _Path(t, q, v, p if np.isfinite(p).all() else None, inputs)
+    slopes = {name: np.gradient(values, t) for name, values in inputs.items()}
+    momenta, accelerations = (x if np.isfinite(x).all() else None for x in (p, a))
+    return _Path(t, q, v, momenta, accelerations, inputs, slopes)
+
+
+def _integrated(slope: Any, first: float, value: float) -> Any:
+    """The integral of a spline that has a value at a first time, None for None."""
+    if slope is None:
+        return None
+    integral = slope.antiderivative()
+    shift = value - float(integral(first))
+    # The elements of a B-spline basis add up to one.
+    return type(integral)(integral.t, integral.c + shift, integral.k)
 
 
 def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
@@ -193,18 +218,30 @@ def _windows(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(slopes).reshape(-1, m), np.array(bumps).reshape(-1, m)
 
 
-Arrays = tuple[Any, ...]  # t, q, v, p or None, inputs, and the weights of phi' and phi
+Arrays = tuple[Any, ...]  # t, q, v, p, a, inputs and their slopes, and weights of phi' and phi
 
 
 def _equations(system: System, coefficients: jax.Array, arrays: Arrays) -> list[jax.Array]:
     """Groups of equations of one recording, one for each component and kind: (equations,) each."""
-    t, q, v, p, inputs, slopes, bumps = arrays
+    t, q, v, p, acceleration, inputs, input_slopes, slopes, bumps = arrays
     values = {c.name: coefficients[i] for i, c in enumerate(system.spec.coefficients)}
-    a, b = system.kernels.forces(q.T, v.T, t, values, inputs, {})
+    kernels = system.kernels
+    a, b = kernels.forces(q.T, v.T, t, values, inputs, {})
     carried = b if p is None else p.T
     motion = [slopes @ carried[d] + bumps @ a[d] for d in range(len(a))]
     # Slopes of a smoothed path are poor at its ends.
-    return motion if p is None else motion + list((b - carried)[:, _ENDS:-_ENDS])
+    inner = slice(_ENDS, -_ENDS)
+    if p is not None:
+        motion += list((b - carried)[:, inner])
+    if acceleration is not None:
+        along = (v.T, acceleration.T, jax.numpy.ones_like(t), input_slopes)
+        _, rate = jax.jvp(
+            lambda q, v, t, u: kernels.momentum(q, v, t, values, u, {}),
+            (q.T, v.T, t, inputs),
+            along,
+        )
+        motion += list((rate - a)[:, inner])
+    return motion
 
 
 _residuals = jax.jit(_equations, static_argnums=0)
@@ -234,15 +271,19 @@ class _Regression:
     def of(cls, setting: Setting, start: np.ndarray) -> _Regression | None:
         """None where there is nothing to regress, or no smooth path to do it on."""
         data, spec, k = setting.observations, setting.system.spec, setting.coefficients
+        if setting.loss.robust:
+            data = screened(data, spec)
+        _, states = setting.split(start)
         free = np.flatnonzero(setting.free[:k])
         if spec.lattice is not None or free.size == 0:
             return None
         recordings: list[Arrays] = []
         for index in range(len(data.times)):
-            path = _smoothed(data, index, spec)
+            path = _smoothed(data, index, spec, states[index])
             if path is None:
                 return None
-            recordings.append((path.t, path.q, path.v, path.p, path.inputs, *_windows(path.t)))
+            observed = (path.t, path.q, path.v, path.p, path.a, path.inputs, path.input_slopes)
+            recordings.append((*observed, *_windows(path.t)))
         return cls(setting, recordings, free, start[:k])
 
     def full(self, u: np.ndarray) -> np.ndarray:
