@@ -132,7 +132,10 @@ class Search:
 
 
 class _Model:
-    """Residual and Jacobian of the free unknowns for SciPy, evaluated together and remembered."""
+    """Residual and Jacobian of the free unknowns for SciPy, evaluated together and remembered.
+
+    SciPy weights them in place where the loss is robust, and so gets copies.
+    """
 
     def __init__(self, setting: Setting, start: np.ndarray, ridge: float) -> None:
         self.setting, self.start, self.ridge = setting, start, ridge
@@ -162,11 +165,11 @@ class _Model:
 
     def value(self, u: np.ndarray) -> np.ndarray:
         self._evaluate(u)
-        return self.residual
+        return self.residual.copy()
 
     def jacobian(self, u: np.ndarray) -> np.ndarray:
         self._evaluate(u)
-        return self.matrix
+        return self.matrix.copy()
 
 
 def search(
@@ -175,7 +178,7 @@ def search(
     """The least-squares minimum near x, or None where the start has no finite trajectory.
 
     A rough search, on the way to a longer horizon, is pulled a little to where it starts. With
-    another loss each step solves the least squares weighted by its derivative at the residuals.
+    another loss each step solves least squares weighted by its derivatives at the residuals.
     """
     free, sizes = setting.free, setting.sizes
     model = _Model(setting, x, _RIDGE if rough else 0.0)
@@ -185,19 +188,21 @@ def search(
         return None
     tolerance = 1e-4 if rough else 1e-11
     try:
-        found = scipy.optimize.least_squares(
-            model.value,
-            start,
-            model.jacobian,
-            bounds=(lower, upper),
-            method="trf",
-            loss=setting.loss.derivatives if setting.loss.robust else "linear",
-            x_scale=1.0,
-            ftol=tolerance,
-            xtol=tolerance,
-            gtol=tolerance,
-            max_nfev=evaluations or (60 if rough else 300),
-        )
+        # Far outliers of a loss that falls off hardly count: SciPy then divides by almost nothing.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            found = scipy.optimize.least_squares(
+                model.value,
+                start,
+                model.jacobian,
+                bounds=(lower, upper),
+                method="trf",
+                loss=setting.loss.derivatives if setting.loss.robust else "linear",
+                x_scale=1.0,
+                ftol=tolerance,
+                xtol=tolerance,
+                gtol=tolerance,
+                max_nfev=evaluations or (60 if rough else 300),
+            )
     except (ValueError, np.linalg.LinAlgError):
         # A Jacobian that is not finite at a point whose residuals are: no way on from there.
         return None
