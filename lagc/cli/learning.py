@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from lagc.learn.train_options import TrainReport
     from lagc.runtime import System
 
-_SHOWN = 8  # models compared
+_SHOWN = 8  # models compared, outliers
 
 
 @click.command("fit", cls=common.Command)
@@ -44,6 +43,22 @@ _SHOWN = 8  # models compared
     is_flag=True,
     help="Leave out the terms that the data do not ask for, of those whose bounds admit zero.",
 )
+@click.option(
+    "--loss",
+    type=click.Choice(["squares", "huber", "cauchy", "tukey"]),
+    default="squares",
+    help="How much a residual far from all others counts (squares).",
+)
+@click.option(
+    "--sigma",
+    "levels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="The known noise of a channel, such as q or p[q].",
+)
+@click.option("--output", metavar="FILE.lag", help="The model with the fitted numbers in it.")
+@click.option("--report", metavar="FILE.html", help="A report with pictures, on one page.")
+@click.option("--plot", metavar="FILE.png", help="Draw data, fit and residuals.")
 def fit_command(
     model: str,
     data: tuple[str, ...],
@@ -51,18 +66,29 @@ def fit_command(
     guesses: tuple[str, ...],
     order: int,
     selecting: bool,
+    loss: str,
+    levels: tuple[str, ...],
+    output: str | None,
+    report: str | None,
+    plot: str | None,
 ) -> int:
-    """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
+    """Estimate the coefficients of MODEL, with intervals, from DATA files: CSV, .nc, .parquet or
+    .npz.
 
-    The columns of a file are t, coordinates (q, r[0]), velocities (q', r'[0]), momenta (p[q]), and
-    the model's inputs; a column `trajectory` tells several recordings apart. The exit code is 3
-    where the search did not converge.
+    The columns of a file are t, coordinates (q, r[0]), velocities (q', r'[0]), momenta (p[q]),
+    accelerations (q''), and the model's inputs; a column `trajectory` tells several recordings
+    apart. The exit code is 3 where the search did not converge.
     """
     from lagc.semantics.lines import MAX_ORDER
 
     if order % 2 or not 2 <= order <= MAX_ORDER:
         raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
-    system = common.load_model(model)
+    from lagc.cli.fitting import Files, check_output
+
+    files = Files(output, report, plot)
+    files.check(model)
+    compilation = common.compile_model(model)
+    system = common.load_system(compilation)
     from lagc.learn.data import read_recordings
     from lagc.learn.fit import fit
     from lagc.learn.selection import select
@@ -70,7 +96,9 @@ def fit_command(
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
     held = _held(system, fixed)
     guess = common.assignments(guesses, "--guess")
+    check_output(files, compilation, system, recordings, list(held))
     options: dict[str, Any] = {"fixed": held, "guess": guess, "r": order // 2 - 1}
+    options |= {"loss": loss, "sigma": common.assignments(levels, "--sigma")}
     selection = None
     with _progress("fitting") as progress:
         if selecting:
@@ -78,11 +106,16 @@ def fit_command(
             result = selection.result
         else:
             result = fit(system, recordings, **options, progress=progress)
-    if common.answer((selection or result).as_json()):
+    written = files.write(result, compilation, system, recordings)
+    if common.answer((selection or result).as_json() | {"written": written}):
         return 0 if result.converged else common.EXIT_NUMERICAL
     _print_fit(result)
     if selection:
         _print_candidates(selection)
+    for path in written:
+        click.echo(f"wrote {path}")
+    if output is not None and output not in written:
+        click.echo(f"{output} was not written: the fit did not converge")
     return 0 if result.converged else common.EXIT_NUMERICAL
 
 
@@ -112,6 +145,8 @@ def _held(system: System, items: Sequence[str]) -> dict[str, float]:
 def _print_fit(result: FitResult) -> None:
     from rich.table import Table
 
+    from lagc.presentation.fit_report import sensitivity_rows, with_digits
+
     table = Table("coefficient", "value", "std", "95 % interval", title=f"fit of {result.model}")
     for name, estimate in result.coefficients.items():
         if estimate.std is None or estimate.interval95 is None:
@@ -119,15 +154,21 @@ def _print_fit(result: FitResult) -> None:
             how = "held" if name in result.fixed else reason
             table.add_row(name, f"{estimate.value:.10g}", "-", how)
             continue
-        value, interval = _with_digits(estimate.value, estimate.interval95)
+        value, interval = with_digits(estimate.value, estimate.interval95)
         table.add_row(name, value, f"{estimate.std:.3g}", interval)
     residuals = ", ".join(f"{k} {v:.3g}" for k, v in result.residual_rms.items())
     _print_tables(
         [table],
         [
             f"{result.observations} observations, rms residuals: {residuals}",
-            f"AIC {result.aic:.6g}, BIC {result.bic:.6g}",
+            f"AIC {result.aic:.6g}, BIC {result.bic:.6g}, loss {result.loss}",
             f"order {result.order}, integration steps between two rows: {result.substeps}",
+            *_outlier_lines(result),
+            *(
+                f"known to a part of {part}: {direction}"
+                for _, part, direction in sensitivity_rows(result)
+                if part != "not known"
+            ),
             *(f"gauge: {sentence}" for sentence in result.gauge),
             *(f"note: {sentence}" for sentence in result.notes),
             "converged" if result.converged else "NOT CONVERGED: do not trust the intervals",
@@ -147,17 +188,11 @@ def _print_candidates(selection: Selection) -> None:
     _print_tables([table], [f"and {more} more"] if more > 0 else [])
 
 
-def _with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]:
-    """Value and interval with two digits of its half width, and at least 10 of the value."""
-    low, high = interval
-    half = (high - low) / 2
-    largest = max(abs(low), abs(high))
-    digits = 10
-    if half > 0:
-        needed = math.floor(math.log10(largest)) - math.floor(math.log10(half)) + 2
-        digits = min(max(needed, digits), 17)
-    ends = f"{low:.{digits}g} .. {high:.{digits}g}"
-    return f"{value:.{digits}g}", ends if high > low else f"+- {half:.2g}"
+def _outlier_lines(result: FitResult) -> Iterator[str]:
+    for o in result.outliers[:_SHOWN]:
+        yield f"outlier: {o.recording}, row {o.row}, {o.column}: {o.size:.3g} times the noise"
+    if len(result.outliers) > _SHOWN:
+        yield f"and {len(result.outliers) - _SHOWN} more outliers"
 
 
 @click.command("train", cls=common.Command)

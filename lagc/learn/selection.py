@@ -17,11 +17,12 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.data import Recording
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import FitResult
+from lagc.learn.losses import loss_named
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
+from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.regression import elimination_order, exchanges
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -78,6 +79,8 @@ def select(
     fixed: Mapping[str, float] | None = None,
     guess: Mapping[str, float] | None = None,
     r: int = 2,
+    loss: str = "squares",
+    sigma: Mapping[str, float] | None = None,
     progress: Callback = silent,
 ) -> Selection:
     """Fit with the terms that the data ask for; arguments and errors as `fit`.
@@ -88,7 +91,8 @@ def select(
     """
     fixed = dict(fixed or {})
     check(system, recordings, r)
-    problem = Problem.of(system, recordings, fixed, dict(guess or {}), r)
+    recordings = with_sigma(recordings, sigma or {}, system.spec)
+    problem = Problem.of(system, recordings, fixed, dict(guess or {}), r, loss_named(loss))
     names = [c.name for c in system.spec.coefficients]
     candidates = [names.index(n) for n in may_vanish(system.spec) if n not in fixed]
     if not candidates:
@@ -113,7 +117,8 @@ def select(
             "terms cannot be selected: the regression needs positions in at least 8 rows",
         )
     most = len(order) + 1 + _EXCHANGES * _MOST_PAIRS
-    comparison = _Comparison(system, recordings, fixed, dict(guess or {}), r, progress, most)
+    options = {"r": r, "loss": loss}
+    comparison = _Comparison(system, recordings, fixed, dict(guess or {}), options, progress, most)
     worse = 0
     for left_out in range(len(order) + 1):
         without = tuple(names[i] for i in order[:left_out])
@@ -146,12 +151,12 @@ class _Comparison:
         recordings: Sequence[Recording],
         fixed: dict[str, float],
         guess: dict[str, float],
-        r: int,
+        options: dict[str, Any],
         progress: Callback,
         most: int,
     ) -> None:
         self.arguments = (system, recordings)
-        self.fixed, self.guess, self.r = fixed, guess, r
+        self.fixed, self.guess, self.options = fixed, guess, options
         self.progress, self.most = progress, most
         self.fits: dict[frozenset[str], tuple[Candidate, FitResult]] = {}
 
@@ -169,7 +174,7 @@ class _Comparison:
             self.progress(Progress("select", len(self.fits), self.most, detail))
             held = self.fixed | dict.fromkeys(without, 0.0)
             guess = {name: value for name, value in self.guess.items() if name not in key}
-            result = fit(*self.arguments, fixed=held, guess=guess, r=self.r)
+            result = fit(*self.arguments, fixed=held, guess=guess, **self.options)
             self.fits[key] = Candidate(without, result.converged, result.bic), result
         candidate = self.fits[key][0]
         return (candidate.bic if candidate.converged else np.inf) - before
