@@ -63,7 +63,7 @@ def read_npz(path: Path, spec: ModelSpec) -> Table:
     if not _magic(path).startswith(b"PK"):
         raise _damaged(path, "NumPy archive")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, "NumPy archive", error) from None

@@ -19,7 +19,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean, fail
 
 _NORMAL = float(scipy.stats.norm.ppf(0.75))  # the median of |x| for a standard normal x
-_FALSE_ALARMS = 0.05  # outliers expected among all observations of a channel if all are normal
+_FALSE_ALARMS = 0.01  # outliers expected among all observations of a channel if all are normal
 
 
 @dataclass(frozen=True)
@@ -108,5 +108,5 @@ def loss_named(name: str) -> Loss:
 
 def outlying(count: int) -> float:
     """How many standard deviations make an outlier among `count` normal observations: so many that
-    less than one in twenty such sets has any."""
+    less than one in a hundred such sets has any."""
     return float(scipy.stats.norm.isf(_FALSE_ALARMS / (2 * max(count, 1))))
