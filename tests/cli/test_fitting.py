@@ -71,9 +71,8 @@ def test_the_fitted_model_keeps_its_text(fitted: Path) -> None:
     expected = expected.replace("= 0.1 [kg/s]", f"= {values['c']!r} [kg/s]")
     start = expected.index("initial")
     expected = expected[:start] + f"# pulled\ninitial x = {x!r} [m], x' = {v!r} [m/s]\n"
-    ran = re.fullmatch(
-        re.escape(expected) + r"run until (\S+) \[s\] step (\S+) \[s\] order 6\n", rest
-    )
+    line = r"run until (\S+) \[s\] step (\S+) \[s\] order 6\n"
+    ran = re.fullmatch(re.escape(expected) + line, rest)
     assert ran and float(ran[1]) == pytest.approx(5.9) and 5.9 / float(ran[2]) % 1 < 1e-9
 
 
@@ -96,12 +95,8 @@ def test_the_fitted_model_runs_through_the_data(
 def test_the_outlier_is_named_and_does_not_decide(fitted: Path) -> None:
     found = json.loads((fitted / "answer.json").read_text())
     (outlier,) = found["outliers"]
-    assert (
-        outlier["row"] == 31
-        and outlier["t"] == 4.9
-        and outlier["column"] == "x"
-        and outlier["size"] > 100
-    )
+    assert (outlier["row"], outlier["t"], outlier["column"]) == (31, 4.9, "x")
+    assert outlier["size"] > 100
     for name, true in (("k", 1.5), ("c", 0.2)):
         estimate = found["coefficients"][name]
         assert abs(estimate["value"] - true) < 4 * estimate["std"] < 0.02

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -31,13 +33,11 @@ def test_the_derivatives_are_those_of_the_loss(loss):
 @pytest.mark.parametrize("loss", ROBUST, ids=lambda loss: loss.name)
 def test_normal_noise_costs_five_per_cent_of_the_information(loss):
     def mean(function):
+        def density(x):
+            return function(np.array([x]))[0] * scipy.stats.norm.pdf(x)
+
         parts = (-12, -loss.tuning, 0, loss.tuning, 12)
-        return sum(
-            scipy.integrate.quad(
-                lambda x: function(np.array([x]))[0] * scipy.stats.norm.pdf(x), a, b
-            )[0]
-            for a, b in zip(parts, parts[1:], strict=False)
-        )
+        return sum(scipy.integrate.quad(density, a, b)[0] for a, b in pairwise(parts))
 
     slope, square = mean(loss.slope), mean(lambda x: loss.psi(x) ** 2)
     assert slope**2 / square == pytest.approx(0.95, abs=2e-3)
