@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import fail
+from lagc.base.diagnostics import Diagnostic, LagcError, fail
 from lagc.base.version import __version__
 from lagc.cli import common
 from lagc.plotting import check_plot, fit_svg, plot_fit, require_plots
@@ -59,25 +59,35 @@ class Files:
         compilation: Compilation,
         system: System,
         recordings: Sequence[Recording],
-    ) -> list[str]:
-        """Write them; the names of those that were. A model is written only for a fit that
-        converged."""
-        written = []
-        if self.output is not None and result.converged:
-            text = _fitted(result, compilation, system, recordings, self.output)
-            common.write_atomically(self.output, text.encode())
-            written.append(self.output)
-        if self.report is not None:
+    ) -> tuple[list[str], list[Diagnostic]]:
+        """Write them; the names of those that were, and what could not be: the fit is printed all
+        the same. A model is written only for a fit that converged."""
+
+        def model(path: str) -> None:
+            text = _fitted(result, compilation, system, recordings, path)
+            common.write_atomically(path, text.encode())
+
+        def report(path: str) -> None:
             from lagc.presentation.fit_report import fit_page
 
-            picture = fit_svg(result.curves, system.spec)
-            page = fit_page(result, compilation, picture)
-            common.write_atomically(self.report, page.encode())
-            written.append(self.report)
-        if self.plot is not None:
-            plot_fit(result.curves, system.spec, self.plot)
-            written.append(self.plot)
-        return written
+            page = fit_page(result, compilation, fit_svg(result.curves, system.spec))
+            common.write_atomically(path, page.encode())
+
+        def plot(path: str) -> None:
+            plot_fit(result.curves, system.spec, path)
+
+        wanted = ((self.output if result.converged else None, model), (self.report, report))
+        written: list[str] = []
+        problems: list[Diagnostic] = []
+        for path, write in (*wanted, (self.plot, plot)):
+            if path is None:
+                continue
+            try:
+                write(path)
+                written.append(path)
+            except LagcError as error:
+                problems += error.diagnostics
+        return written, problems
 
 
 def check_output(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import fail
+from lagc.base.diagnostics import LagcError, fail
 from lagc.cli import common
 
 if TYPE_CHECKING:
@@ -106,16 +106,17 @@ def fit_command(
             result = selection.result
         else:
             result = fit(system, recordings, **options, progress=progress)
-    written = files.write(result, compilation, system, recordings)
-    if common.answer((selection or result).as_json() | {"written": written}):
-        return 0 if result.converged else common.EXIT_NUMERICAL
-    _print_fit(result)
-    if selection:
-        _print_candidates(selection)
-    for path in written:
-        click.echo(f"wrote {path}")
-    if output is not None and output not in written:
-        click.echo(f"{output} was not written: the fit did not converge")
+    written, problems = files.write(result, compilation, system, recordings)
+    if not common.answer((selection or result).as_json() | {"written": written}):
+        _print_fit(result)
+        if selection:
+            _print_candidates(selection)
+        for path in written:
+            click.echo(f"wrote {path}")
+        if output is not None and not result.converged:
+            click.echo(f"{output} was not written: the fit did not converge")
+    if problems:
+        raise LagcError(problems)
     return 0 if result.converged else common.EXIT_NUMERICAL
 
 

@@ -202,7 +202,7 @@ def _result(
         substeps=setting.substeps,
         discretisation_error=refined.discretisation_error,
         loss=setting.loss.name,
-        noise=levels(setting, problem.channels),
+        noise=levels(setting, problem.channels) if follows else {},
         outliers=outliers(residuals, shown, problem.recordings, spec) if follows else (),
         identification=identify(refined, problem.fixed) if follows else None,
         curves=shown,

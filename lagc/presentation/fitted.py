@@ -160,20 +160,23 @@ def _assignments(
 def _run(
     source: Source, file: ast.File, spec: ModelSpec, numbers: FittedNumbers, newline: str
 ) -> Iterable[_Edit]:
-    """What the model does not say of a run: as far as the data, in the steps of the fit."""
+    """What the model does not say of a run: as far as the data, in the steps of the fit.
+
+    A line of its own takes the place of one in a file that is used, and says all.
+    """
     unit = f" [{spec.units['t']}]" if spec.units.get("t") else ""
-    clauses = []
-    if spec.run.until is None:
-        clauses.append(f"until {numbers.until!r}{unit}")
-    if spec.run.step is None:
-        until = numbers.until if spec.run.until is None else spec.run.until
-        step = until / max(1, round(until / numbers.step))
-        clauses.append(f"step {step!r}{unit}")
-    if not clauses:
+    run, lines = spec.run, ast.of_kind(file, ast.Run)
+    if run.until is not None and run.step is not None:
         return
-    if spec.run.order is None:
-        clauses.append(f"order {numbers.order}")
-    lines = ast.of_kind(file, ast.Run)
+    until = numbers.until if run.until is None else run.until
+    step = until / max(1, round(until / numbers.step)) if run.step is None else run.step
+    order = numbers.order if run.order is None else run.order
+    said = {"until": run.until, "step": run.step, "order": run.order} if lines else {}
+    clauses = [
+        f"{name} {value!r}{unit if name != 'order' else ''}"
+        for name, value in (("until", until), ("step", step), ("order", order))
+        if said.get(name) is None
+    ]
     if lines:
         end = lines[0].span.end
         yield _Edit(end, end, f" {' '.join(clauses)}")
