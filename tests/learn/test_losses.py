@@ -76,17 +76,17 @@ def test_gross_errors_are_screened_without_a_model(dho, record):
 
 
 @pytest.mark.parametrize("loss", ROBUST, ids=lambda loss: loss.name)
-def test_exact_data_with_gross_errors_give_the_exact_coefficients(dho, record, loss):
-    data, moved = with_gross_errors(record(TRUTH, 100, "p"), 0.1, 1)
+def test_gross_errors_in_good_data_do_no_harm_and_are_named(dho, record, loss):
+    data, moved = with_gross_errors(record(TRUTH, 100, "p", noise=1e-6), 0.1, 1)
     result = fit(dho, [data], loss=loss.name)
     assert result.converged and result.loss == loss.name
     for name, true in zip(("c1", "c2", "c3"), TRUTH, strict=True):
-        assert result.coefficients[name].value == pytest.approx(true, rel=1e-7)
+        assert result.coefficients[name].value == pytest.approx(true, rel=2e-6)
     assert {o.row - 1 for o in result.outliers} == set(np.flatnonzero(moved).tolist())
 
 
 def test_intervals_cover_the_truth_with_one_value_in_ten_wrong(dho, record):
-    seeds, covered, ratios = 24, 0, []
+    seeds, covered, ratios = 16, 0, []
     for seed in range(seeds):
         data, _ = with_gross_errors(record(TRUTH, 100, "p", noise=0.01, seed=seed), 0.1, seed)
         result = fit(dho, [data], loss="huber")
@@ -94,9 +94,9 @@ def test_intervals_cover_the_truth_with_one_value_in_ten_wrong(dho, record):
             estimate = result.coefficients[name]
             covered += estimate.interval95[0] <= true <= estimate.interval95[1]
             ratios.append((estimate.value - true) / estimate.std)
-    # 72 intervals, 48 of them independent: 95 % +- 2.5 standard deviations of 3.1 %.
-    assert covered / (3 * seeds) >= 0.87
-    assert 0.75 < np.sqrt(np.mean(np.square(ratios))) < 1.3
+    # 48 intervals, 32 of them independent: 95 % +- 2.5 standard deviations of 3.9 %.
+    assert covered / (3 * seeds) >= 0.85
+    assert 0.7 < np.sqrt(np.mean(np.square(ratios))) < 1.3
 
 
 def test_known_noise_is_used_and_judged(dho, record):
