@@ -48,7 +48,7 @@ class Influence:
     standard deviation, so that its rows say how large the errors are, and how they go together.
     For an M-estimate with psi = rho'(z) r these are A^-1 J^T <psi'> and A^-1 J^T <psi^2>^(1/2),
     with A = J^T <psi'> J and the means over the observations of a level, corrected for the number
-    of unknowns as in Huber, Robust Statistics (1981), eq. 7.6.9 to 7.6.11; for squares both are
+    of unknowns as in Huber, Robust Statistics (1981), section 7.6; for squares both are
     J^+. weights: (count,), <psi'> / <psi^2>^(1/2), what an observation counts for as a part of a
     normal one.
     """
