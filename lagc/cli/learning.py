@@ -13,6 +13,7 @@ import click
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.cli import common
+from lagc.cli.posterior import PosteriorOptions, posterior_table
 
 if TYPE_CHECKING:
     from lagc.learn.fit_result import FitResult
@@ -44,6 +45,22 @@ _SHOWN = 8  # models compared
     is_flag=True,
     help="Leave out the terms that the data do not ask for, of those whose bounds admit zero.",
 )
+@click.option(
+    "--posterior",
+    "method",
+    type=click.Choice(["laplace", "nuts"]),
+    help="Also the posterior under the laws of the model.",
+)
+@click.option("--samples", type=int, metavar="N", help="Draws from the posterior (2000).")
+@click.option("--draws", metavar="FILE", help="Write them to a .nc or .csv file.")
+@click.option(
+    "--noise",
+    "noises",
+    multiple=True,
+    metavar="CHANNEL=LEVEL",
+    help="A noise level the posterior takes as known.",
+)
+@click.option("--seed", type=int, metavar="N", help="Of the draws (0).")
 def fit_command(
     model: str,
     data: tuple[str, ...],
@@ -51,6 +68,11 @@ def fit_command(
     guesses: tuple[str, ...],
     order: int,
     selecting: bool,
+    method: str | None,
+    samples: int | None,
+    draws: str | None,
+    noises: tuple[str, ...],
+    seed: int | None,
 ) -> int:
     """Estimate the coefficients of MODEL, with intervals, from DATA.csv files.
 
@@ -62,9 +84,10 @@ def fit_command(
 
     if order % 2 or not 2 <= order <= MAX_ORDER:
         raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
+    request = _posterior_options(method, samples, draws, noises, seed)
     system = common.load_model(model)
     from lagc.learn.data import read_recordings
-    from lagc.learn.fit import fit
+    from lagc.learn.fit import solve
     from lagc.learn.selection import select
 
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
@@ -75,15 +98,46 @@ def fit_command(
     with _progress("fitting") as progress:
         if selecting:
             selection = select(system, recordings, **options, progress=progress)
-            result = selection.result
-        else:
-            result = fit(system, recordings, **options, progress=progress)
-    if common.answer((selection or result).as_json()):
+            options["fixed"] = held | dict.fromkeys(selection.without, 0.0)
+            options["guess"] = {k: v for k, v in guess.items() if k not in selection.without}
+        if request or not selection:
+            solution = solve(system, recordings, **options, progress=progress)
+        result = selection.result if selection else solution.result
+        posterior = request.computed(solution, progress) if request else None
+    answer = (selection or result).as_json()
+    if request:
+        answer["posterior"] = posterior.as_json() if posterior else None
+    if common.answer(answer):
         return 0 if result.converged else common.EXIT_NUMERICAL
     _print_fit(result)
     if selection:
         _print_candidates(selection)
+    if posterior:
+        table, lines = posterior_table(posterior)
+        _print_tables([table], lines)
     return 0 if result.converged else common.EXIT_NUMERICAL
+
+
+def _posterior_options(
+    method: str | None,
+    samples: int | None,
+    draws: str | None,
+    noises: Sequence[str],
+    seed: int | None,
+) -> PosteriorOptions | None:
+    """What `--posterior` and the options that go with it ask for; LAG510 for these without it."""
+    if method is None:
+        given = {"--samples": samples, "--draws": draws, "--noise": noises or None, "--seed": seed}
+        for option, value in given.items():
+            if value is not None:
+                raise fail(Code.LAG510, f"{option} goes with --posterior laplace or nuts")
+        return None
+    noise = common.assignments(noises, "--noise")
+    options = PosteriorOptions(
+        method, 2000 if samples is None else samples, draws, noise, seed or 0
+    )
+    options.check()
+    return options
 
 
 def _held(system: System, items: Sequence[str]) -> dict[str, float]:
