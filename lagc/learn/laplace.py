@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 
-from lagc.learn.target import Local, Target
+from lagc.learn.target import Local, Target, inverse
 
 _DEGREES = 5.0  # of freedom of the proposal
 _STEPS = 200
@@ -23,6 +23,7 @@ _DIFFERENCE = 1e-3  # in standard deviations
 _POLISHED = 3
 _FEWEST = 100.0  # draws that the weights must be worth
 _LARGEST = 0.05  # share of the total that one draw may carry
+_SPARSE, _DENSE = 0.2, 0.5  # parts of the fewest, and of all, between which a second round helps
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,33 +134,44 @@ def _curvature(target: Target, z: np.ndarray, factor: np.ndarray) -> np.ndarray:
 def sample(
     target: Target, normal: Gaussian, count: int, generator: np.random.Generator
 ) -> Weighted:
-    """`count` weighted draws."""
-    n = len(normal.mode)
-    standard = generator.normal(size=(count, n))
-    spread = np.sqrt(_DEGREES / generator.chisquare(_DEGREES, size=(count, 1)))
-    u = standard * spread
-    z = normal.mode + u @ normal.factor.T
+    """`count` weighted draws, those of a second round about mean and covariance of a first one
+    where they are worth more."""
+    found = _round(target, normal.mode, normal.factor, count, generator)
+    if _SPARSE * _FEWEST < found.effective < _DENSE * count:
+        mean = found.weights @ found.z
+        off = found.z - mean
+        precision = inverse((off.T * found.weights) @ off)
+        second = _round(target, mean, _factor(precision), count, generator)
+        found = max(found, second, key=lambda draws: draws.effective)
+    if found.effective >= _FEWEST and found.weights.max() <= _LARGEST:
+        return found
+    z = normal.mode + generator.normal(size=(count, len(normal.mode))) @ normal.factor.T
     values, x = target.values(z)
-    logarithms = values - _log_t(u) + np.linalg.slogdet(normal.factor)[1]
+    finite = np.isfinite(values)
+    equal = finite / max(1, finite.sum())
+    return Weighted(x, z, equal, normal.log_evidence, np.inf, found.effective, False)
+
+
+def _round(
+    target: Target,
+    centre: np.ndarray,
+    factor: np.ndarray,
+    count: int,
+    generator: np.random.Generator,
+) -> Weighted:
+    """Draws from Student's t at a centre (n,), weighted; factor: (n, n), of its shape."""
+    spread = np.sqrt(_DEGREES / generator.chisquare(_DEGREES, size=(count, 1)))
+    u = generator.normal(size=(count, len(centre))) * spread
+    z = centre + u @ factor.T
+    values, x = target.values(z)
+    logarithms = values - _log_t(u) + np.linalg.slogdet(factor)[1]
     largest = logarithms.max()
-    weights = np.exp(logarithms - largest) if np.isfinite(largest) else np.zeros(count)
+    weights = np.exp(logarithms - largest) if np.isfinite(largest) else np.full(count, 1e-300)
     total = float(weights.sum())
-    effective = total**2 / float((weights**2).sum()) if total else 0.0
-    if effective < _FEWEST or weights.max() > _LARGEST * total:
-        z = normal.mode + standard @ normal.factor.T
-        values, x = target.values(z)
-        finite = np.isfinite(values)
-        equal = finite / max(1, finite.sum())
-        return Weighted(x, z, equal, normal.log_evidence, np.inf, effective, False)
-    return Weighted(
-        x,
-        z,
-        weights / total,
-        float(largest + np.log(total / count)),
-        float(np.sqrt(1 / effective - 1 / count)),
-        effective,
-        True,
-    )
+    effective = 1 / float(((weights / total) ** 2).sum()) if np.isfinite(largest) else 0.0
+    error = float(np.sqrt(max(1 / max(effective, 1.0) - 1 / count, 0.0)))
+    evidence = float(largest + np.log(total / count))
+    return Weighted(x, z, weights / total, evidence, error, effective, True)
 
 
 def _log_t(u: np.ndarray) -> np.ndarray:

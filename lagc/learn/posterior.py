@@ -146,6 +146,7 @@ def _explored(
     laws = {i: law for i, law in _laws(solution).items() if setting.free[i]}
     target = Target.of(setting, x, laws, levels)
     start = target.coordinates(x, _margins(setting, x))
+    target = target.sheared(start)
     normal = approximate(target, start)
     if normal is None:
         return None

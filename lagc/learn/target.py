@@ -25,6 +25,7 @@ from lagc.learn.sensitivity import _derivatives, _values
 from lagc.runtime.system import System
 
 _CHUNK = 256  # densities computed side by side
+_CLOSE = 5.0  # standard errors to a bound
 
 
 class Form(NamedTuple):
@@ -43,7 +44,8 @@ class Form(NamedTuple):
 class Given(NamedTuple):
     """Its numbers. x: (n,), for what is held; values, seen: (R, m, 3, dof); of each of the G levels
     masks: (G, 3, dof), counts, floors (of the sums of squares) and sigma (of the known): (G,);
-    arguments of the integrator: grid, times, inputs."""
+    shear: (free, free) and centre: (free,), see `along`; arguments of the integrator: grid, times,
+    inputs."""
 
     x: jax.Array
     values: jax.Array
@@ -52,15 +54,31 @@ class Given(NamedTuple):
     counts: jax.Array
     floors: jax.Array
     sigma: jax.Array
+    shear: jax.Array
+    centre: jax.Array
     arguments: tuple[jax.Array, jax.Array, dict[str, jax.Array]]
+
+
+def along(form: Form, given: Given, z: jax.Array) -> jax.Array:
+    """Coordinates along the axes of the priors, (free,), from those in which a density is explored.
+
+    Where a coefficient is close to a bound the others depend linearly on its value, not on its
+    coordinate. They are measured from where its value takes them: a shear, which leaves volumes as
+    they are, so that the density in both is the same.
+    """
+    return z + given.shear @ (_values_along(form, z) - given.centre)
+
+
+def _values_along(form: Form, z: jax.Array) -> jax.Array:
+    return jnp.stack(
+        [z[i] if prior is None else prior.axis.value(z[i]) for i, prior in enumerate(form.priors)]
+    )
 
 
 def unknowns(form: Form, given: Given, z: jax.Array) -> jax.Array:
     """All unknowns (n,) at the coordinates z: (free,)."""
-    values = [
-        z[i] if prior is None else prior.axis.value(z[i]) for i, prior in enumerate(form.priors)
-    ]
-    return given.x.at[jnp.array(form.free)].set(jnp.stack(values))
+    values = _values_along(form, along(form, given, z))
+    return given.x.at[jnp.array(form.free)].set(values)
 
 
 def log_posterior(form: Form, given: Given, z: jax.Array, predicted: jax.Array) -> jax.Array:
@@ -85,6 +103,7 @@ def log_posterior(form: Form, given: Given, z: jax.Array, predicted: jax.Array) 
         jnp.sqrt(2 * jnp.pi) * given.sigma
     )
     likelihood = jnp.sum(jnp.where(jnp.array(form.known), normal, integrated))
+    z = along(form, given, z)
     prior = sum(p.log_density(z[i]) for i, p in enumerate(form.priors) if p is not None)
     return jnp.where(lost, -jnp.inf, likelihood + prior)
 
@@ -122,6 +141,7 @@ def value_and_gradient(
 
 _pulled_back = jax.jit(pulled_back, static_argnums=0)
 _unknowns = jax.jit(unknowns, static_argnums=0)
+_along = jax.jit(along, static_argnums=0)
 
 
 @partial(jax.jit, static_argnums=(0, 2))
@@ -150,6 +170,13 @@ def _split(form: Form, given: Given, z: jax.Array) -> tuple[jax.Array, jax.Array
 def _sums_of_squares(given: Given, differences: jax.Array) -> jax.Array:
     of_each = jnp.sum(differences**2, axis=(0, 1))
     return jnp.sum(given.masks * of_each[None], axis=(1, 2))
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """Of a positive matrix, whatever the units of its rows."""
+    scale = 1 / np.sqrt(np.diag(matrix))
+    both = scale * scale[:, None]
+    return np.asarray(np.linalg.pinv(matrix * both) * both)
 
 
 class Local(NamedTuple):
@@ -198,6 +225,8 @@ class Target:
             counts=jnp.asarray(counts),
             floors=jnp.asarray(counts * levels.floors**2),
             sigma=jnp.asarray(levels.sigma),
+            shear=jnp.zeros((len(free), len(free))),
+            centre=jnp.zeros(len(free)),
             arguments=predictor._arguments(),
         )
         return cls(setting, form, given)
@@ -210,6 +239,37 @@ class Target:
                 for i, prior in zip(self.form.free, self.form.priors, strict=True)
             ]
         )
+
+    def sheared(self, z: np.ndarray) -> Target:
+        """With coordinates for coefficients that are close to a bound near z: (free,), where they
+        are the same."""
+        x = self.unknowns(z)
+        predicted, _ = self.setting.predictor().values_and_derivatives(*self.setting.split(x))
+        precision = self._metric(z, x, predicted)
+        slopes = self._slopes(z)
+        errors = np.sqrt(np.diag(inverse(precision))) * slopes
+        free = list(self.form.free)
+        values, lower, upper = (a[free] for a in (x, self.setting.lower, self.setting.upper))
+        for i, prior in enumerate(self.form.priors):
+            if prior is not None:
+                lower[i], upper[i] = prior.axis.low, prior.axis.high
+        close = np.minimum(values - lower, upper - values) < _CLOSE * errors
+        if not close.any() or close.all():
+            return self
+        rest = ~close
+        shear = np.zeros(precision.shape)
+        across = precision[np.ix_(rest, close)] / slopes[close]
+        shear[np.ix_(rest, close)] = -inverse(precision[np.ix_(rest, rest)]) @ across
+        given = self.given._replace(shear=jnp.asarray(shear), centre=jnp.asarray(values))
+        return replace(self, given=given)
+
+    def _slopes(self, z: np.ndarray) -> np.ndarray:
+        """Of the values by the coordinates along the axes: (free,)."""
+        slopes = np.ones(len(z))
+        for i, prior in enumerate(self.form.priors):
+            if prior is not None:
+                slopes[i] = np.exp(float(prior.axis.log_slope(jnp.asarray(z[i]))))
+        return slopes
 
     def unknowns(self, z: np.ndarray) -> np.ndarray:
         """All unknowns (n,) at z: (free,)."""
@@ -251,10 +311,12 @@ class Target:
             sigma[mask] = float(given.sigma[g]) if known else np.sqrt(total / given.counts[g])
         whitening = replace(self.setting, sigma=sigma, sizes=np.ones_like(self.setting.sizes))
         _, matrix = whitening.whitened_and_sensitivity(x)
-        slopes, stiffness = np.ones(len(z)), np.zeros(len(z))
+        place = np.asarray(_along(self.form, self.given, z))
+        slopes, stiffness = self._slopes(place), np.zeros(len(z))
         for i, prior in enumerate(self.form.priors):
             if prior is not None:
-                slopes[i] = np.exp(float(prior.axis.log_slope(jnp.asarray(z[i]))))
-                stiffness[i] = prior.stiffness(float(z[i]))
-        matrix = matrix[:, list(self.form.free)] * slopes
-        return np.asarray(matrix.T @ matrix + np.diag(stiffness))
+                stiffness[i] = prior.stiffness(float(place[i]))
+        # Only what is not sheared shears the rest, so that its own slopes are those along the axes.
+        turned = np.eye(len(z)) + np.asarray(given.shear) * slopes
+        matrix = matrix[:, list(self.form.free)] * slopes @ turned
+        return np.asarray(matrix.T @ matrix + turned.T @ np.diag(stiffness) @ turned)
