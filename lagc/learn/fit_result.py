@@ -52,9 +52,9 @@ class FitResult:
 
     residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; aic, bic: information criteria, to
     compare models fitted to the same data (infinite where the model loses them); gauge: what the
-    data do not fix, in words, one sentence for each value held and for each sign left open; fixed: the names the caller held;
-    substeps: integration steps between two observations; discretisation_error: by channel, its rms
-    as estimated by halving the step.
+    data do not fix, in words, one sentence for each value held and for each sign left open; fixed:
+    the names the caller held; substeps: integration steps between two observations;
+    discretisation_error: by channel, its rms as estimated by halving the step.
     """
 
     model: str
