@@ -431,6 +431,16 @@ class Code(Enum):
         "checkpoint cannot be used",
         "The folder holds no checkpoint, or one of another model, network or option.",
     )
+    LAG618 = (
+        "no posterior",
+        "There is a posterior only of what a fit has estimated and where the model follows the "
+        "data; the point masses of the laws may make at most 64 models.",
+    )
+    LAG619 = (
+        "posterior without a mode",
+        "The density of the coefficients given the data and their laws is nowhere finite: the laws "
+        "exclude what the data ask for.",
+    )
 
     LAG613 = (
         "data file cannot be read",

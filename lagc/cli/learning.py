@@ -12,6 +12,7 @@ import click
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.cli import common
+from lagc.cli.posterior import PosteriorOptions, posterior_table
 
 if TYPE_CHECKING:
     from lagc.learn.fit_result import FitResult
@@ -59,6 +60,15 @@ _SHOWN = 8  # models compared, outliers
 @click.option("--output", metavar="FILE.lag", help="The model with the fitted numbers in it.")
 @click.option("--report", metavar="FILE.html", help="A report with pictures, on one page.")
 @click.option("--plot", metavar="FILE.png", help="Draw data, fit and residuals.")
+@click.option(
+    "--posterior",
+    "method",
+    type=click.Choice(["laplace", "nuts"]),
+    help="Also the posterior under the laws of the model.",
+)
+@click.option("--samples", type=int, metavar="N", help="Draws from the posterior (2000).")
+@click.option("--draws", metavar="FILE", help="Write them to a .nc or .csv file.")
+@click.option("--seed", type=int, metavar="N", help="Of the draws (0).")
 def fit_command(
     model: str,
     data: tuple[str, ...],
@@ -71,6 +81,10 @@ def fit_command(
     output: str | None,
     report: str | None,
     plot: str | None,
+    method: str | None,
+    samples: int | None,
+    draws: str | None,
+    seed: int | None,
 ) -> int:
     """Estimate the coefficients of MODEL, with intervals, from DATA files: CSV, .nc, .parquet or
     .npz.
@@ -83,6 +97,7 @@ def fit_command(
 
     if order % 2 or not 2 <= order <= MAX_ORDER:
         raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
+    request = _posterior_options(method, samples, draws, seed)
     from lagc.cli.fitting import Files, check_output
 
     files = Files(output, report, plot)
@@ -90,7 +105,7 @@ def fit_command(
     compilation = common.compile_model(model)
     system = common.load_system(compilation)
     from lagc.learn.data import read_recordings
-    from lagc.learn.fit import fit
+    from lagc.learn.fit import solve
     from lagc.learn.selection import select
 
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
@@ -103,14 +118,23 @@ def fit_command(
     with _progress("fitting") as progress:
         if selecting:
             selection = select(system, recordings, **options, progress=progress)
-            result = selection.result
-        else:
-            result = fit(system, recordings, **options, progress=progress)
+            options["fixed"] = held | dict.fromkeys(selection.without, 0.0)
+            options["guess"] = {k: v for k, v in guess.items() if k not in selection.without}
+        if request or not selection:
+            solution = solve(system, recordings, **options, progress=progress)
+        result = selection.result if selection else solution.result
+        posterior = request.computed(solution, progress) if request else None
     written, problems = files.write(result, compilation, system, recordings)
-    if not common.answer((selection or result).as_json() | {"written": written}):
+    answer = (selection or result).as_json() | {"written": written}
+    if request:
+        answer["posterior"] = posterior.as_json() if posterior else None
+    if not common.answer(answer):
         _print_fit(result)
         if selection:
             _print_candidates(selection)
+        if posterior:
+            table, lines = posterior_table(posterior)
+            _print_tables([table], lines)
         for path in written:
             click.echo(f"wrote {path}")
         if output is not None and not result.converged:
@@ -118,6 +142,24 @@ def fit_command(
     if problems:
         raise LagcError(problems)
     return 0 if result.converged else common.EXIT_NUMERICAL
+
+
+def _posterior_options(
+    method: str | None,
+    samples: int | None,
+    draws: str | None,
+    seed: int | None,
+) -> PosteriorOptions | None:
+    """What `--posterior` and the options that go with it ask for; LAG510 for these without it."""
+    if method is None:
+        given = {"--samples": samples, "--draws": draws, "--seed": seed}
+        for option, value in given.items():
+            if value is not None:
+                raise fail(Code.LAG510, f"{option} goes with --posterior laplace or nuts")
+        return None
+    options = PosteriorOptions(method, 2000 if samples is None else samples, draws, seed or 0)
+    options.check()
+    return options
 
 
 def _held(system: System, items: Sequence[str]) -> dict[str, float]:

@@ -10,6 +10,7 @@ intervals from the sensitivities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
+from lagc.learn.signs import ambiguities, find_mirrors, off_the_mirrors, on_the_side_of
 from lagc.runtime.system import System
 
 _STAGES = 4
@@ -65,6 +67,43 @@ def fit(
     the search. A search that ends without meeting its tolerance, or where the model does not follow
     the data, is returned with `converged` False and a note; in the second case without intervals.
     """
+    return solve(
+        system,
+        recordings,
+        fixed=fixed,
+        guess=guess,
+        r=r,
+        loss=loss,
+        sigma=sigma,
+        progress=progress,
+    ).result
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A fit and what it rests on, for what is asked of it next (`posterior`).
+
+    refined: the end of the search; follows: whether the model follows the data there.
+    """
+
+    problem: Problem
+    refined: Refined
+    follows: bool
+    result: FitResult
+
+
+def solve(
+    system: System,
+    recordings: Sequence[Recording],
+    *,
+    fixed: Mapping[str, float] | None = None,
+    guess: Mapping[str, float] | None = None,
+    r: int = 2,
+    loss: str = "squares",
+    sigma: Mapping[str, float] | None = None,
+    progress: Callback = silent,
+) -> Solution:
+    """`fit`, with what it rests on."""
     fixed, guess = dict(fixed or {}), dict(guess or {})
     chosen = loss_named(loss)
     check(system, recordings, r)
@@ -72,6 +111,8 @@ def fit(
     problem = Problem.of(system, recordings, fixed, guess, r, chosen)
     progress(Progress("fit", 0, _STAGES, "gauge"))
     setting, held = hold_structural(problem)
+    mirrors = find_mirrors(problem, setting)
+    problem = off_the_mirrors(problem, setting, mirrors)
     if setting.count <= setting.free.sum():
         raise fail(
             Code.LAG601,
@@ -86,9 +127,12 @@ def fit(
         refined, unseen = _hold_unseen(problem, refined)
         held = [*held, *unseen]
         follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
+    refined = replace(refined, x=on_the_side_of(problem.start, refined, mirrors))
     result = _result(problem, grown, refined, held, follows)
+    ambiguous = ambiguities(mirrors, refined, problem.labels)
+    result = replace(result, gauge=(*result.gauge, *ambiguous))
     progress(Progress("fit", _STAGES, _STAGES, "done"))
-    return result
+    return Solution(problem, refined, follows, result)
 
 
 def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
@@ -216,7 +260,7 @@ def _bound_notes(
     for i in np.flatnonzero(setting.free[: setting.coefficients]).tolist():
         near = max(1e-6 * setting.sizes[i], 1e-3 * (estimates[i].std or 0.0))
         notes += [
-            f"{labels[i]} ends on its bound {bound:g}: its interval is not to be trusted"
+            f"{labels[i]} ends on its bound {bound:g}: its interval is one-sided"
             for bound in (setting.lower[i], setting.upper[i])
             if abs(x[i] - bound) <= near
         ]

@@ -90,12 +90,12 @@ class FitResult:
 
     residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; aic, bic: information criteria, to
     compare models fitted to the same data (infinite where the model loses them); gauge: what the
-    data do not fix, in words, one sentence for each value held; fixed: the names the caller held;
-    substeps: integration steps between two observations; discretisation_error: by channel, its rms
-    as estimated by halving the step; loss: its name; noise: by channel, its standard deviation, as
-    found or as stated; outliers: the observations that noise does not explain; identification: the
-    sensitivities, None where the model does not follow the data; curves: data and predictions.
-    """
+    data do not fix, in words, one sentence for each value held and for each sign left open; fixed:
+    the names the caller held; substeps: integration steps between two observations;
+    discretisation_error: by channel, its rms as estimated by halving the step; loss: its name;
+    noise: by channel, its standard deviation, as found or as stated; outliers: the observations
+    that noise does not explain; identification: the sensitivities, None where the model does not
+    follow the data; curves: data and predictions. """
 
     model: str
     converged: bool
