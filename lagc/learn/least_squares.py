@@ -157,7 +157,12 @@ class _Model:
 
 
 def search(
-    setting: Setting, x: np.ndarray, *, rough: bool, evaluations: int | None = None
+    setting: Setting,
+    x: np.ndarray,
+    *,
+    rough: bool,
+    evaluations: int | None = None,
+    tolerance: float | None = None,
 ) -> Search | None:
     """The least-squares minimum near x, or None where the start has no finite trajectory.
 
@@ -169,7 +174,7 @@ def search(
     start = np.clip(x[free] / sizes[free], lower, upper)
     if not (np.isfinite(model.value(start)).all() and np.isfinite(model.jacobian(start)).all()):
         return None
-    tolerance = 1e-4 if rough else 1e-11
+    tolerance = tolerance or (1e-4 if rough else 1e-11)
     try:
         found = scipy.optimize.least_squares(
             model.value,
