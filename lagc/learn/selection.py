@@ -1,7 +1,7 @@
 """Which terms the data ask for: coefficients that may be zero, kept or left out by evidence.
 
-Models are compared by whole trajectories. All terms are fitted first, or as many of them as follow
-the data; at every fit, the sensitivities say of all other subsets how they would fare (`subsets`).
+Models are compared by whole trajectories. The first is the one that the regression would choose; at
+every fit, the sensitivities say of all other subsets how they would fare (`subsets`).
 The best of them is fitted in turn, starting where the sensitivities say, until a fit finds no
 better one than itself. Its nearest rivals are then fitted too, so that no verdict rests on a linear
 approximation. All fits share their step, and with it one compiled program.
@@ -25,7 +25,7 @@ from lagc.learn.least_squares import Setting, search
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.refine import refine
-from lagc.learn.regression import elimination_order, regress
+from lagc.learn.regression import regress, subsets
 from lagc.learn.residuals import Residuals
 from lagc.learn.subsets import Subsets, Support, multiplicity
 from lagc.runtime.spec import ModelSpec
@@ -115,14 +115,15 @@ def select(
                 "be the one to fix it",
                 help="hold a coefficient that is not zero: `--fix NAME=VALUE`",
             )
-    if regress(setting, problem.start) is None:
+    free = tuple(i for i in optional if setting.free[i])
+    regressed = subsets(setting, problem.start, free)
+    if regressed is None:
         raise fail(
             Code.LAG601,
             "terms cannot be selected: the regression needs positions in at least 8 rows",
         )
-    free = tuple(i for i in optional if setting.free[i])
     comparison = _Comparison(problem, setting, free, progress)
-    comparison.run()
+    comparison.run(regressed)
     best = comparison.best
     without = tuple(names[i] for i in free if i not in best.support)
     held_out = fixed | dict.fromkeys(without, 0.0)
@@ -171,41 +172,46 @@ class _Comparison:
         """Of smallest criterion."""
         return min(self.models.values(), key=lambda m: m.rank)
 
-    def run(self) -> None:
+    def run(self, regressed: Subsets) -> None:
         """Fit models until the best has no rival left that was not fitted."""
-        self._begin()
+        self._begin(regressed)
         while len(self.models) < _MOST_MODELS:
             before = self.best
-            subsets = self._subsets(before)
-            proposed = subsets.best(before.support)
+            local = self._subsets(before)
+            proposed = local.best(before.support)
             if proposed not in self.models:
-                self._fit(proposed, before, subsets)
+                self._fit(proposed, before, local)
                 if self.best is not before:
                     continue
-            for rival in self._rivals(subsets, before.support):
-                self._fit(rival, before, subsets)
+            for rival in self._rivals(local, before.support):
+                self._fit(rival, before, local)
             if self.best is before:
                 return
 
-    def _begin(self) -> None:
-        """All terms, or the first model on the way from there to fewer that follows the data."""
-        problem, start = self.problem, self.problem.start
-        order = elimination_order(self.setting, start, self.optional)
-        for left_out in range(len(order) + 1):
-            setting, x = self._restricted(frozenset(self.optional) - set(order[:left_out]))
-            regressed = regress(setting, x) if setting.free[: setting.coefficients].any() else x
-            if regressed is None:
-                continue
-            near = whole(setting, regressed, problem.channels)
+    def _begin(self, regressed: Subsets) -> None:
+        """The first model that follows the data: what the regression would choose, or more."""
+        channels, support = self.problem.channels, regressed.best()
+        for support in (support, *self._larger(regressed, support)):
+            setting, start = self._restricted(support)
+            x = regress(setting, start)
+            near = None if x is None else whole(setting, x, channels)
             if near is not None:
                 break
         else:
-            setting, x = self._restricted(frozenset(self.optional))
-            near = grow(setting, x, problem.channels, silent)
-        refined = refine(near.setting, near.x, problem.channels)
+            setting, start = self._restricted(frozenset(self.optional))
+            near = grow(setting, start, channels, silent)
+        refined = refine(near.setting, near.x, channels)
         self.setting = replace(refined.setting, free=self.setting.free)
         support = frozenset(i for i in self.optional if near.setting.free[i])
         self._add(support, refined.setting, refined.x, refined.converged)
+
+    def _larger(self, regressed: Subsets, support: Support) -> list[Support]:
+        """With half of the other terms, those first that the regression misses most; with all."""
+        others = sorted(
+            (i for i in self.optional if i not in support),
+            key=lambda i: regressed.criterion(support | {i}),
+        )
+        return [support | set(others[: len(others) // 2]), support | set(others)]
 
     def _restricted(self, support: Support) -> tuple[Setting, np.ndarray]:
         """The setting and the start with the other optional terms at zero."""
@@ -224,17 +230,17 @@ class _Comparison:
         values = model.x / setting.sizes
         return Subsets.of(residual, matrix, values, self.optional, always, least)
 
-    def _rivals(self, subsets: Subsets, support: Support) -> list[Support]:
+    def _rivals(self, local: Subsets, support: Support) -> list[Support]:
         """Neighbours not fitted yet that might do as well, those first that might do best."""
-        reference = subsets.criterion(support)
+        reference = local.criterion(support)
         near = [
             (criterion, sorted(s), s)
-            for s in subsets.neighbours(support)
-            if s not in self.models and (criterion := subsets.criterion(s)) < reference + _RIVAL
+            for s in local.neighbours(support)
+            if s not in self.models and (criterion := local.criterion(s)) < reference + _RIVAL
         ]
         return [s for *_, s in sorted(near)[:_MOST_RIVALS]]
 
-    def _fit(self, support: Support, near: _Model, subsets: Subsets) -> None:
+    def _fit(self, support: Support, near: _Model, local: Subsets) -> None:
         """One model more, started where the sensitivities of another say."""
         detail = f"{len(support)} of {len(self.optional)} terms"
         self.progress(Progress("select", len(self.models), _MOST_MODELS, detail))
@@ -242,7 +248,7 @@ class _Comparison:
         setting = replace(setting, sigma=near.setting.sigma)
         columns = list(self.optional)
         x = near.x.copy()
-        x[columns] = subsets.values(support) * near.setting.rescaled(near.x).sizes[columns]
+        x[columns] = local.values(support) * near.setting.rescaled(near.x).sizes[columns]
         x = np.clip(x, setting.lower, setting.upper)
         met = False
         for _ in range(_REWEIGHTED):

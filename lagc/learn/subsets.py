@@ -20,6 +20,8 @@ from math import lgamma
 import numpy as np
 
 Support = frozenset[int]
+_BEAM = 200
+_PATIENCE = 3  # sizes in a row that are no better
 
 
 def multiplicity(optional: int, kept: int) -> float:
@@ -110,12 +112,34 @@ class Subsets:
             support, criterion = nearest, best
 
     def best(self, *starts: Support) -> Support:
-        """The best end of walks from the supports given, and from the best on the path that leaves
-        out one term after the other."""
-        path = frozenset(self.indices)
-        on_path = [path]
-        while path:
-            path = min((path - {i} for i in sorted(path)), key=self.criterion)
-            on_path.append(path)
-        begin = [min(on_path, key=self.criterion), *starts]
-        return min((self.descended(s) for s in dict.fromkeys(begin)), key=self.criterion)
+        """The best end of walks from the supports given, and from the best that a beam finds."""
+        begin = dict.fromkeys([self._beam(), *starts])
+        return min((self.descended(s) for s in begin), key=self.criterion)
+
+    def _beam(self) -> Support:
+        """Growing supports term by term, the `_BEAM` of each size that leave least: exhaustive for
+        pairs and nearly so for triples, so that two terms may take the place of two others."""
+        size = np.linalg.norm(self.columns, axis=0)
+        columns = self.columns / np.where(size > 0, size, 1.0)
+        # The diagonal keeps equal columns apart, at round-off.
+        gram = columns.T @ columns + 1e-14 * np.eye(size.size)
+        towards = columns.T @ self.response
+        chosen = np.zeros((1, 0), int)
+        found = [frozenset[int]()]
+        for _ in range(size.size):
+            grown = np.concatenate(
+                [
+                    np.column_stack([chosen[~(chosen == j).any(axis=1)], np.full(n, j)])
+                    for j in range(size.size)
+                    if (n := int((~(chosen == j).any(axis=1)).sum()))
+                ]
+            )
+            grown = np.unique(np.sort(grown, axis=1), axis=0)
+            aim = towards[grown]
+            blocks = gram[grown[:, :, None], grown[:, None, :]]
+            reached = np.sum(aim * np.linalg.solve(blocks, aim[..., None])[..., 0], axis=1)
+            chosen = grown[np.argsort(-reached, kind="stable")[:_BEAM]]
+            found.append(frozenset(self.indices[j] for j in chosen[0]))
+            if len(found) > _PATIENCE and min(found, key=self.criterion) not in found[-_PATIENCE:]:
+                break
+        return min(found, key=self.criterion)
