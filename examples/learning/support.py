@@ -3,10 +3,10 @@
     python examples/learning/support.py [--seeds 20] [--systems duffing,cart] [--noise 0,1,5,10]
 
 Four systems (`support_systems.py`), each in a family with ten terms in L and six in K that it does
-not have; four runs of 100 rows, positions and velocities, at several levels of noise in percent. How
-often is the support found exactly, and how wrong is the worst of the true coefficients? Beside it
-stands PySINDy on the same recordings (`support_sindy.py`), if it is installed. One line a data set on
-stderr, the table at the end.
+not have; four runs of 100 rows, positions and velocities, at several levels of noise in percent.
+How often is the support found exactly, and how wrong is the worst of the true coefficients? Beside
+it stands PySINDy on the same recordings (`support_sindy.py`), if it is installed. Each data set has
+a line on stderr.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 What it is given: velocities as observed, so that only accelerations are to be found; a library that
 contains every term of the true accelerations (for the cart divided by the true determinant of its
 mass matrix) and as many others as the Lagrangian family has; columns of unit norm. What is tuned:
-smoothing (Savitzky-Golay windows, for values and for derivatives) and the threshold of STLSQ, 3 x 2 x
-16 settings. `validated`: the setting whose model, found on three of the runs, predicts the
+smoothing (Savitzky-Golay windows, for values and derivatives), ridge and threshold of STLSQ, 3 x 2
+x 16 settings. `validated`: the setting whose model, found on three of the runs, predicts the
 velocities of the fourth best, within one standard error the sparsest; then found on all four.
 `oracle`: of all settings the one that comes nearest to the true support, which nobody could choose
 who does not know it.
@@ -20,7 +20,7 @@ import numpy as np
 import pysindy
 from scipy.integrate import cumulative_simpson
 from scipy.signal import savgol_filter
-from support_systems import CART, DT, ROWS, W, Case
+from support_systems import CART, DT, ROWS, Case, W
 
 from lagc.learn.data import Recording
 

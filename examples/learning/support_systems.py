@@ -1,8 +1,8 @@
 """The four systems of `support.py`: true coefficients, equations of motion by hand, and recordings.
 
 Recordings are solutions of the equations below by SciPy's DOP853 at a tolerance of 1e-13, so that
-nothing of the models that are fitted to them went into them. Four runs from random states, positions
-and velocities, and white noise by its part of the standard deviation of each channel.
+nothing of the models that are fitted to them went into them. Four runs from random states,
+positions and velocities, and white noise by its part of the standard deviation of each channel.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CART = {"a": 0.4, "b": 0.5, "g": 1.5, "c": 0.2, "d": 0.1}
 
 @dataclass(frozen=True)
 class Case:
-    """A system: its model's file, what is true, accelerations (t, q, v) -> (dof,), and the ranges of
-    initial positions and velocities, (dof,) each."""
+    """A system: what is true, accelerations (t, q, v) -> (dof,), and the ranges of initial
+    positions and velocities, (dof,) each."""
 
     name: str
     truth: dict[str, float]

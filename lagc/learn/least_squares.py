@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.optimize
 
-from lagc.learn.sensitivity import Observations, Predictor
+from lagc.learn.sensitivity import Observations, Predictor, predictor
 from lagc.runtime.system import System
 
 _RIDGE = 1e-3  # pull to the start, in relative coordinates, while the horizon is still short
@@ -56,7 +56,7 @@ class Setting:
         rows = self.observations.rows
         while rows // 8 >= max(self.horizon, _SHORTEST_COMPILED):
             rows //= 8
-        return Predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
+        return predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
 
     @property
     def seen(self) -> np.ndarray:

@@ -13,22 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.interpolate
-import scipy.linalg
 import scipy.optimize
 
 from lagc.learn.least_squares import Setting
 from lagc.learn.sensitivity import Observations
+from lagc.learn.smoothing import SmoothingSplines
 from lagc.learn.subsets import Subsets
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
-
-Arrays = tuple[Any, ...]  # t, q, v, p or None, inputs, and the weights of phi' and phi
 
 _WIDTHS = (12, 24, 48, 96)  # of windows, in rows
 _FEWEST_ROWS = 8
@@ -78,18 +76,6 @@ def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> S
     return Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
 
 
-@lru_cache(maxsize=1)
-def _gathered(data: Observations, system: System) -> tuple[Arrays, ...] | None:
-    """All recordings, for the several regressions on the same data that a selection makes."""
-    recordings = []
-    for index in range(len(data.times)):
-        path = _smoothed(data, index, system.spec)
-        if path is None:
-            return None
-        recordings.append((path.t, path.q, path.v, path.p, path.inputs, *_windows(path.t)))
-    return tuple(recordings)
-
-
 def _smoothed(data: Observations, index: int, spec: ModelSpec) -> _Path | None:
     """One recording as smooth functions at its times, or None."""
     seen = data.seen[index].any(axis=(1, 2))
@@ -121,52 +107,14 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     if period is not None:
         y = np.unwrap(y, period=period)
     wanted = _noise(x, y)
-    smoothing = _Smoothing(x, y)
+    smoothing = SmoothingSplines(x, y)
     low, high = _ROUGHEST, _SMOOTHEST
     if smoothing.residual(low) >= wanted:
         return scipy.interpolate.make_interp_spline(x, y, k=5)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if smoothing.residual(middle) < wanted else (low, middle)
-    return scipy.interpolate.CubicSpline(x, smoothing.values(low), bc_type="natural")
-
-
-class _Smoothing:
-    """Natural cubic splines that give up closeness to y (m,) at x for a small second derivative.
-
-    Their second derivatives at inner points solve (R + w Q'Q) c = Q'y, their values are y - w Q c;
-    w is 10^decades in cubed intervals. Source: Reinsch, Numer. Math. 10, 177 (1967).
-    """
-
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        h = np.diff(x)
-        self.y, self.unit = y, float(np.median(h) ** 3)
-        before, after = 1 / h[:-1], 1 / h[1:]
-        self.columns = np.stack([before, -before - after, after])  # of Q, from three rows each
-        first, middle, last = self.columns
-        self.second = first * y[:-2] + middle * y[1:-1] + last * y[2:]
-        m = len(middle)
-        self.penalty, self.squares = np.zeros((3, m)), np.zeros((3, m))
-        self.penalty[2] = (h[:-1] + h[1:]) / 3
-        self.penalty[1, 1:] = h[1:-1] / 6
-        self.squares[2] = first**2 + middle**2 + last**2
-        self.squares[1, 1:] = middle[:-1] * first[1:] + last[:-1] * middle[1:]
-        self.squares[0, 2:] = last[:-2] * first[2:]
-
-    def values(self, decades: float) -> np.ndarray:
-        """The spline at its points: (m,)."""
-        weight = 10.0**decades * self.unit
-        c = scipy.linalg.solveh_banded(self.penalty + weight * self.squares, self.second)
-        first, middle, last = self.columns * c
-        change = np.zeros_like(self.y)
-        change[:-2] += first
-        change[1:-1] += middle
-        change[2:] += last
-        return np.asarray(self.y - weight * change)
-
-    def residual(self, decades: float) -> float:
-        """How far it is from y, rms."""
-        return float(np.sqrt(np.mean((self.values(decades) - self.y) ** 2)))
+    return scipy.interpolate.make_interp_spline(x, smoothing.values(low), k=3, bc_type="natural")
 
 
 def _noise(x: np.ndarray, y: np.ndarray) -> float:
@@ -208,6 +156,9 @@ def _windows(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(slopes).reshape(-1, m), np.array(bumps).reshape(-1, m)
 
 
+Arrays = tuple[Any, ...]  # t, q, v, p or None, inputs, and the weights of phi' and phi
+
+
 def _equations(system: System, coefficients: jax.Array, arrays: Arrays) -> list[jax.Array]:
     """Groups of equations of one recording, one for each component and kind: (equations,) each."""
     t, q, v, p, inputs, slopes, bumps = arrays
@@ -237,7 +188,7 @@ class _Regression:
     """The equations of all recordings; `scales` of the groups say what their residuals weigh."""
 
     setting: Setting
-    recordings: tuple[Arrays, ...]
+    recordings: list[Arrays]
     free: np.ndarray
     start: np.ndarray
 
@@ -248,8 +199,13 @@ class _Regression:
         free = np.flatnonzero(setting.free[:k])
         if spec.lattice is not None or free.size == 0:
             return None
-        recordings = _gathered(data, setting.system)
-        return None if recordings is None else cls(setting, recordings, free, start[:k])
+        recordings: list[Arrays] = []
+        for index in range(len(data.times)):
+            path = _smoothed(data, index, spec)
+            if path is None:
+                return None
+            recordings.append((path.t, path.q, path.v, path.p, path.inputs, *_windows(path.t)))
+        return cls(setting, recordings, free, start[:k])
 
     def full(self, u: np.ndarray) -> np.ndarray:
         """All coefficients (k,) from the free ones in units of their sizes."""

@@ -47,17 +47,11 @@ class Residuals:
         for _, mask in self._groups():
             values = self.values[:, :, mask]
             count = int((~np.isnan(values)).sum())
-            deviance += count * (np.log(2 * np.pi * self._level(mask) ** 2) + 1)
+            size = max(_rms(values), _ROUND_OFF * float(self.channels.sizes[mask][0]))
+            deviance += count * (np.log(2 * np.pi * size**2) + 1)
             observed, levels = observed + count, levels + (count > 0)
         parameters = unknowns + levels
         return deviance + 2 * parameters, deviance + np.log(max(observed, 1)) * parameters
-
-    def levels(self) -> np.ndarray:
-        """The rms of each channel, with the floor of `criteria`: (3, dof)."""
-        sigma = self.channels.sizes.copy()
-        for _, mask in self._groups():
-            sigma[mask] = self._level(mask)
-        return sigma
 
     def poor(self) -> dict[str, float]:
         """The channels that the model does not follow, with residual over spread.
@@ -91,10 +85,6 @@ class Residuals:
 
     def _groups(self) -> Iterator[tuple[str, np.ndarray]]:
         yield from self.channels.groups.items()
-
-    def _level(self, mask: np.ndarray) -> float:
-        floor = _ROUND_OFF * float(self.channels.sizes[mask][0])
-        return max(_rms(self.values[:, :, mask]), floor)
 
     def _part(self, mask: np.ndarray) -> float:
         return _rms(self.values[:, :, mask]) / float(self.channels.sizes[mask][0])

@@ -22,6 +22,7 @@ from lagc.learn.fit import fit
 from lagc.learn.fit_result import FitResult
 from lagc.learn.horizon import grow, whole
 from lagc.learn.least_squares import Setting, search
+from lagc.learn.noise import estimate_noise
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.refine import refine
@@ -190,8 +191,8 @@ class _Comparison:
 
     def _begin(self, regressed: Subsets) -> None:
         """The first model that follows the data: what the regression would choose, or more."""
-        channels, support = self.problem.channels, regressed.best()
-        for support in (support, *self._larger(regressed, support)):
+        channels, first = self.problem.channels, regressed.best()
+        for support in (first, *self._larger(regressed, first)):
             setting, start = self._restricted(support)
             x = regress(setting, start)
             near = None if x is None else whole(setting, x, channels)
@@ -250,13 +251,14 @@ class _Comparison:
         x = near.x.copy()
         x[columns] = local.values(support) * near.setting.rescaled(near.x).sizes[columns]
         x = np.clip(x, setting.lower, setting.upper)
-        met = False
+        met, channels = False, self.problem.channels
+        least = _LEVEL * channels.sizes
         for _ in range(_REWEIGHTED):
             found = search(setting.rescaled(x), x, rough=False, tolerance=_TOLERANCE)
             if found is None:
                 break
             x, met = found.x, found.met
-            sigma = Residuals.of(setting, x, self.problem.channels).levels()
+            sigma = np.maximum(estimate_noise(setting, x, channels, ()).sigma, least)
             settled = np.max(np.abs(np.log(sigma / setting.sigma))) < _SETTLED
             setting = replace(setting, sigma=sigma)
             if settled:
