@@ -178,6 +178,8 @@ class _Comparison:
         self._begin(regressed)
         while len(self.models) < _MOST_MODELS:
             before = self.best
+            if not np.isfinite(before.criterion):
+                return
             local = self._subsets(before)
             proposed = local.best(before.support)
             if proposed not in self.models:
@@ -186,7 +188,7 @@ class _Comparison:
                     continue
             for rival in self._rivals(local, before.support):
                 self._fit(rival, before, local)
-            if self.best is before:
+            if self.best is before and not self._shortened(before):
                 return
 
     def _begin(self, regressed: Subsets) -> None:
@@ -220,6 +222,17 @@ class _Comparison:
         free, x = self.setting.free.copy(), self.problem.start.copy()
         free[left_out], x[left_out] = False, 0.0
         return replace(self.setting, free=free), x
+
+    def _shortened(self, model: _Model) -> bool:
+        """Whether the residuals of a model ask for shorter steps, with which all begins again: what
+        an integrator leaves looks like terms that are missing."""
+        refined = refine(model.setting, model.x, self.problem.channels)
+        if refined.setting.substeps == model.setting.substeps:
+            return False
+        self.setting = replace(self.setting, substeps=refined.setting.substeps)
+        self.models.clear()
+        self._add(model.support, refined.setting, refined.x, refined.converged)
+        return True
 
     def _subsets(self, model: _Model) -> Subsets:
         setting = replace(model.setting, free=self.setting.free).rescaled(model.x)

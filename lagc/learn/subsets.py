@@ -33,8 +33,8 @@ def multiplicity(optional: int, kept: int) -> float:
 class Subsets:
     """Optional columns A (m, P) with response y (m,), after what always stays is projected out.
 
-    rest: the sum of squares that no column reaches; count: observations; least: the mean square,
-    in units of the whitening, below which residuals are round-off.
+    rest: the sum of squares that no column reaches; count: observations, less what always stays;
+    least: the mean square, in units of the whitening, below which residuals are round-off.
     """
 
     indices: tuple[int, ...]
@@ -66,7 +66,7 @@ class Subsets:
             triangle[:height, :-1],
             triangle[:height, -1],
             float(np.sum(triangle[height:, -1] ** 2)),
-            residual.size,
+            residual.size - len(always),
             least,
         )
 
@@ -80,11 +80,13 @@ class Subsets:
 
     def criterion(self, support: Support) -> float:
         """The extended criterion, up to what all supports share."""
+        kept = len(support)
+        if kept >= self.count:
+            return np.inf
         misses = self.columns @ self.values(support) - self.response
         square = (self.rest + float(misses @ misses)) / self.count + self.least
-        kept = len(support)
         return (
-            self.count * np.log(square)
+            self.count * np.log(max(square, np.finfo(float).tiny))
             + kept * np.log(self.count)
             + multiplicity(len(self.indices), kept)
         )
