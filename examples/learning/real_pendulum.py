@@ -6,8 +6,8 @@ The file is from the supplementary data of Schmidt & Lipson, Science 324, 81 (20
 angle, angular velocity, 556 rows. Which terms of the model are there, at most four coefficients in
 all, is decided within the training rows by a rolling origin: each combination is fitted to the rows
 before each of four origins and predicts the 111 rows behind it, as many as there are to predict in
-the end; the smallest mean of the errors, each a part of the variance of its rows, is chosen: among all
-combinations, and among those that take the velocity to be recorded in the unit of the angle.
+the end. The smallest mean of the errors, each a part of the variance of its rows, is chosen: among
+all combinations, and among those that take the velocity to be recorded in the unit of the angle.
 (Information criteria take the residuals for white noise, which they are not: the angle and the
 velocity of the recording do not quite belong together.) The combination chosen is fitted to all
 training rows; nothing of the last 111 rows is used, not even where they begin. The intervals are

@@ -1,10 +1,10 @@
 """Fits of the damped oscillator from many starts: how often do they end at the true coefficients?
 
-    python examples/learning/starts.py [--starts 1000] [--seed 0] [--records short,long]
+    python examples/learning/starts.py [--starts 1000] [--records short,long] [--straight 100]
 
 Two records without noise, from the exact solution: c = (2, 3, 1) over 40 rows, and
 c = (1, 10, 0.05) over 1000 rows, 50 periods. Starts are uniform on [0, 1]^3. Beside `fit` stands
-least squares over the whole record straight from the start, for the first hundred of the starts.
+least squares over the whole record straight from the start, for the first `--straight` of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ jax.config.update("jax_enable_x64", True)
 NAMES = ("c1", "c2", "c3")
 DT = 0.1
 R = 4  # interior nodes: at order 10 one step a row is enough for both records
-PLAIN = 100
 RECORDS = {"short": ((2.0, 3.0, 1.0), 40), "long": ((1.0, 10.0, 0.05), 1000)}
 
 
@@ -64,8 +63,10 @@ def straight(system: System, recording: Recording, start: np.ndarray) -> np.ndar
     return np.asarray(found.x)
 
 
-def study(system: System, c: tuple[float, ...], rows: int, starts: np.ndarray) -> dict[str, object]:
-    """Counts and errors over starts (n, 3)."""
+def study(
+    system: System, c: tuple[float, ...], rows: int, starts: np.ndarray, straight_starts: int
+) -> dict[str, object]:
+    """Counts and errors over starts (n, 3); as many of them also straight."""
     recording, truth = exact(c, rows), np.array(c)
     errors, converged = [], 0
     began = time.perf_counter(), time.process_time()
@@ -78,7 +79,7 @@ def study(system: System, c: tuple[float, ...], rows: int, starts: np.ndarray) -
     seconds, processor = time.perf_counter() - began[0], time.process_time() - began[1]
     plain = [
         float(np.max(np.abs(straight(system, recording, np.maximum(s, 1e-3)) / truth - 1)))
-        for s in starts[:PLAIN]
+        for s in starts[:straight_starts]
     ]
     return {
         "truth": c,
@@ -99,11 +100,13 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--records", default="short,long")
+    parser.add_argument("--straight", type=int, default=100, help="starts without regression")
     options = parser.parse_args()
     system = lagc.load(Path(__file__).parents[1] / "dho.lag")
     starts = np.random.default_rng(options.seed).uniform(size=(options.starts, 3))
     for record in options.records.split(","):
-        print(json.dumps(study(system, *RECORDS[record], starts), indent=2), flush=True)
+        report = study(system, *RECORDS[record], starts, options.straight)
+        print(json.dumps(report, indent=2), flush=True)
 
 
 if __name__ == "__main__":

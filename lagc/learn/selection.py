@@ -167,6 +167,8 @@ class _Comparison:
         self.problem, self.setting, self.optional = problem, setting, optional
         self.progress = progress
         self.models: dict[Support, _Model] = {}
+        others = np.setdiff1d(np.flatnonzero(setting.free[: setting.coefficients]), optional)
+        self.fewest = 0 if others.size else 1  # terms: something is left to fit
 
     @property
     def best(self) -> _Model:
@@ -182,7 +184,7 @@ class _Comparison:
                 return
             local = self._subsets(before)
             proposed = local.best(before.support)
-            if proposed not in self.models:
+            if proposed not in self.models and len(proposed) >= self.fewest:
                 self._fit(proposed, before, local)
                 if self.best is not before:
                     continue
@@ -196,7 +198,7 @@ class _Comparison:
         channels, first = self.problem.channels, regressed.best()
         for support in (first, *self._larger(regressed, first)):
             setting, start = self._restricted(support)
-            x = regress(setting, start)
+            x = regress(setting, start)  # None where nothing is left to fit
             near = None if x is None else whole(setting, x, channels)
             if near is not None:
                 break
@@ -250,7 +252,9 @@ class _Comparison:
         near = [
             (criterion, sorted(s), s)
             for s in local.neighbours(support)
-            if s not in self.models and (criterion := local.criterion(s)) < reference + _RIVAL
+            if s not in self.models
+            and len(s) >= self.fewest
+            and (criterion := local.criterion(s)) < reference + _RIVAL
         ]
         return [s for *_, s in sorted(near)[:_MOST_RIVALS]]
 

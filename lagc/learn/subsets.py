@@ -59,7 +59,7 @@ class Subsets:
         columns = list(optional)
         response = residual - matrix[:, columns] @ values[columns]
         ordered = np.column_stack([matrix[:, always], matrix[:, columns], -response])
-        triangle = np.linalg.qr(ordered, mode="r")[len(always) :, len(always) :]
+        triangle = np.asarray(np.linalg.qr(ordered, mode="r"))[len(always) :, len(always) :]
         height = len(optional)
         return cls(
             optional,
