@@ -142,6 +142,8 @@ def _estimate(fitted: FitResult, name: str, wider: float) -> dict[str, object]:
     if estimate.interval95 is None:
         return {"value": estimate.value}
     widened = [estimate.value + wider * (end - estimate.value) for end in estimate.interval95]
+    if name in FRICTIONS:
+        widened[0] = max(widened[0], 0.0)
     return {
         "value": estimate.value,
         "interval95": list(estimate.interval95),

@@ -135,7 +135,7 @@ class Predictor:
         return tuple(results)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def predictor(
     system: System, observations: Observations, r: int, substeps: int, rows: int
 ) -> Predictor:
