@@ -222,10 +222,10 @@ def _print_fit(result: FitResult) -> None:
 def _print_candidates(selection: Selection) -> None:
     from rich.table import Table
 
-    table = Table("left out", "BIC less the best", title="models compared")
-    best = selection.candidates[0].bic
+    table = Table("left out", "criterion less the best", title="models compared")
+    best = selection.candidates[0].criterion
     for candidate in selection.candidates[:_SHOWN]:
-        behind = f"{candidate.bic - best:.3g}" if candidate.converged else "did not converge"
+        behind = f"{candidate.criterion - best:.3g}" if candidate.converged else "did not converge"
         table.add_row(", ".join(sorted(candidate.without)) or "nothing", behind)
     more = len(selection.candidates) - _SHOWN
     _print_tables([table], [f"and {more} more"] if more > 0 else [])

@@ -95,7 +95,7 @@ class FitResult:
     discretisation_error: by channel, its rms as estimated by halving the step; loss: its name;
     noise: by channel, its standard deviation, as found or as stated; outliers: the observations
     that noise does not explain; identification: the sensitivities, None where the model does not
-    follow the data; curves: data and predictions. """
+    follow the data; curves: data and predictions."""
 
     model: str
     converged: bool

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.optimize
 
 from lagc.learn.losses import SQUARES, Loss
-from lagc.learn.sensitivity import Observations, Predictor
+from lagc.learn.sensitivity import Observations, Predictor, predictor
 from lagc.runtime.system import System
 
 _RIDGE = 1e-3  # pull to the start, in relative coordinates, while the horizon is still short
@@ -61,7 +61,7 @@ class Setting:
         rows = self.observations.rows
         while rows // 8 >= max(self.horizon, _SHORTEST_COMPILED):
             rows //= 8
-        return Predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
+        return predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
 
     @property
     def seen(self) -> np.ndarray:
@@ -173,7 +173,12 @@ class _Model:
 
 
 def search(
-    setting: Setting, x: np.ndarray, *, rough: bool, evaluations: int | None = None
+    setting: Setting,
+    x: np.ndarray,
+    *,
+    rough: bool,
+    evaluations: int | None = None,
+    tolerance: float | None = None,
 ) -> Search | None:
     """The least-squares minimum near x, or None where the start has no finite trajectory.
 
@@ -186,7 +191,7 @@ def search(
     start = np.clip(x[free] / sizes[free], lower, upper)
     if not (np.isfinite(model.value(start)).all() and np.isfinite(model.jacobian(start)).all()):
         return None
-    tolerance = 1e-4 if rough else 1e-11
+    tolerance = tolerance or (1e-4 if rough else 1e-11)
     try:
         # Far outliers of a loss that falls off hardly count: SciPy then divides by almost nothing.
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

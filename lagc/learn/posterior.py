@@ -52,7 +52,7 @@ def posterior(
     samples: draws in all, at least 100. What the fit held, and noise that was stated for it, stays.
     LAG618 where there is no such posterior: the fit does not follow the data, holds everything, or
     was made with a robust loss, which is no likelihood of normal noise; LAG619 where its density is
-    nowhere finite; LAG510 for samples that cannot be; LAG003 where blackjax is missing. """
+    nowhere finite; LAG510 for samples that cannot be; LAG003 where blackjax is missing."""
     if method == "nuts":
         require_blackjax()
     if samples < _FEWEST_SAMPLES:
@@ -67,9 +67,9 @@ def posterior(
     if refined.setting.loss is not SQUARES:
         raise fail(
             Code.LAG618,
-            f"a fit with the loss `{refined.setting.loss.name}` has no posterior: its likelihood is
-            " "that of normal noise", help="take out the outliers that the report lists, and fit by
-            squares",
+            f"a fit with the loss `{refined.setting.loss.name}` has no posterior: the likelihood is "
+            "that of normal noise",
+            help="take out the outliers that the report lists, and fit by squares",
         )
     levels = Levels.of(refined.noise, problem.channels, refined.discretisation_error)
     generator = np.random.default_rng(seed)

@@ -13,8 +13,8 @@ Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ import scipy.optimize
 from lagc.learn.least_squares import Setting
 from lagc.learn.screening import screened
 from lagc.learn.sensitivity import Observations
+from lagc.learn.smoothing import SmoothingSplines
+from lagc.learn.subsets import Subsets
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
@@ -66,51 +68,18 @@ def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     return np.concatenate([found.values, initial])
 
 
-def elimination_order(
-    setting: Setting, start: np.ndarray, candidates: Sequence[int]
-) -> tuple[int, ...]:
-    """The indices of the free coefficients among `candidates`, in the order in which they can best
-    be left out: each time the one that is smallest in units of its standard error. Shorter where
-    the regression finds no values."""
-    order: list[int] = []
+def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> Subsets | None:
+    """What the regression says of each subset of the coefficients of these indices, to first order
+    where the model is not linear in them; None where `regress` gives None."""
     regression = _Regression.of(setting, start)
-    while regression is not None:
-        found = regression.solved()
-        left = [i for i in regression.free.tolist() if i in candidates]
-        if found is None or not left:
-            break
-        ratio = dict(zip(regression.free.tolist(), found.ratios, strict=True))
-        weakest = min(left, key=lambda i: ratio[i])
-        order.append(weakest)
-        values = found.values.copy()
-        values[weakest] = 0.0
-        free = regression.free[regression.free != weakest]
-        regression = replace(regression, free=free, start=values) if free.size else None
-    return tuple(order)
-
-
-def exchanges(
-    setting: Setting, start: np.ndarray, kept: Sequence[int], left_out: Sequence[int]
-) -> list[tuple[int, int]]:
-    """Pairs of a coefficient that is kept and one left out, those first whose exchange leaves the
-    smallest residual in the regression; start: (n,), with what is left out at zero."""
-    regression = _Regression.of(setting, start)
-    if regression is None:
-        return []
-    free = np.setdiff1d(regression.free, left_out)
-    reference = replace(regression, free=free).solved()
-    if reference is None:
-        return []
-    costs: dict[tuple[int, int], float] = {}
-    for out in kept:
-        for into in left_out:
-            values = start[: setting.coefficients].copy()
-            values[out] = 0.0
-            support = np.append(free[free != out], into)
-            found = replace(regression, free=support, start=values).solved(reference.scales)
-            if found is not None:
-                costs[out, into] = found.cost
-    return sorted(costs, key=lambda pair: costs[pair])
+    found = None if regression is None else regression.solved()
+    if regression is None or found is None:
+        return None
+    values = found.values / setting.sizes[: setting.coefficients]
+    matrix = np.zeros((found.residual.size, values.size))
+    matrix[:, regression.free] = found.matrix
+    always = np.setdiff1d(regression.free, optional)
+    return Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
 
 
 def _smoothed(data: Observations, index: int, spec: ModelSpec, state: np.ndarray) -> _Path | None:
@@ -163,20 +132,14 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     if period is not None:
         y = np.unwrap(y, period=period)
     wanted = _noise(x, y)
-    interpolated = scipy.interpolate.make_interp_spline(x, y, k=5)
-    unit = float(np.median(np.diff(x)) ** 3)
+    smoothing = SmoothingSplines(x, y)
     low, high = _ROUGHEST, _SMOOTHEST
-    smoothed = scipy.interpolate.make_smoothing_spline(x, y, lam=10.0**low * unit)
-    if np.sqrt(np.mean((smoothed(x) - y) ** 2)) >= wanted:
-        return interpolated
+    if smoothing.residual(low) >= wanted:
+        return scipy.interpolate.make_interp_spline(x, y, k=5)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        candidate = scipy.interpolate.make_smoothing_spline(x, y, lam=10.0**middle * unit)
-        if np.sqrt(np.mean((candidate(x) - y) ** 2)) < wanted:
-            low, smoothed = middle, candidate
-        else:
-            high = middle
-    return smoothed
+        low, high = (middle, high) if smoothing.residual(middle) < wanted else (low, middle)
+    return scipy.interpolate.make_interp_spline(x, smoothing.values(low), k=3, bc_type="natural")
 
 
 def _noise(x: np.ndarray, y: np.ndarray) -> float:
@@ -249,13 +212,12 @@ _slopes = jax.jit(jax.jacfwd(_equations, argnums=1), static_argnums=0)
 
 
 class _Found(NamedTuple):
-    """All coefficients (k,), how many standard errors each of the free ones is from zero, what the
-    groups of equations were divided by, and half the sum of squares."""
+    """All coefficients (k,), the residuals (equations,) in units of their size, and their
+    derivatives by the free coefficients in units of theirs (equations, free)."""
 
     values: np.ndarray
-    ratios: np.ndarray
-    scales: list[float]
-    cost: float
+    residual: np.ndarray
+    matrix: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,19 +266,17 @@ class _Regression:
         of_each = [_slopes(self.setting.system, values, r) for r in self.recordings]
         return [np.concatenate(parts)[:, self.free] * sizes for parts in zip(*of_each, strict=True)]
 
-    def solved(self, scales: list[float] | None = None) -> _Found | None:
+    def solved(self) -> _Found | None:
         """The values in the sense of least squares, or None where there are none.
 
-        Equations of a kind weigh as much as their residuals turn out small, unless `scales` says
-        how much.
+        Equations of a kind weigh as much as their residuals turn out small.
         """
         free, setting = self.free, self.setting
         sizes = setting.sizes[free]
         bounds = setting.lower[free] / sizes, setting.upper[free] / sizes
         u = np.clip(self.start[free] / sizes, *bounds)
-        given = scales is not None
-        scales = scales or [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
-        for _ in range(1 if given else _REWEIGHTED):
+        scales = [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
+        for _ in range(_REWEIGHTED):
             value = partial(self._weighed, self.residuals, scales)
             slope = partial(self._weighed, self.slopes, scales)
             if not (np.isfinite(value(u)).all() and np.isfinite(slope(u)).all()):
@@ -325,14 +285,12 @@ class _Regression:
                 value, u, slope, bounds=bounds, x_scale="jac", max_nfev=100
             )
             u = found.x
-            if given:
-                break
             scales = [
                 max(float(np.sqrt(np.mean(group**2))), 1e-12 * scale)
                 for group, scale in zip(self.residuals(u), scales, strict=True)
             ]
         matrix = self._weighed(self.slopes, scales, u)
-        return _Found(self.full(u), _ratios(u, matrix), scales, float(found.cost))
+        return _Found(self.full(u), self._weighed(self.residuals, scales, u), matrix)
 
     @staticmethod
     def _weighed(
@@ -340,11 +298,3 @@ class _Regression:
     ) -> np.ndarray:
         parts = zip(function(u), scales, strict=True)
         return np.concatenate([group / scale for group, scale in parts])
-
-
-def _ratios(u: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """|u| over its standard error, for residuals of unit size: (free,)."""
-    _, singular, directions = np.linalg.svd(matrix, full_matrices=False)
-    floor = max(np.finfo(float).eps * float(singular.max()), np.finfo(float).tiny ** 0.5)
-    errors = np.linalg.norm(directions / np.maximum(singular, floor)[:, None], axis=0)
-    return np.asarray(np.abs(u) / errors)

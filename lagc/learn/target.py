@@ -117,7 +117,7 @@ def pulled_back(
     """`log_posterior` and its gradient by z: (free,).
 
     derivative: (R, m, kinds, dof, k + 2 dof), of the predictions by coefficients and own initial
-    state. """
+    state."""
     value, (by_z, by_predicted) = jax.value_and_grad(partial(log_posterior, form, given), (0, 1))(
         z, predicted
     )
