@@ -176,7 +176,7 @@ def load_run(folder: Path, system: System) -> TrainedRun:
 def _options(content: Mapping[str, Any]) -> TrainOptions:
     """Options from JSON, ranges as tuples."""
     known = {field.name for field in fields(TrainOptions)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
     if set(values) != known:
         raise ValueError("other options")
     return TrainOptions(**values)

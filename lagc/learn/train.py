@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,12 +29,20 @@ from lagc.learn import checkpoint
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
-from lagc.learn.family import Family, Members, draw, held_out
+from lagc.learn.family import (
+    Family,
+    Members,
+    draw_compiled,
+    draw_many,
+    held_out,
+    in_chunks,
+    selected,
+)
 from lagc.learn.log import EVERY, VALIDATION_EVERY, Log
 from lagc.learn.networks import Network, loss, make_network
-from lagc.learn.observing import Observation, observation
+from lagc.learn.observing import Observation, observation, observe
 from lagc.learn.progress import Callback, Progress, silent
-from lagc.learn.reading import Inputs, Reader, answers
+from lagc.learn.reading import Inputs, Reader
 from lagc.learn.run_folder import (
     LOG,
     REPORT,
@@ -65,13 +72,15 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What an update needs and does not change."""
+    """What an update needs and does not change; calibration: the usable members of a draw, inputs:
+    what is seen of them; look: `Reader.inputs`, compiled."""
 
     family: Family
     options: TrainOptions
     reader: Reader
     calibration: Members
-    seen: Observation
+    inputs: Inputs
+    look: Callable[[Observation], Inputs]
     schedule: Callable[[Any], Any]
     optimiser: optax.GradientTransformation
     key: jax.Array
@@ -101,8 +110,8 @@ def train(
         checkpoint.refuse_existing(output)
     checkpoint.prepare_folder(output)
     identity = _identity(family, options)
-    found = checkpoint.find(output, identity) if resume else None
-    position = found.position if found is not None else Position()
+    earlier = checkpoint.find(output, identity) if resume else None
+    position = earlier.position if earlier is not None else Position()
     if position.updates > options.updates:
         raise fail(
             Code.LAG604,
@@ -113,22 +122,18 @@ def train(
         write_text(output, text)
     run = _prepare(family, options)
     state = _first_state(run)
-    if found is not None:
-        state = checkpoint.load(found, state)
+    if earlier is not None:
+        state = checkpoint.load(earlier, state)
     state, position = _loop(run, state, position, output, identity, progress)
     standard = run.reader.coordinates.to_standard(run.calibration.coefficients)
-    usable = np.asarray(run.calibration.finite)
-    reader = run.reader.widened(state.averaged, _of(run.seen, usable), standard[usable])
+    found = eqx.filter_jit(run.reader.laws)(state.averaged, run.inputs)
+    reader = run.reader.widened(found, standard)
     report, tested = _report(run, reader, state.averaged, position, since)
-    spread = np.asarray(run.seen.values)[usable].std(axis=(0, 1)).tolist()
-    save_run(output, reader, state.averaged, {"channels": spread})
+    spread = np.asarray(observe(run.calibration, options.observed)).std(axis=(0, 1))
+    save_run(output, reader, state.averaged, {"channels": spread.tolist()})
     save_held_out(output, tested)
     checkpoint.write_json(output / REPORT, report.as_json())
     return report
-
-
-def _of(seen: Observation, which: np.ndarray) -> Observation:
-    return Observation(*(None if x is None else x[which] for x in seen))
 
 
 def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
@@ -144,7 +149,7 @@ def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
 
 def _prepare(family: Family, options: TrainOptions) -> _Run:
     key = jax.random.key(options.seed)
-    members = jax.jit(partial(draw, family, count=CALIBRATION))(jax.random.fold_in(key, 0))
+    members = draw_many(family, jax.random.fold_in(key, 0), CALIBRATION)
     finite = np.asarray(members.finite)
     if finite.mean() < 0.5:
         raise fail(
@@ -152,18 +157,20 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
             f"only {100 * finite.mean():.0f} % of the members drawn have finite trajectories",
             help="use a smaller step, fewer steps, or narrower laws",
         )
-    # Those that are not finite would spread through the statistics.
-    members = _replaced(members)
+    members = selected(members, finite)
     seen = _seen(options, members, jax.random.fold_in(key, 3))
     gauging = find_gauge(family, members, options.observed)
     coordinates = calibrate(members, family.drawn, gauging)
-    reader = Reader.of(family, options, coordinates).calibrated(_of(seen, finite))
+    reader = Reader.of(family, options, coordinates)
+    look = jax.jit(reader.inputs)
+    inputs = in_chunks(look, seen)
+    reader = reader.calibrated(inputs)
     schedule = _schedule(options.learning_rate)
     optimiser = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adamw(schedule, weight_decay=options.weight_decay),
     )
-    return _Run(family, options, reader, members, seen, schedule, optimiser, key)
+    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key)
 
 
 def _seen(options: TrainOptions, members: Members, key: jax.Array) -> Observation:
@@ -188,33 +195,41 @@ def _schedule(peak: float) -> Callable[[Any], Any]:
 
 def _first_state(run: _Run) -> State:
     options = run.options
-    network = make_network(
-        options.network,
-        run.reader.sizes,
-        options.hidden,
-        options.precision,
-        jax.random.fold_in(run.key, 1),
-    )
-    weights = eqx.filter(network, eqx.is_inexact_array)
-    return State(network, network, run.optimiser.init(weights))
+    sizes = run.reader.sizes
+
+    @eqx.filter_jit
+    def first(key: jax.Array) -> State:
+        network = make_network(options.network, sizes, options.hidden, options.precision, key)
+        weights = eqx.filter(network, eqx.is_inexact_array)
+        return State(network, network, run.optimiser.init(weights))
+
+    state: State = first(jax.random.fold_in(run.key, 1))
+    return state
 
 
 def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]:
-    """The compiled update: (state, its number) -> state, loss, members dropped."""
+    """An update: (state, its number) -> state, loss, members dropped. Drawing, looking and learning
+    are programs of their own, so that a calibration draw does not compile the first two anew."""
     members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
+    options, coordinates = run.options, run.reader.coordinates
 
     def mean_loss(network: Network, inputs: Inputs, target: jax.Array, use: jax.Array) -> jax.Array:
-        losses = jax.vmap(loss)(answers(network, inputs), target)
+        losses = jax.vmap(loss)(run.reader.laws(network, inputs), target)
         return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
 
+    @jax.jit
+    def see(members: Members, number: jax.Array) -> Observation:
+        return _seen(options, _replaced(members), jax.random.fold_in(noise_key, number))
+
     @eqx.filter_jit
-    def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-        key = jax.random.fold_in(members_key, number % run.options.updates_of_a_pass)
-        members = _replaced(draw(run.family, key, run.options.batch))
-        use = members.finite
-        seen = _seen(run.options, members, jax.random.fold_in(noise_key, number))
-        inputs = run.reader.inputs(seen)
-        target = run.reader.coordinates.to_standard(members.coefficients)
+    def learn(
+        state: State,
+        number: jax.Array,
+        inputs: Inputs,
+        coefficients: jax.Array,
+        use: jax.Array,
+    ) -> tuple[State, jax.Array, jax.Array]:
+        target = coordinates.to_standard(coefficients)
         value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, use)
         weights = eqx.filter(state.network, eqx.is_inexact_array)
         change, moments = run.optimiser.update(slope, state.moments, weights)
@@ -232,22 +247,28 @@ def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Arr
         )
         return State(network, averaged, moments), value, jnp.sum(~use)
 
+    def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+        key = jax.random.fold_in(members_key, number % options.updates_of_a_pass)
+        members = draw_compiled(run.family, key, options.batch)
+        inputs = run.look(see(members, number))
+        result: tuple[State, jax.Array, jax.Array] = learn(
+            state, number, inputs, members.coefficients, members.finite
+        )
+        return result
+
     return update
 
 
 def _make_validation(run: _Run) -> Callable[[Network], dict[str, float]]:
     """By coefficient not held, the median relative error on the calibration draw."""
     coordinates = run.reader.coordinates
-    usable = np.asarray(run.calibration.finite)
     fixed = coordinates.gauging.fix(run.calibration.coefficients)
-    true = np.asarray(fixed)[usable][:, list(coordinates.targets)]
+    true = np.asarray(fixed)[:, list(coordinates.targets)]
     names = [run.family.drawn[k].name for k in coordinates.targets]
-    seen = _of(run.seen, usable)
-    inputs = jax.jit(run.reader.inputs)(seen)
-    means = eqx.filter_jit(lambda network, inputs: answers(network, inputs).mean)
+    laws = eqx.filter_jit(run.reader.laws)
 
     def validate(network: Network) -> dict[str, float]:
-        found = np.asarray(coordinates.to_targets(means(network, inputs)))
+        found = np.asarray(coordinates.to_targets(laws(network, run.inputs).mean))
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(true != 0, np.abs(found / true - 1), np.nan)
         return dict(zip(names, np.nanmedian(relative, axis=0).tolist(), strict=True))
@@ -315,11 +336,11 @@ def _report(
     family, options, coordinates = run.family, run.options, reader.coordinates
     members, dropped = held_out(family, options.held_out_seed, options.held_out)
     seen = _seen(options, members, jax.random.key(options.held_out_seed + 1))
-    predicted = eqx.filter_jit(reader.predict)(network, seen)
-    alone = jax.jit(reader.regression)(seen)
+    inputs = in_chunks(run.look, seen)
+    predicted = eqx.filter_jit(reader.predict)(network, inputs)
+    alone = reader.regression(inputs)
     calibration = run.calibration
-    usable = np.asarray(calibration.finite)
-    means = {n: getattr(calibration, n)[usable].mean(axis=0) for n in ("q", "v", "p")}
+    means = {n: getattr(calibration, n).mean(axis=0) for n in ("q", "v", "p")}
     trajectories, lost = trajectory_errors(
         family,
         options.observed,
@@ -340,7 +361,7 @@ def _report(
         model=family.system.spec.name,
         network=options.network,
         observed=options.observed,
-        features=options.features,
+        features="trajectory" if reader.weak is None else "regression",
         supervision=SUPERVISION,
         seed=options.seed,
         systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,
