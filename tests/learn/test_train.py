@@ -22,7 +22,7 @@ from lagc.learn.train import train
 from lagc.learn.train_options import TrainOptions, TrainReport
 
 TINY = TrainOptions(steps=20, step=0.2, held_out=256, batch=256, checkpoint_every=50)
-MLP = replace(TINY, features="trajectory", systems=256 * 200, width=64)
+MLP = replace(TINY, features="trajectory", systems=256 * 500, width=64)
 # Everything that members can differ in, and channels that leave the scale open.
 LSTM = replace(
     TINY,
@@ -90,13 +90,13 @@ def test_recurrent_network_with_regression_on_all_that_varies(varied):
 
 def test_report_says_what_was_done_and_is_saved(trained):
     report, folder = trained
-    assert (report.systems_seen, report.updates) == (256 * 200, 200)
+    assert (report.systems_seen, report.updates) == (256 * 500, 500)
     assert report.held_out + report.held_out_dropped == 256
     assert report.supervision == "coefficients"
     assert json.loads((folder / "report.json").read_text()) == report.as_json()
-    assert {p.name for p in folder.iterdir()} == FILES | {"checkpoint-200.eqx"}
+    assert {p.name for p in folder.iterdir()} == FILES | {"checkpoint-500.eqx"}
     log = read_log(folder / "log.jsonl")
-    assert [line["update"] for line in log] == list(range(20, 201, 20))
+    assert [line["update"] for line in log] == list(range(20, 501, 20))
     assert log[0]["loss"] > log[-1]["loss"] == report.loss
     assert set(log[-1]["validation"]) == {"c1", "c2", "c3"}
 
@@ -114,7 +114,7 @@ def test_interrupted_resumed_and_extended_run_is_the_same_to_the_last_bit(dho, t
     report = train(dho, MLP, output=tmp_path, resume=True)
     whole, folder = trained
     assert replace(report, seconds=0, cpu_seconds=0) == replace(whole, seconds=0, cpu_seconds=0)
-    for name in ("checkpoint-200.eqx", "network.eqx"):
+    for name in ("checkpoint-500.eqx", "network.eqx"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
     logs = (read_log(path / "log.jsonl") for path in (tmp_path, folder))
     assert [x["loss"] for x in next(logs)] == [x["loss"] for x in next(logs)]
@@ -235,7 +235,7 @@ def test_checkpoints_of_other_runs_are_refused(dho, trained, tmp_path):
     other = type(dho)(replace(dho.spec, source_hash="another"), dho.kernels)
     assert "model is" in refusal(other, MLP, folder)[1]
     code, words = refusal(dho, replace(MLP, systems=128), folder)
-    assert code is Code.LAG604 and "51200 systems already" in words
+    assert code is Code.LAG604 and "128000 systems already" in words
     code, words = refusal(dho, MLP, tmp_path)
     assert code is Code.LAG604 and "holds no checkpoint" in words
 
@@ -258,9 +258,9 @@ def test_damaged_checkpoint_is_refused(dho, tmp_path, content):
 def test_damaged_arrays_are_refused(dho, trained, tmp_path):
     _, folder = trained
     (tmp_path / "checkpoint.json").write_bytes((folder / "checkpoint.json").read_bytes())
-    whole = (folder / "checkpoint-200.eqx").read_bytes()
+    whole = (folder / "checkpoint-500.eqx").read_bytes()
     for content in (b"", whole[: len(whole) // 2], b"junk" * 100):
-        (tmp_path / "checkpoint-200.eqx").write_bytes(content)
+        (tmp_path / "checkpoint-500.eqx").write_bytes(content)
         code, words = refusal(dho, MLP, tmp_path)
         assert code is Code.LAG604 and "damaged" in words
 
