@@ -23,6 +23,7 @@ from lagc.learn.weak_form import SETS, Estimates, WeakForm
 
 QUANTILE = 1.959963984540054  # of the normal law, for 95 %
 _FARTHEST = 10.0  # standard deviations of context
+_THIRDS = (1 / 6, 1 / 2, 5 / 6)
 _FAINT = 1e-9
 _APART = 1e-3  # standard coordinates in which two estimates differ little
 
@@ -96,10 +97,11 @@ class Reader:
         return tuple(name for name, (low, high) in ranges.items() if high > low)
 
     def calibrated(self, inputs: Inputs) -> Reader:
-        """With the context standardised by a draw."""
-        context = np.asarray(inputs.context, float)
-        width = context.std(axis=0)
-        return replace(self, centre=context.mean(axis=0), width=np.where(width > 0, width, 1.0))
+        """With the context standardised by the middle two thirds of a draw: the logarithm of a
+        channel that is at rest for some members lies far from all others."""
+        low, centre, high = np.quantile(np.asarray(inputs.context, float), _THIRDS, axis=0)
+        width = (high - low) / 2
+        return replace(self, centre=centre, width=np.where(width > 0, width, 1.0))
 
     def widened(self, found: Law, standard: jax.Array) -> Reader:
         """With intervals that cover 95 % of a draw, by what a network says of it; standard: (n, m),
