@@ -431,6 +431,20 @@ class Code(Enum):
         "checkpoint cannot be used",
         "The folder holds no checkpoint, or one of another model, network or option.",
     )
+    LAG605 = (
+        "trained network cannot be used",
+        "`lagc predict` reads the folder that `lagc train` wrote when it ended: this one holds no "
+        "trained network, or its files are damaged.",
+    )
+    LAG606 = (
+        "network was trained on another model",
+        "A network reads the coefficients of the family it was trained on, and of no other.",
+    )
+    LAG607 = (
+        "recording does not fit the network",
+        "A network reads recordings such as it was trained on: the same channels, as many rows at "
+        "intervals of the same length or range, and the same initial state where that was fixed.",
+    )
     LAG618 = (
         "no posterior",
         "There is a posterior only of what a fit has estimated and where the model follows the "
@@ -441,7 +455,6 @@ class Code(Enum):
         "The density of the coefficients given the data and their laws is nowhere finite: the laws "
         "exclude what the data ask for.",
     )
-
     LAG613 = (
         "data file cannot be read",
         "The file is damaged, or not of the kind that its ending says: `.nc` is NetCDF, `.parquet` "

@@ -23,7 +23,8 @@ _COMMANDS = {
     "show": "compiling",
     "run": "running",
     "fit": "learning",
-    "train": "learning",
+    "train": "training",
+    "predict": "predicting",
     "explain": "compiling",
     "lsp": "serving",
 }

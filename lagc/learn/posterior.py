@@ -67,8 +67,8 @@ def posterior(
     if refined.setting.loss is not SQUARES:
         raise fail(
             Code.LAG618,
-            f"a fit with the loss `{refined.setting.loss.name}` has no posterior: the likelihood is "
-            "that of normal noise",
+            f"a fit with the loss `{refined.setting.loss.name}` has no posterior, which is that of "
+            "normal noise",
             help="take out the outliers that the report lists, and fit by squares",
         )
     levels = Levels.of(refined.noise, problem.channels, refined.discretisation_error)

@@ -131,7 +131,7 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     x, y = t[known], values[known]
     if period is not None:
         y = np.unwrap(y, period=period)
-    wanted = _noise(x, y)
+    wanted = noise_of(x, y)
     smoothing = SmoothingSplines(x, y)
     low, high = _ROUGHEST, _SMOOTHEST
     if smoothing.residual(low) >= wanted:
@@ -142,7 +142,7 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     return scipy.interpolate.make_interp_spline(x, smoothing.values(low), k=3, bc_type="natural")
 
 
-def _noise(x: np.ndarray, y: np.ndarray) -> float:
+def noise_of(x: np.ndarray, y: np.ndarray) -> float:
     """The standard deviation of the noise: how far values are from the polynomial through their
     neighbours, three on each side (median, as a part of a normal distribution's)."""
     around = np.array([-3, -2, -1, 1, 2, 3])

@@ -46,12 +46,12 @@ def fit_page(result: FitResult, compilation: Compilation, picture: bytes | None)
     return page(f"Fit of {result.model}", lines)
 
 
-def with_digits(value: float, interval: tuple[float, float]) -> tuple[str, str]:
-    """Value and interval with two digits of its half width, and at least 10 of the value."""
+def with_digits(value: float, interval: tuple[float, float], least: int = 10) -> tuple[str, str]:
+    """Value and interval with two digits of its half width, and at least so many of the value."""
     low, high = interval
     half = (high - low) / 2
     largest = max(abs(low), abs(high))
-    digits = 10
+    digits = least
     if half > 0:
         needed = math.floor(math.log10(largest)) - math.floor(math.log10(half)) + 2
         digits = min(max(needed, digits), 17)
