@@ -413,6 +413,17 @@ class Code(Enum):
         "checkpoint cannot be used",
         "The folder holds no checkpoint, or one of another model, network or option.",
     )
+    LAG609 = (
+        "batch cannot be polished",
+        "Data of many systems are one array (systems, rows, channels) with the labels of its "
+        "channels, the times of the rows and an initial state; each system needs more observed "
+        "values than it has unknowns.",
+    )
+    LAG610 = (
+        "no landscape can be drawn",
+        "A landscape is the weighted sum of squares over two coefficients that the data determine, "
+        "or over the two principal directions, around a solution that follows the data.",
+    )
 
     def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:
         self.title = title

@@ -65,6 +65,10 @@ class Residuals:
                 result[name] = part
         return result
 
+    def structured(self) -> list[str]:
+        """The channels whose residuals are large and not those of white noise."""
+        return [n for n, m in self._groups() if self._part(m) > _POOR and not self._noise(m)]
+
     def notes(self) -> list[str]:
         """Signs that the model does not follow the data: large or correlated residuals."""
         poor = self.poor()

@@ -7,7 +7,7 @@ step, so what lies beyond the point where a trajectory is lost does not touch wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -130,16 +130,38 @@ def _one(
     inputs: dict[str, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
     names = [c.name for c in system.spec.coefficients]
+    values = {name: coefficients[k] for k, name in enumerate(names)}
+    start = {"q0": state[0], "v0": state[1]}
+    return observed_rows(system, r, substeps, whole, values, start, grid, times, inputs)
+
+
+def observed_rows(
+    system: System,
+    r: int,
+    substeps: int,
+    whole: bool,
+    coefficients: Mapping[str, jax.Array],
+    start: Mapping[str, jax.Array],
+    grid: jax.Array,
+    times: jax.Array,
+    inputs: Mapping[str, jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    """q, v and p of one run at every `substeps`-th time of a grid (m,), (rows, 3, dof), and whether
+    the strategy of the model was enough (always, with the fallback: `whole`).
+
+    start: q0 with v0 or p0, each (dof,); inputs: (k,) each, at `times` (k,).
+    """
     options: dict[str, Any] = {
-        "coefficients": {name: coefficients[k] for k, name in enumerate(names)},
+        **start,
+        "coefficients": coefficients,
         "inputs": {name: Samples(times, values) for name, values in inputs.items()},
         "times": grid,
         "r": r,
     }
     if whole:
-        trajectory, solved = system.simulate(*state, **options), jnp.array(True)
+        trajectory, solved = system.simulate(**options), jnp.array(True)
     else:
-        trajectory, solved = system.attempt(*state, **options)
+        trajectory, solved = system.attempt(**options)
     every = jnp.stack([trajectory.q, trajectory.v, trajectory.p], axis=1)
     return every[::substeps], solved
 
