@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "running",
     "fit": "learning",
     "train": "learning",
+    "landscape": "surveying",
     "explain": "compiling",
     "lsp": "serving",
 }

@@ -18,7 +18,7 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, did_you_mean, fail
-from lagc.learn.sensitivity import observed_rows, step_grid
+from lagc.learn.sensitivity import Observations, observed_rows, step_grid
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
@@ -148,6 +148,23 @@ def make_batch(
         p0=states["p0"],
         inputs=signals,
         even=not signals and bool((spread <= _EVEN * intervals.mean(axis=1)).all()),
+    )
+
+
+def batch_of(spec: ModelSpec, observations: Observations, states: np.ndarray) -> Batch:
+    """Recordings side by side as the systems of a batch, with states (n, 2, dof) at their first
+    times; rows beyond the end of one hold no observation."""
+    kinds = (spec.labels, spec.velocity_labels, spec.momentum_labels)
+    seen = observations.seen.any(axis=(0, 1))
+    places = np.argwhere(seen)
+    return make_batch(
+        spec,
+        np.stack([observations.values[:, :, kind, d] for kind, d in places], axis=-1),
+        [kinds[kind][d] for kind, d in places],
+        times=observations.times,
+        q0=states[:, 0],
+        v0=states[:, 1],
+        inputs=observations.inputs,
     )
 
 
