@@ -13,9 +13,11 @@ from lagc.base.diagnostics import fail
 
 if TYPE_CHECKING:
     from lagc.learn.landscape import Landscape
+    from lagc.learn.run_folder import HeldOut
     from lagc.runtime.spec import ModelSpec
 
 _MOST_POINTS = 20_000
+_MOST_BARS = 1000
 _FORMATS = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -48,6 +50,39 @@ def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: st
         orbit.set_xlabel(_labelled(spec, spec.labels[0]))
         orbit.set_ylabel(_labelled(spec, spec.labels[1]))
         orbit.set_aspect("equal", adjustable="datalim")
+    _save(figure, path)
+
+
+def plot_training(log: Sequence[Mapping[str, Any]], held_out: HeldOut, path: str) -> None:
+    """Learning curves, and predicted over true values with their 95 % intervals.
+
+    log: as `lagc.learn.log` writes it; held_out: model units.
+    """
+    count = len(held_out.names)
+    figure = _figure()(figsize=(max(7, 3.2 * count), 7), layout="constrained")
+    grid = figure.add_gridspec(2, 2 * count)
+    losses = figure.add_subplot(grid[0, :count])
+    losses.plot([x["update"] for x in log], [x["loss"] for x in log], color="black", linewidth=0.8)
+    losses.set_xlabel("update")
+    losses.set_ylabel("minus log likelihood")
+    errors = figure.add_subplot(grid[0, count:])
+    checked = [x for x in log if "validation" in x]
+    for name in held_out.names.tolist():
+        values = [x["validation"].get(name) for x in checked]
+        errors.plot([x["update"] for x in checked], values, marker=".", label=name)
+    errors.set_yscale("log")
+    errors.set_xlabel("update")
+    errors.set_ylabel("median relative error, calibration draw")
+    errors.legend()
+    shown = slice(0, _MOST_BARS)
+    for k, name in enumerate(held_out.names.tolist()):
+        axes = figure.add_subplot(grid[1, 2 * k : 2 * k + 2])
+        true, predicted = held_out.true[shown, k], held_out.predicted[shown, k]
+        ends = np.stack([predicted - held_out.low[shown, k], held_out.high[shown, k] - predicted])
+        axes.errorbar(true, predicted, np.maximum(ends, 0), fmt=".", markersize=3, linewidth=0.5)
+        axes.axline((float(true.min()),) * 2, slope=1, color="black", linewidth=0.5)
+        axes.set_xlabel(f"{name}, true")
+        axes.set_ylabel("predicted" if k == 0 else "")
     _save(figure, path)
 
 

@@ -413,6 +413,20 @@ class Code(Enum):
         "checkpoint cannot be used",
         "The folder holds no checkpoint, or one of another model, network or option.",
     )
+    LAG605 = (
+        "trained network cannot be used",
+        "`lagc predict` reads the folder that `lagc train` wrote when it ended: this one holds no "
+        "trained network, or its files are damaged.",
+    )
+    LAG606 = (
+        "network was trained on another model",
+        "A network reads the coefficients of the family it was trained on, and of no other.",
+    )
+    LAG607 = (
+        "recording does not fit the network",
+        "A network reads recordings such as it was trained on: the same channels, as many rows at "
+        "intervals of the same length or range, and the same initial state where that was fixed.",
+    )
     LAG609 = (
         "batch cannot be polished",
         "Data of many systems are one array (systems, rows, channels) with the labels of its "

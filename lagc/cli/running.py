@@ -19,6 +19,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, fail
 from lagc.base.spans import Source
 from lagc.cli import common
+from lagc.cli.initial import with_initial
 from lagc.cli.results import Result, check_format, write_result
 from lagc.plotting import check_plot, plot_trajectory
 
@@ -206,51 +207,10 @@ def _schedule(system: System, until: str | None, step: str | None, order: int | 
 
 def _initial_state(system: System, compilation: Compilation, text: str | None) -> dict[str, Any]:
     """q0 and v0 or p0 from the model's line, overridden by `--initial`."""
-    from dataclasses import replace
-
-    values = dict(system.spec.initial)
-    if text is not None:
-        from lagc.lower.lowering import nearest_double
-        from lagc.semantics.constants import ConstantReader
-        from lagc.semantics.lines import read_assignments
-        from lagc.semantics.settings import constants_of
-        from lagc.semantics.units import check_given
-        from lagc.syntax.parser import parse_assignments
-
-        diagnostics = Diagnostics()
-        given = parse_assignments(Source("<--initial>", text), diagnostics)
-        check_given(given, compilation.model, compilation.units, diagnostics)
-        if diagnostics.errors:
-            raise common.OptionError(diagnostics.in_source_order())
-        reader = ConstantReader(constants_of(compilation.model), diagnostics)
-        found = read_assignments(given, compilation.model.coordinates, reader)
-        if diagnostics.errors:
-            raise common.OptionError(diagnostics.in_source_order())
-        _require_single_sites(compilation.model.lattice, [label for label, _ in found])
-        new = {label: nearest_double(value) for label, value in found}
-        # A momentum given here takes the place of the model's velocities, and the other way round.
-        replaced: tuple[str, ...] = ()
-        if any(label in new for label in system.spec.momentum_labels):
-            replaced = system.spec.velocity_labels
-        elif any(label in new for label in system.spec.velocity_labels):
-            replaced = system.spec.momentum_labels
-        values = {k: v for k, v in values.items() if k not in replaced} | new
-    spec = replace(system.spec, initial=values)
-    q0, v0, p0 = type(system)(spec, system.kernels).initial_state()
+    q0, v0, p0 = with_initial(system, compilation, text).initial_state()
     if v0 is not None and p0 is not None:
         raise fail(Code.LAG501, "initial velocities and momenta are both given; one is enough")
     return {"q0": q0, "v0": v0, "p0": p0}
-
-
-def _require_single_sites(lattice: Lattice | None, labels: list[str]) -> None:
-    """Fields as a whole are given in the model, where functions of the index are compiled."""
-    for label in labels:
-        if lattice is not None and f"[{lattice.index}]" in label:
-            raise fail(
-                Code.LAG510,
-                f"--initial: `{label}` stands for every site",
-                help=f"write `initial {label} = ...` in the model; single sites can be given here",
-            )
 
 
 def _signals(items: tuple[str, ...], schedule: _Schedule) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 
 FILE = "checkpoint.json"
-FORMAT = 1
+FORMAT = 2
 
 State = TypeVar("State")
 
@@ -39,18 +39,19 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
     Numbers that are not finite, which JSON does not have, become null.
     """
-    text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(finite(content), indent=2, allow_nan=False) + "\n"
     try:
         partial = path.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with numbers that are not finite as None."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -59,7 +60,7 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
 
 
 def save(folder: Path, state: Any, position: Position, identity: dict[str, Any]) -> None:
@@ -71,7 +72,7 @@ def save(folder: Path, state: Any, position: Position, identity: dict[str, Any])
             eqx.tree_serialise_leaves(file, state)
         os.replace(partial, arrays)
     except OSError as error:
-        raise _unwritable(arrays, error) from None
+        raise unwritable(arrays, error) from None
     content = {
         "format": FORMAT,
         "arrays": arrays.name,
@@ -146,6 +147,7 @@ def _damaged(path: Path, error: Exception) -> LagcError:
     return fail(Code.LAG604, f"{path} is damaged or not a checkpoint ({type(error).__name__})")
 
 
-def _unwritable(path: Path, error: OSError) -> LagcError:
+def unwritable(path: Path, error: OSError) -> LagcError:
+    """LAG002 with the reason."""
     reason = (error.strerror or type(error).__name__).lower()
     return fail(Code.LAG002, f"{path} cannot be written: {reason}")

@@ -1,53 +1,112 @@
-"""How good predicted coefficients are, beside what knowing nothing about a member would give."""
+"""How good predictions are, beside what knowing nothing about a member would give."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 
+from lagc.learn.coordinates import Coordinates
 from lagc.learn.family import Family, Members, simulate
+from lagc.learn.observing import Observed
+from lagc.learn.reading import Prediction
 from lagc.learn.train_options import CoefficientError, TrajectoryError
 
 
 def coefficient_errors(
-    family: Family, predicted: np.ndarray, true: np.ndarray, mean: np.ndarray
-) -> dict[str, CoefficientError]:
-    """By coefficient: predicted and true (n, k), and the mean of the family (k,) as baseline."""
+    family: Family,
+    coordinates: Coordinates,
+    predicted: Prediction,
+    regression: np.ndarray | None,
+    members: Members,
+    calibration: Members,
+) -> tuple[dict[str, CoefficientError], float]:
+    """By coefficient not held, the mean of the calibration draw as baseline; and the part of
+    members all of whose coefficients lie within their 95 % intervals."""
+    targets = list(coordinates.targets)
+    true, others = (
+        np.asarray(coordinates.gauging.fix(m.coefficients))[:, targets]
+        for m in (members, calibration)
+    )
+    usable = np.asarray(calibration.finite)
+    values, low, high = (np.asarray(x) for x in (predicted.values, predicted.low, predicted.high))
+    inside = (low <= true) & (true <= high)
     result = {}
-    for k, c in enumerate(family.drawn):
-        baseline = np.full(len(true), mean[k])
-        pairs = [_relative_and_rmse(x, true[:, k]) for x in (predicted[:, k], baseline)]
-        result[c.name] = CoefficientError(*pairs[0], *pairs[1])
-    return result
+    for k, index in enumerate(targets):
+        own = true[:, k]
+        median, percentile, rmse = _errors(values[:, k], own)
+        baseline = _errors(np.full(len(own), others[usable, k].mean()), own)
+        alone = (None, None, None) if regression is None else _errors(regression[:, k], own)
+        result[family.drawn[index].name] = CoefficientError(
+            median,
+            percentile,
+            rmse,
+            float(inside[:, k].mean()),
+            float(np.median(predicted.std[:, k])),
+            baseline[0],
+            baseline[2],
+            alone[0],
+            alone[2],
+        )
+    return result, float(inside.all(axis=1).mean())
 
 
-def _relative_and_rmse(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+def _errors(predicted: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
+    """Median and 95th percentile of the relative error, and the root mean square of the error."""
     error, nonzero = predicted - true, true != 0
     relative = np.abs(error[nonzero] / true[nonzero])
-    median = float(np.median(relative)) if relative.size else float("nan")
-    return median, float(np.sqrt(np.mean(error**2)))
+    rmse = float(np.sqrt(np.mean(error**2)))
+    if not relative.size:
+        return float("nan"), float("nan"), rmse
+    return float(np.median(relative)), float(np.percentile(relative, 95)), rmse
 
 
 def trajectory_errors(
-    family: Family, predicted: np.ndarray, members: Members, mean: Members
+    family: Family,
+    observed: Observed,
+    predicted: np.ndarray,
+    regression: np.ndarray | None,
+    members: Members,
+    mean: Members,
 ) -> tuple[dict[str, TrajectoryError], int]:
-    """By `q` and `p`: simulations with predicted coefficients (n, k) against the members' own.
+    """By `q` and `p` or `v`: simulations with predicted coefficients (n, k) against the members'
+    own.
 
     mean: one trajectory, the baseline. Also returns how many simulations were not finite.
     """
-    second = members.v if family.p0 is None else members.p
-    states = members.q[:, 0], second[:, 0]
-    again = simulate(family, jnp.asarray(predicted), states)
-    finite = np.asarray(again.finite)
+    again, finite = _again(family, observed, predicted, members)
     if not finite.any():
         return {}, len(finite)
+    alone, usable = None, finite
+    if regression is not None:
+        alone, usable = _again(family, observed, regression, members)
     result = {}
-    for name in ("q", "p"):
+    for name in ("q", observed[-1]):
         true = np.asarray(getattr(members, name))
         close = _rms_over_time(np.asarray(getattr(again, name)) - true)[finite]
         far = _rms_over_time(np.asarray(getattr(mean, name)) - true)
-        result[name] = TrajectoryError(*_summary(close), *_summary(far))
+        by_regression: tuple[float | None, ...] = (None, None, None)
+        if alone is not None and usable.any():
+            by_regression = _summary(
+                _rms_over_time(np.asarray(getattr(alone, name)) - true)[usable]
+            )
+        result[name] = TrajectoryError(*_summary(close), *_summary(far), *by_regression)
     return result, int((~finite).sum())
+
+
+def _again(
+    family: Family, observed: Observed, coefficients: np.ndarray, members: Members
+) -> tuple[Members, np.ndarray]:
+    """The members simulated with other coefficients from where their observed channels begin, and
+    which are finite."""
+    zeros = np.zeros(family.system.spec.dof)
+    by_momentum = observed == "q,p"
+    second = members.p if by_momentum else members.v
+    started = replace(family, v0=None if by_momentum else zeros, p0=zeros if by_momentum else None)
+    dt = members.dt if members.t.ndim == 2 else None
+    again = simulate(started, jnp.asarray(coefficients), (members.q[:, 0], second[:, 0]), dt)
+    return again, np.asarray(again.finite)
 
 
 def _rms_over_time(difference: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Members of a family: coefficients drawn from the laws of the model, simulated side by side.
 
-Every coefficient is drawn independently by its own key. Draws outside the bounds are drawn again;
-members whose trajectory is not finite are marked, counted by the caller and left out.
+Every coefficient, every initial state and every step is drawn independently by its own key. Draws
+outside the bounds are drawn again; members whose trajectory is not finite are marked, counted by
+the caller and left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,9 @@ from lagc.base.diagnostics import LagcError, fail
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 from lagc.runtime.system import System
 
+States = Literal["fixed", "normal"]
+Range = tuple[float, float]
+
 _REDRAWS = 16
 _LEAST_ACCEPTED = 0.5
 
@@ -26,27 +30,35 @@ _LEAST_ACCEPTED = 0.5
 class Family:
     """A model with laws for its coefficients and a way to run it.
 
-    dt, steps and r as in `simulate`; q0 with v0 or p0, each (dof,), or all None: then initial
-    positions and velocities are drawn from the standard normal law (model units).
+    steps and r as in `simulate`; dt: the length of a step, or the range it is drawn from, uniformly,
+    for each member; q0 with v0 or p0, each (dof,): the initial state of every member, or its mean
+    where it is drawn, `spread` being the standard deviation of a normal law (model units).
     """
 
     system: System
-    dt: float
+    dt: float | Range
     steps: int
-    r: int = 2
-    q0: np.ndarray | None = None
-    v0: np.ndarray | None = None
-    p0: np.ndarray | None = None
+    r: int
+    q0: np.ndarray
+    v0: np.ndarray | None
+    p0: np.ndarray | None
+    spread: float = 0.0
 
     @property
     def drawn(self) -> tuple[CoefficientSpec, ...]:
         """The coefficients that have a law; the others keep their defaults."""
         return tuple(c for c in self.system.spec.coefficients if c.prior is not None)
 
+    @property
+    def step_range(self) -> Range:
+        """The shortest and the longest step."""
+        return self.dt if isinstance(self.dt, tuple) else (self.dt, self.dt)
+
 
 class Members(NamedTuple):
-    """Drawn systems: coefficients (n, k) in the order of `Family.drawn`; t: (steps+1,); q, v, p:
-    (n, steps+1, dof), angles followed continuously; finite: (n,), which of them can be used."""
+    """Drawn systems: coefficients (n, k) in the order of `Family.drawn`; t: (steps+1,), or
+    (n, steps+1) where steps are drawn; q, v, p: (n, steps+1, dof), angles followed continuously;
+    finite: (n,), which of them can be used."""
 
     coefficients: jax.Array
     t: jax.Array
@@ -55,12 +67,28 @@ class Members(NamedTuple):
     p: jax.Array
     finite: jax.Array
 
+    @property
+    def dt(self) -> jax.Array:
+        """The step of each member: (n,)."""
+        first = self.t[..., 1] - self.t[..., 0]
+        return jnp.broadcast_to(first, self.q.shape[:1])
 
-def make_family(system: System, *, dt: float, steps: int, r: int = 2) -> Family:
-    """A family with the initial state of the model's `initial` line, if it has one.
 
-    Raises LAG603 for models without laws, with neural terms or inputs, or whose laws leave the
-    bounds more often than not.
+def make_family(
+    system: System,
+    *,
+    dt: float | Range,
+    steps: int,
+    r: int = 2,
+    states: States | None = None,
+    spread: float = 1.0,
+) -> Family:
+    """A family that begins at the state of the model's `initial` line, or around it.
+
+    states: `fixed`, or `normal` for a normal law around that state, or around zero positions and
+    velocities where the model has none (by default, the first where it has one). Raises LAG603 for
+    models without laws, with neural terms or inputs, or whose laws leave the bounds more often than
+    not, LAG501 where an initial state is asked for that the model does not have.
     """
     spec = system.spec
     if spec.neural or spec.inputs:
@@ -73,10 +101,13 @@ def make_family(system: System, *, dt: float, steps: int, r: int = 2) -> Family:
             help="write one after a coefficient: `coefficient c = 1 ~ uniform(0, 2)`",
         )
     _check_acceptance(spec)
-    state: tuple[np.ndarray | None, ...] = (None, None, None)
-    if spec.initial:
-        state = system.initial_state()
-    return Family(system, dt, steps, r, *state)
+    given = bool(spec.initial_values)
+    states = states or ("fixed" if given else "normal")
+    if given or states == "fixed":
+        q0, v0, p0 = system.initial_state()
+    else:
+        q0, v0, p0 = np.zeros(spec.dof), np.zeros(spec.dof), None
+    return Family(system, dt, steps, r, q0, v0, p0, spread if states == "normal" else 0.0)
 
 
 def draw_coefficient(
@@ -108,6 +139,7 @@ def draw(family: Family, key: jax.Array, count: int) -> Members:
     """`count` members drawn by `key` and simulated; composes with jit."""
     spec = family.system.spec
     coefficient_key, state_key = jax.random.split(key)
+    step_key = jax.random.fold_in(state_key, 0)
     draws = [
         draw_coefficient(c, jax.random.fold_in(coefficient_key, k), count)
         for k, c in enumerate(spec.coefficients)
@@ -116,26 +148,38 @@ def draw(family: Family, key: jax.Array, count: int) -> Members:
     coefficients = jnp.stack([values for values, _ in draws], axis=-1)
     allowed = jnp.stack([good for _, good in draws]).all(axis=0)
     states = initial_states(family, state_key, count)
-    members = simulate(family, coefficients, states)
+    members = simulate(family, coefficients, states, draw_steps(family, step_key, count))
     return members._replace(finite=members.finite & allowed)
 
 
 def initial_states(family: Family, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     """Initial positions, and velocities or momenta as the family has them: each (count, dof)."""
     shape = (count, family.system.spec.dof)
-    if family.q0 is None:
-        q_key, v_key = jax.random.split(key)
-        return jax.random.normal(q_key, shape), jax.random.normal(v_key, shape)
     second = family.p0 if family.v0 is None else family.v0
-    return jnp.broadcast_to(jnp.asarray(family.q0), shape), jnp.broadcast_to(
-        jnp.asarray(second), shape
-    )
+    q, other = (jnp.broadcast_to(jnp.asarray(x), shape) for x in (family.q0, second))
+    if family.spread:
+        q_key, other_key = jax.random.split(key)
+        q = q + family.spread * jax.random.normal(q_key, shape)
+        other = other + family.spread * jax.random.normal(other_key, shape)
+    return q, other
+
+
+def draw_steps(family: Family, key: jax.Array, count: int) -> jax.Array | None:
+    """The step of each member (count,) where steps are drawn, else None."""
+    if not isinstance(family.dt, tuple):
+        return None
+    low, high = family.dt
+    return jax.random.uniform(key, (count,), minval=low, maxval=high)
 
 
 def simulate(
-    family: Family, coefficients: jax.Array, states: tuple[jax.Array, jax.Array]
+    family: Family,
+    coefficients: jax.Array,
+    states: tuple[jax.Array, jax.Array],
+    dt: jax.Array | None = None,
 ) -> Members:
-    """Members with the given coefficients (n, k) and initial states, each (n, dof)."""
+    """Members with the given coefficients (n, k) and initial states, each (n, dof); dt: (n,), where
+    the steps of the family are drawn."""
     given = {c.name: coefficients[:, k] for k, c in enumerate(family.drawn)}
     by_momentum = family.p0 is not None
     trajectory = family.system.simulate(
@@ -143,14 +187,15 @@ def simulate(
         None if by_momentum else states[1],
         p0=states[1] if by_momentum else None,
         coefficients=given,
-        dt=family.dt,
+        dt=family.dt if dt is None else dt,
         steps=family.steps,
         r=family.r,
     )
     q = family.system.unwrap(trajectory)
     every = jnp.stack([q, trajectory.v, trajectory.p])
     finite = (trajectory.status == 0) & jnp.isfinite(every).all(axis=(0, 2, 3))
-    return Members(coefficients, trajectory.t[0], q, trajectory.v, trajectory.p, finite)
+    t = trajectory.t[0] if dt is None else trajectory.t
+    return Members(coefficients, t, q, trajectory.v, trajectory.p, finite)
 
 
 def held_out(family: Family, seed: int, count: int) -> tuple[Members, int]:
@@ -164,8 +209,18 @@ def held_out(family: Family, seed: int, count: int) -> tuple[Members, int]:
             f"none of {count} members drawn has a finite trajectory",
             help="use a smaller step, fewer steps, or narrower laws",
         )
-    kept = {name: getattr(members, name)[keep] for name in Members._fields if name != "t"}
-    return Members(t=members.t, **kept), int((~keep).sum())
+    return selected(members, keep), int((~keep).sum())
+
+
+def selected(members: Members, which: np.ndarray) -> Members:
+    """Those members that a mask or indices (n,) pick."""
+    own_times = members.t.ndim == 2
+    return Members(
+        *(
+            x if name == "t" and not own_times else x[which]
+            for name, x in zip(Members._fields, members, strict=True)
+        )
+    )
 
 
 def _check_acceptance(spec: ModelSpec) -> None:

@@ -137,7 +137,7 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     x, y = t[known], values[known]
     if period is not None:
         y = np.unwrap(y, period=period)
-    wanted = _noise(x, y)
+    wanted = noise_of(x, y)
     interpolated = scipy.interpolate.make_interp_spline(x, y, k=5)
     unit = float(np.median(np.diff(x)) ** 3)
     low, high = _ROUGHEST, _SMOOTHEST
@@ -154,7 +154,7 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     return smoothed
 
 
-def _noise(x: np.ndarray, y: np.ndarray) -> float:
+def noise_of(x: np.ndarray, y: np.ndarray) -> float:
     """The standard deviation of the noise: how far values are from the polynomial through their
     neighbours, three on each side (median, as a part of a normal distribution's)."""
     around = np.array([-3, -2, -1, 1, 2, 3])

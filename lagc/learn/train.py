@@ -1,19 +1,20 @@
 """Train a network to read the coefficients of a system off its trajectory.
 
 Members are drawn afresh for every update, by a key folded from its number, so that a run depends on
-nothing but the model and its options and can be resumed to the last bit. The loss is the mean
-squared error of the coefficients in standard coordinates: the coefficients themselves are the
-supervision. The network reported is the running average of the weights (Polyak & Juditsky, SIAM J.
-Control Optim. 30, 838, 1992), which with a slow decay of the learning rate does not depend on where
-a run ends.
+nothing but the model and its options and can be resumed to the last bit. The loss is minus the
+logarithm of the likelihood of the coefficients, in coordinates in which the gauge is fixed
+(`coordinates`): the coefficients themselves are the supervision. The network reported is the
+running average of the weights (Polyak & Juditsky, SIAM J. Control Optim. 30, 838, 1992), which with
+a slow decay of the learning rate does not depend on where a run ends.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,17 +28,28 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn import checkpoint
 from lagc.learn.checkpoint import Position
+from lagc.learn.coordinates import calibrate, find_gauge
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
-from lagc.learn.family import Family, Members, draw, held_out, make_family
-from lagc.learn.networks import Network, Scaling, calibrate, make_network, observe
+from lagc.learn.family import Family, Members, draw, held_out
+from lagc.learn.log import EVERY, VALIDATION_EVERY, Log
+from lagc.learn.networks import Network, loss, make_network
+from lagc.learn.observing import Observation, observation
 from lagc.learn.progress import Callback, Progress, silent
+from lagc.learn.reading import Inputs, Reader, answers
+from lagc.learn.run_folder import (
+    LOG,
+    REPORT,
+    HeldOut,
+    save_held_out,
+    save_run,
+    spec_hash,
+    write_text,
+)
 from lagc.learn.train_options import TrainOptions, TrainReport, check_options
-from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
-REPORT = "report.json"
 SUPERVISION = "coefficients"
-_CALIBRATION = 4096
+CALIBRATION = 4096
 _WARM_UP = 100
 _DECAY = 500.0
 _AVERAGING = 0.998
@@ -57,8 +69,10 @@ class _Run:
 
     family: Family
     options: TrainOptions
-    scaling: Scaling
-    mean: Members
+    reader: Reader
+    calibration: Members
+    seen: Observation
+    schedule: Callable[[Any], Any]
     optimiser: optax.GradientTransformation
     key: jax.Array
 
@@ -68,19 +82,21 @@ def train(
     options: TrainOptions,
     *,
     output: Path,
+    text: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callback = silent,
 ) -> TrainReport:
-    """Train, evaluate on the held-out set, and write `report.json` and a checkpoint to `output`.
+    """Train, evaluate on the held-out set, and write a folder as `run_folder` describes it.
 
-    Raises LAG603 for families that cannot be trained, LAG604 where `resume` meets no checkpoint of
-    this run, or a run that starts meets any without leave to `overwrite` it, LAG002 where the
-    folder cannot be written. KeyboardInterrupt passes through, after a checkpoint.
+    text: of the model, for `lagc predict`. Raises LAG603 for families that cannot be trained,
+    LAG604 where `resume` meets no checkpoint of this run, or a run that starts meets any without
+    leave to `overwrite` it, LAG002 where the folder cannot be written. KeyboardInterrupt passes
+    through, after a checkpoint.
     """
-    started = time.monotonic()
+    since = time.monotonic(), time.process_time()
     check_options(options)
-    family = make_family(system, dt=options.step_of(system.spec), steps=options.steps, r=options.r)
+    family = options.family_of(system)
     if not resume and not overwrite:
         checkpoint.refuse_existing(output)
     checkpoint.prepare_folder(output)
@@ -91,58 +107,44 @@ def train(
         raise fail(
             Code.LAG604,
             f"the checkpoint has seen {position.updates * options.batch} systems already, more "
-            f"than the {options.total} asked for",
+            f"than the {options.updates * options.batch} asked for",
         )
+    if text is not None:
+        write_text(output, text)
     run = _prepare(family, options)
     state = _first_state(run)
     if found is not None:
         state = checkpoint.load(found, state)
     state, position = _loop(run, state, position, output, identity, progress)
-    report = _report(run, state, position, time.monotonic() - started)
+    standard = run.reader.coordinates.to_standard(run.calibration.coefficients)
+    usable = np.asarray(run.calibration.finite)
+    reader = run.reader.widened(state.averaged, _of(run.seen, usable), standard[usable])
+    report, tested = _report(run, reader, state.averaged, position, since)
+    spread = np.asarray(run.seen.values)[usable].std(axis=(0, 1)).tolist()
+    save_run(output, reader, state.averaged, {"channels": spread})
+    save_held_out(output, tested)
     checkpoint.write_json(output / REPORT, report.as_json())
     return report
 
 
-def restore(
-    system: System, options: TrainOptions, *, output: Path
-) -> Callable[[jax.Array], jax.Array]:
-    """The trained network in a folder as a function of observations.
-
-    It maps observed trajectories (n, steps+1, 2 dof), positions then momenta or velocities (model
-    units), to coefficients (n, k) in the order of the model, those without a law left out. Raises
-    LAG604 where the folder holds no checkpoint of this model and these options.
-    """
-    family = make_family(system, dt=options.step_of(system.spec), steps=options.steps, r=options.r)
-    found = checkpoint.find(output, _identity(family, options))
-    run = _prepare(family, options)
-    state = checkpoint.load(found, _first_state(run))
-    return lambda observations: predict(state.averaged, run.scaling, jnp.asarray(observations))
+def _of(seen: Observation, which: np.ndarray) -> Observation:
+    return Observation(*(None if x is None else x[which] for x in seen))
 
 
 def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
-    """What a checkpoint must have been made with."""
-    model = spec_hash(family.system.spec)
-    simulation = str(jnp.asarray(0.0).dtype)
-    return options.identity() | {"step": family.dt, "model": model, "simulation": simulation}
-
-
-def spec_hash(spec: ModelSpec) -> str:
-    """A hash of what the members of a family depend on; not of the version of lagc."""
-    content = (spec.source_hash, spec.coordinates, spec.coefficients, dict(spec.initial))
-    return hashlib.sha256(repr(content).encode()).hexdigest()
-
-
-def predict(network: Network, scaling: Scaling, observations: jax.Array) -> jax.Array:
-    """Legal coefficients (n, k) for observed trajectories (n, steps+1, 2 dof)."""
-    weights = jax.tree_util.tree_leaves(eqx.filter(network, eqx.is_inexact_array))
-    features = scaling.features(observations)
-    standard = jax.vmap(network)(features.astype(weights[0].dtype))
-    return scaling.to_coefficients(standard.astype(features.dtype))
+    """What a checkpoint must have been made with, as JSON has it."""
+    own = {
+        "step": family.dt,
+        "model": spec_hash(family.system.spec),
+        "simulation": str(jnp.asarray(0.0).dtype),
+    }
+    result: dict[str, Any] = json.loads(json.dumps(options.identity() | own))
+    return result
 
 
 def _prepare(family: Family, options: TrainOptions) -> _Run:
     key = jax.random.key(options.seed)
-    members = draw(family, jax.random.fold_in(key, 0), _CALIBRATION)
+    members = jax.jit(partial(draw, family, count=CALIBRATION))(jax.random.fold_in(key, 0))
     finite = np.asarray(members.finite)
     if finite.mean() < 0.5:
         raise fail(
@@ -150,15 +152,29 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
             f"only {100 * finite.mean():.0f} % of the members drawn have finite trajectories",
             help="use a smaller step, fewer steps, or narrower laws",
         )
-    means = {n: getattr(members, n)[finite].mean(axis=0) for n in ("coefficients", "q", "v", "p")}
-    mean = Members(t=members.t, finite=jnp.asarray(True), **means)
-    scaling = calibrate(members, family.drawn, options.observed)
+    # Those that are not finite would spread through the statistics.
+    members = _replaced(members)
+    seen = _seen(options, members, jax.random.fold_in(key, 3))
+    gauging = find_gauge(family, members, options.observed)
+    coordinates = calibrate(members, family.drawn, gauging)
+    reader = Reader.of(family, options, coordinates).calibrated(_of(seen, finite))
     schedule = _schedule(options.learning_rate)
     optimiser = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adamw(schedule, weight_decay=options.weight_decay),
     )
-    return _Run(family, options, scaling, mean, optimiser, key)
+    return _Run(family, options, reader, members, seen, schedule, optimiser, key)
+
+
+def _seen(options: TrainOptions, members: Members, key: jax.Array) -> Observation:
+    return observation(members, options.observed, options.noise, options.missing, key)
+
+
+def _replaced(members: Members) -> Members:
+    """Members with zeros for trajectories that are not finite: 0 * nan cannot be."""
+    use = members.finite[:, None, None]
+    q, v, p = (jnp.where(use, x, 0.0) for x in (members.q, members.v, members.p))
+    return members._replace(q=q, v=v, p=p)
 
 
 def _schedule(peak: float) -> Callable[[Any], Any]:
@@ -171,17 +187,13 @@ def _schedule(peak: float) -> Callable[[Any], Any]:
 
 
 def _first_state(run: _Run) -> State:
-    options, dof = run.options, run.family.system.spec.dof
+    options = run.options
     network = make_network(
         options.network,
-        options.steps + 1,
-        2 * dof,
-        len(run.family.drawn),
+        run.reader.sizes,
         options.hidden,
+        options.precision,
         jax.random.fold_in(run.key, 1),
-    )
-    network = jax.tree_util.tree_map(
-        lambda x: x.astype(options.precision) if eqx.is_inexact_array(x) else x, network
     )
     weights = eqx.filter(network, eqx.is_inexact_array)
     return State(network, network, run.optimiser.init(weights))
@@ -189,36 +201,58 @@ def _first_state(run: _Run) -> State:
 
 def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]:
     """The compiled update: (state, its number) -> state, loss, members dropped."""
-    members_key = jax.random.fold_in(run.key, 2)
+    members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
 
-    def loss(network: Any, features: jax.Array, target: jax.Array, use: jax.Array) -> jax.Array:
-        error = jnp.mean((jax.vmap(network)(features) - target) ** 2, axis=-1)
-        return jnp.sum(jnp.where(use, error, 0.0)) / jnp.maximum(jnp.sum(use), 1)
+    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, use: jax.Array) -> jax.Array:
+        losses = jax.vmap(loss)(answers(network, inputs), target)
+        return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
 
     @eqx.filter_jit
     def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-        members = draw(run.family, jax.random.fold_in(members_key, number), run.options.batch)
+        key = jax.random.fold_in(members_key, number % run.options.updates_of_a_pass)
+        members = _replaced(draw(run.family, key, run.options.batch))
         use = members.finite
-        # Unusable members have weight zero; their values are replaced so that 0 * nan cannot be.
-        features = run.scaling.features(observe(members, run.options.observed))
-        features = jnp.where(use[:, None, None], features, 0.0).astype(run.options.precision)
-        target = jnp.where(use[:, None], run.scaling.to_standard(members.coefficients), 0.0)
-        target = target.astype(features.dtype)
-        value, slope = eqx.filter_value_and_grad(loss)(state.network, features, target, use)
+        seen = _seen(run.options, members, jax.random.fold_in(noise_key, number))
+        inputs = run.reader.inputs(seen)
+        target = run.reader.coordinates.to_standard(members.coefficients)
+        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, use)
         weights = eqx.filter(state.network, eqx.is_inexact_array)
         change, moments = run.optimiser.update(slope, state.moments, weights)
         network = eqx.apply_updates(state.network, change)
         # The average forgets its beginning at first as fast as it grows.
         keep = jnp.minimum(_AVERAGING, (1.0 + number) / (10.0 + number))
-        keep = keep.astype(features.dtype)
         averaged = jax.tree_util.tree_map(
-            lambda old, new: keep * old + (1 - keep) * new if eqx.is_inexact_array(new) else new,
+            lambda old, new: (
+                keep.astype(new.dtype) * old + (1 - keep).astype(new.dtype) * new
+                if eqx.is_inexact_array(new)
+                else new
+            ),
             state.averaged,
             network,
         )
         return State(network, averaged, moments), value, jnp.sum(~use)
 
     return update
+
+
+def _make_validation(run: _Run) -> Callable[[Network], dict[str, float]]:
+    """By coefficient not held, the median relative error on the calibration draw."""
+    coordinates = run.reader.coordinates
+    usable = np.asarray(run.calibration.finite)
+    fixed = coordinates.gauging.fix(run.calibration.coefficients)
+    true = np.asarray(fixed)[usable][:, list(coordinates.targets)]
+    names = [run.family.drawn[k].name for k in coordinates.targets]
+    seen = _of(run.seen, usable)
+    inputs = jax.jit(run.reader.inputs)(seen)
+    means = eqx.filter_jit(lambda network, inputs: answers(network, inputs).mean)
+
+    def validate(network: Network) -> dict[str, float]:
+        found = np.asarray(coordinates.to_targets(means(network, inputs)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(true != 0, np.abs(found / true - 1), np.nan)
+        return dict(zip(names, np.nanmedian(relative, axis=0).tolist(), strict=True))
+
+    return validate
 
 
 def _loop(
@@ -230,20 +264,22 @@ def _loop(
     progress: Callback,
 ) -> tuple[State, Position]:
     """Update until the number asked for, with a checkpoint every so often and at the end."""
-    update, total = _make_update(run), run.options.updates
+    update, validate, total = _make_update(run), _make_validation(run), run.options.updates
+    log = Log(output / LOG, position.updates)
     saved = position.updates
     # State and position change in one assignment, which an interruption cannot divide.
     current = state, position
     try:
         while current[1].updates < total:
             state, position = current
-            new, loss, dropped = update(state, jnp.asarray(position.updates))
+            new, value, dropped = update(state, jnp.asarray(position.updates))
             dropped_so_far = position.dropped + int(dropped)
-            current = new, Position(position.updates + 1, dropped_so_far, float(loss))
+            current = new, Position(position.updates + 1, dropped_so_far, float(value))
             done = current[1]
             if done.updates % run.options.checkpoint_every == 0:
                 checkpoint.save(output, *current, identity)
                 saved = done.updates
+            _write_log(run, log, validate, *current)
             progress(Progress("train", done.updates, total, f"loss {done.loss:.3g}"))
     finally:
         # On an interruption too: nothing that was computed is lost.
@@ -252,27 +288,78 @@ def _loop(
     return current
 
 
-def _report(run: _Run, state: State, position: Position, seconds: float) -> TrainReport:
-    family, options = run.family, run.options
+def _write_log(
+    run: _Run,
+    log: Log,
+    validate: Callable[[Network], dict[str, float]],
+    state: State,
+    done: Position,
+) -> None:
+    validating = done.updates % VALIDATION_EVERY == 0 or done.updates == run.options.updates
+    if done.updates % EVERY and not validating:
+        return
+    content: dict[str, Any] = {
+        "update": done.updates,
+        "systems": done.updates * run.options.batch,
+        "loss": done.loss,
+        "learning_rate": float(run.schedule(done.updates - 1)),
+    }
+    if validating:
+        content["validation"] = validate(state.averaged)
+    log.write(content)
+
+
+def _report(
+    run: _Run, reader: Reader, network: Network, position: Position, since: tuple[float, float]
+) -> tuple[TrainReport, HeldOut]:
+    family, options, coordinates = run.family, run.options, reader.coordinates
     members, dropped = held_out(family, options.held_out_seed, options.held_out)
-    observations = observe(members, options.observed)
-    predicted = np.asarray(eqx.filter_jit(predict)(state.averaged, run.scaling, observations))
-    mean = np.asarray(run.mean.coefficients)
-    trajectories, lost = trajectory_errors(family, predicted, members, run.mean)
-    return TrainReport(
+    seen = _seen(options, members, jax.random.key(options.held_out_seed + 1))
+    predicted = eqx.filter_jit(reader.predict)(network, seen)
+    alone = jax.jit(reader.regression)(seen)
+    calibration = run.calibration
+    usable = np.asarray(calibration.finite)
+    means = {n: getattr(calibration, n)[usable].mean(axis=0) for n in ("q", "v", "p")}
+    trajectories, lost = trajectory_errors(
+        family,
+        options.observed,
+        np.asarray(coordinates.complete(predicted.values)),
+        None if alone is None else np.asarray(coordinates.complete(alone)),
+        members,
+        calibration._replace(**means),
+    )
+    coefficients, joint = coefficient_errors(
+        family,
+        coordinates,
+        predicted,
+        None if alone is None else np.asarray(alone),
+        members,
+        calibration,
+    )
+    report = TrainReport(
         model=family.system.spec.name,
         network=options.network,
         observed=options.observed,
+        features=options.features,
         supervision=SUPERVISION,
         seed=options.seed,
-        systems_seen=position.updates * options.batch,
+        systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,
+        passes=options.passes,
+        calibration=CALIBRATION,
         dropped=position.dropped,
         updates=position.updates,
         loss=position.loss,
         held_out=len(members.coefficients),
         held_out_dropped=dropped,
         lost_trajectories=lost,
-        coefficients=coefficient_errors(family, predicted, np.asarray(members.coefficients), mean),
+        coefficients=coefficients,
+        held=reader.held,
+        joint_coverage95=joint,
         trajectories=trajectories,
-        seconds=seconds,
+        seconds=time.monotonic() - since[0],
+        cpu_seconds=time.process_time() - since[1],
     )
+    true = coordinates.gauging.fix(members.coefficients)[:, list(coordinates.targets)]
+    names = [family.drawn[k].name for k in coordinates.targets]
+    arrays = (np.asarray(x) for x in (true, predicted.values, predicted.low, predicted.high))
+    return report, HeldOut(np.array(names), *arrays)

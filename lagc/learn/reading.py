@@ -1,0 +1,198 @@
+"""From what was seen to what a network is given, and from its answer to coefficients.
+
+Each channel of a member is divided by its own root mean square, whose logarithm goes into the
+context, with step, noise level, part of missing values (where they vary) and the estimates by
+regression (where they are among the features). The context is standardised by a calibration draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lagc.learn.coordinates import Coordinates
+from lagc.learn.family import Family
+from lagc.learn.networks import Law, Network, Sizes, law, scales
+from lagc.learn.observing import Observation
+from lagc.learn.train_options import TrainOptions
+from lagc.learn.weak_form import SETS, Estimates, WeakForm
+
+QUANTILE = 1.959963984540054  # of the normal law, for 95 %
+_FARTHEST = 10.0  # standard deviations of context
+_FAINT = 1e-9
+_APART = 1e-3  # standard coordinates in which two estimates differ little
+
+
+class Inputs(NamedTuple):
+    """rows: (n, rows, channels) and context: (n, c), in the precision of the network; estimates:
+    (n, s, m), in standard coordinates."""
+
+    rows: jax.Array
+    context: jax.Array
+    estimates: jax.Array
+
+
+class Prediction(NamedTuple):
+    """values, std, low, high: (n, m), of the coefficients not held: point, standard error, and the
+    ends of the 95 % interval."""
+
+    values: jax.Array
+    std: jax.Array
+    low: jax.Array
+    high: jax.Array
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Everything about a family that its network does not learn.
+
+    centre, width: (c,), of the context; widening: (m,), what scales are multiplied with so that
+    95 % intervals cover 95 % of a calibration draw.
+    """
+
+    family: Family
+    options: TrainOptions
+    coordinates: Coordinates
+    weak: WeakForm | None
+    centre: np.ndarray
+    width: np.ndarray
+    widening: np.ndarray
+
+    @classmethod
+    def of(cls, family: Family, options: TrainOptions, coordinates: Coordinates) -> Reader:
+        """Not calibrated yet."""
+        weak = None
+        if options.features == "regression" and family.system.spec.lattice is None:
+            weak = WeakForm.of(family, options.observed, coordinates)
+        one = np.ones(1)
+        return cls(family, options, coordinates, weak, one * 0, one, np.ones(len(coordinates.std)))
+
+    @property
+    def held(self) -> dict[str, float]:
+        """The coefficients that are held in the gauge predictions are made in, by name."""
+        gauging, drawn = self.coordinates.gauging, self.family.drawn
+        values = [] if gauging.values is None else gauging.values.tolist()
+        return {drawn[k].name: value for k, value in zip(gauging.held, values, strict=True)}
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the network is built for."""
+        rows, channels = self.family.steps + 1, 2 * self.family.system.spec.dof
+        m = len(self.coordinates.targets)
+        s = 0 if self.weak is None else SETS
+        context = channels + len(self._varying()) + (3 * s * m - m if s else 0)
+        seen = channels if self.options.missing[1] > 0 else 0
+        return Sizes(rows, channels + seen + len(self._varying()), context, m, s)
+
+    def _varying(self) -> tuple[str, ...]:
+        """What differs between members beside coefficients and states."""
+        low, high = self.family.step_range
+        ranges = {"step": (low, high), "noise": self.options.noise, "missing": self.options.missing}
+        return tuple(name for name, (low, high) in ranges.items() if high > low)
+
+    def calibrated(self, seen: Observation) -> Reader:
+        """With the context standardised by what was seen of a draw."""
+        context = np.asarray(jax.jit(self._context)(seen)[0], float)
+        width = context.std(axis=0)
+        return replace(self, centre=context.mean(axis=0), width=np.where(width > 0, width, 1.0))
+
+    def widened(self, network: Network, seen: Observation, standard: jax.Array) -> Reader:
+        """With intervals that cover 95 % of a draw; standard: (n, m), the true coordinates."""
+        found = self.laws(network, seen)
+        scale = jax.vmap(scales)(found)
+        ratio = np.abs(np.asarray((standard - found.mean) / scale))
+        return replace(self, widening=np.quantile(ratio, 0.95, axis=0) / QUANTILE)
+
+    def inputs(self, seen: Observation) -> Inputs:
+        """What the network is given; composes with jit."""
+        raw, estimates = self._context(seen)
+        centre, width = (jnp.asarray(x, raw.dtype)[None] for x in (self.centre, self.width))
+        context = jnp.clip((raw - centre) / width, -_FARTHEST, _FARTHEST)
+        channels = [seen.values / self._sizes(seen)[:, None]]
+        if self.options.missing[1] > 0:
+            assert seen.seen is not None
+            channels.append(seen.seen.astype(raw.dtype))
+        varying = len(self._varying())
+        if varying:
+            first = seen.values.shape[-1]
+            own = context[:, None, first : first + varying]
+            channels.append(jnp.broadcast_to(own, (*seen.values.shape[:2], varying)))
+        rows = jnp.concatenate(channels, axis=-1)
+        precision = self.options.precision
+        return Inputs(rows.astype(precision), context.astype(precision), estimates)
+
+    def _sizes(self, seen: Observation) -> jax.Array:
+        """Root mean squares of the channels: (n, c)."""
+        squares = jnp.sum(seen.values**2, axis=1)
+        count = seen.values.shape[1] if seen.seen is None else jnp.sum(seen.seen, axis=1)
+        return jnp.sqrt(squares / jnp.maximum(count, 1)) + _FAINT
+
+    def _context(self, seen: Observation) -> tuple[jax.Array, jax.Array]:
+        """Numbers about each member (n, c), and estimates in standard coordinates (n, s, m)."""
+        parts = [jnp.log(self._sizes(seen))]
+        missing = 0.0 * seen.dt if seen.seen is None else 1 - jnp.mean(seen.seen, axis=(1, 2))
+        of_each = {"step": jnp.log(seen.dt), "noise": seen.noise, "missing": missing}
+        parts += [of_each[name][:, None] for name in self._varying()]
+        if self.weak is None:
+            none = jnp.zeros((len(seen.dt), 0, len(self.coordinates.targets)), seen.values.dtype)
+            return jnp.concatenate(parts, axis=-1), none
+        standard, std = self._standard(self.weak.estimates(seen))
+        apart = jnp.arcsinh((standard[:, 1:] - standard[:, :1]) / _APART)
+        features = [standard, jnp.log(std + _FAINT), apart]
+        parts += [x.reshape(len(seen.dt), -1) for x in features]
+        return jnp.concatenate(parts, axis=-1), standard
+
+    def _standard(self, found: Estimates) -> tuple[jax.Array, jax.Array]:
+        """Estimates and their standard errors in standard coordinates, (n, s, m) each."""
+        c = self.coordinates
+        low, high = (jnp.asarray(x)[None, None] for x in (c.lower, c.upper))
+        values = jnp.clip(found.values, low, high)
+        standard = c.to_standard(c.complete(values))
+        limits = (jnp.asarray(x)[None, None] for x in (c.lowest, c.highest))
+        return jnp.clip(standard, *limits), found.std * c.slope(values)
+
+    def laws(self, network: Network, seen: Observation) -> Law:
+        """The answers of a network, batched."""
+        inputs = self.inputs(seen)
+        return answers(network, inputs)
+
+    def predict(self, network: Network, seen: Observation) -> Prediction:
+        """Coefficients with calibrated uncertainties; composes with jit."""
+        found = self.laws(network, seen)
+        scale = jax.vmap(scales)(found) * jnp.asarray(self.widening)[None]
+        to_targets = self.coordinates.to_targets
+        values = to_targets(found.mean)
+        ends = [to_targets(found.mean + z * scale) for z in (-QUANTILE, QUANTILE, -1.0, 1.0)]
+        return Prediction(values, (ends[3] - ends[2]) / 2, ends[0], ends[1])
+
+    def regression(self, seen: Observation) -> jax.Array | None:
+        """What the most certain of the estimates says on its own: (n, m), legal values."""
+        if self.weak is None:
+            return None
+        standard, std = self._standard(self.weak.estimates(seen))
+        best = jnp.argmin(std, axis=1)
+        return self.coordinates.to_targets(
+            jnp.take_along_axis(standard, best[:, None], axis=1)[:, 0]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What was calibrated, for `json.dumps`."""
+        own = {name: getattr(self, name).tolist() for name in ("centre", "width", "widening")}
+        return {"coordinates": self.coordinates.as_json()} | own
+
+    @classmethod
+    def from_json(cls, family: Family, options: TrainOptions, content: dict[str, Any]) -> Reader:
+        """What `as_json` wrote, for the same family and options."""
+        coordinates = Coordinates.from_json(content["coordinates"])
+        arrays = {n: np.array(content[n], float) for n in ("centre", "width", "widening")}
+        return replace(cls.of(family, options, coordinates), **arrays)
+
+
+def answers(network: Network, inputs: Inputs) -> Law:
+    """The laws (n, ...) that a network answers with."""
+    numbers = jax.vmap(network)(inputs.rows, inputs.context)
+    return jax.vmap(law)(numbers, inputs.estimates)
