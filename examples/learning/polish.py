@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     system = lagc.load(Path(__file__).parents[1] / "dho.lag")
-    family = Family(system, 0.1, 40, 2, q0=np.zeros(1), p0=np.ones(1))
+    family = Family(system, 0.1, 40, 2, np.zeros(1), None, np.ones(1))
     members, _ = held_out(family, TrainOptions().held_out_seed, options.systems)
     for error in STARTS:
         for noise, known in ((0.0, False), (NOISE, True), (NOISE, False)):

@@ -438,6 +438,11 @@ class Code(Enum):
         "A landscape is the weighted sum of squares over two coefficients that the data determine, "
         "or over the two principal directions, around a solution that follows the data.",
     )
+    LAG611 = (
+        "network cannot be fine-tuned so",
+        "Fine-tuning through the integrator (`lagc train --fine-tune N`) follows on all other "
+        "updates, with positive widths and rates, and is resumed with the options it began with.",
+    )
 
     def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:
         self.title = title

@@ -12,6 +12,8 @@ import numpy as np
 import scipy.stats
 
 from lagc.learn.batch import Batch, Layout
+from lagc.learn.residuals import Residuals
+from lagc.learn.starting import Channels
 from lagc.runtime.spec import ModelSpec
 
 _FLOOR = 1e-12  # part of the spread of a channel
@@ -27,6 +29,24 @@ def groups(spec: ModelSpec, layout: Layout) -> np.ndarray:
     keys = [(kind, owners[d]) for kind, d in layout.components]
     order = list(dict.fromkeys(keys))
     return np.array([order.index(key) for key in keys])
+
+
+def residuals_of(
+    spec: ModelSpec, layout: Layout, differences: np.ndarray, spread: np.ndarray
+) -> Residuals:
+    """The residuals of one system, predicted minus observed: (rows, channels), NaN where nothing
+    was observed; spread: (channels,)."""
+    values = np.full((1, len(differences), 3, spec.dof), np.nan)
+    sizes = np.ones((3, spec.dof))
+    masks: dict[str, np.ndarray] = {}
+    for column, (kind, d) in enumerate(layout.components):
+        values[0, :, kind, d] = differences[:, column]
+        sizes[kind, d] = spread[column]
+        if np.isfinite(differences[:, column]).any():
+            owner = next(c.name for c in spec.coordinates if spec.labels[d] in c.labels)
+            name = ("{}", "{}'", "p[{}]")[kind].format(owner)
+            masks.setdefault(name, np.zeros((3, spec.dof), bool))[kind, d] = True
+    return Residuals(values, Channels(sizes, masks))
 
 
 def spreads(spec: ModelSpec, batch: Batch, layout: Layout) -> np.ndarray:

@@ -18,12 +18,17 @@ import scipy.stats
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, did_you_mean, fail
 from lagc.learn.batch import Batch, Layout
-from lagc.learn.batch_errors import Levels, errors, estimate_levels, groups, spreads
+from lagc.learn.batch_errors import (
+    Levels,
+    errors,
+    estimate_levels,
+    groups,
+    residuals_of,
+    spreads,
+)
 from lagc.learn.marquardt import Bounds, Found
 from lagc.learn.progress import Callback, Progress, silent
-from lagc.learn.residuals import Residuals
 from lagc.learn.searches import Searches, restart
-from lagc.learn.starting import Channels
 from lagc.runtime.arguments import check_bounds, check_steps
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -44,8 +49,9 @@ class Polished:
     value ends on a bound of its range; states: (n, 2, dof), the initial positions, and velocities
     or momenta as the batch has them; states_std: the same of their errors, zero where they were
     known; converged: (n,), the search met its tolerance and its end follows the data;
+    residuals: (n, rows, channels), predicted minus observed, NaN where nothing was observed;
     residual_rms, sigma: (n, channels), of the residuals and of the noise; restarted: (n,), where
-    another start than the one given led to the end.
+    another start than the one given led to the end; layout: what the search was specialised to.
     """
 
     names: tuple[str, ...]
@@ -57,9 +63,11 @@ class Polished:
     states: np.ndarray
     states_std: np.ndarray
     converged: np.ndarray
+    residuals: np.ndarray
     residual_rms: np.ndarray
     sigma: np.ndarray
     restarted: np.ndarray
+    layout: Layout
 
     @property
     def identifiable(self) -> np.ndarray:
@@ -123,6 +131,24 @@ def polish(
     return result
 
 
+def step_change(
+    system: System, batch: Batch, polished: Polished, fixed: Mapping[str, Any] | None = None
+) -> np.ndarray:
+    """How predictions at the solutions change when every step is halved: (n, rows, channels), NaN
+    where nothing was observed. fixed: as given to `polish`."""
+    layout, spec = polished.layout, system.spec
+    constants = _constants(spec, batch, polished.names, dict(fixed or {}))
+    x = polished.coefficients
+    if layout.states_free:
+        x = np.concatenate([x, polished.states.reshape(len(batch), -1)], axis=1)
+    finer = replace(layout, substeps=2 * layout.substeps)
+    one = np.ones_like(polished.sigma)
+    bounds = _bounds(spec, polished.names, x.shape[1])
+    searches = Searches(system, batch, finer, constants, one, False, bounds)
+    values, _ = searches.linearised(x)
+    return np.asarray(polished.residuals - values.reshape(batch.values.shape))
+
+
 def _with_levels(searches: Searches, found: Found, spread: np.ndarray) -> tuple[Searches, Levels]:
     """Noise levels from the residuals, and values by them, in turn until neither changes; `found`
     is brought up to date."""
@@ -177,9 +203,11 @@ def _result(
         states=states,
         states_std=states_std,
         converged=found.met & _followed(searches, found, differences, spread),
+        residuals=np.where(batch.seen, differences, np.nan),
         residual_rms=rms,
         sigma=levels.sigma,
         restarted=restarted,
+        layout=layout,
     )
 
 
@@ -193,19 +221,10 @@ def _followed(
     batch, spec = searches.batch, searches.system.spec
     result = np.isfinite(differences).all(axis=(1, 2))
     large = np.sqrt((differences**2).mean(axis=1)) > _FOLLOWS * spread
-    group = groups(spec, searches.layout)
-    components = searches.layout.components
+    observed = np.where(batch.seen, differences, np.nan)
     for i in np.flatnonzero(result & large.any(axis=1)).tolist():
-        values = np.full((1, batch.values.shape[1], 3, spec.dof), np.nan)
-        sizes = np.ones((3, spec.dof))
-        masks: dict[str, np.ndarray] = {}
-        for column, place in enumerate(components):
-            values[0, :, *place] = np.where(batch.seen[i], differences[i], np.nan)[:, column]
-            sizes[place] = spread[i, column]
-            mask = masks.setdefault(str(group[column]), np.zeros((3, spec.dof), bool))
-            mask[place] = True
-        seen = {name: m for name, m in masks.items() if np.isfinite(values[:, :, m]).any()}
-        result[i] = not Residuals(values, Channels(sizes, seen)).structured()
+        of_one = residuals_of(spec, searches.layout, observed[i], spread[i])
+        result[i] = not of_one.structured()
     return result
 
 

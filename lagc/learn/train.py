@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ import optax  # type: ignore[import-untyped]
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn import checkpoint
+from lagc.learn import checkpoint, finetune
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
@@ -103,12 +103,14 @@ def train(
     identity = _identity(family, options)
     found = checkpoint.find(output, identity) if resume else None
     position = found.position if found is not None else Position()
-    if position.updates > options.updates:
+    if position.updates > options.updates + options.fine_tune.updates:
         raise fail(
             Code.LAG604,
             f"the checkpoint has seen {position.updates * options.batch} systems already, more "
             f"than the {options.updates * options.batch} asked for",
+            help="more systems cannot follow on fine-tuning" if options.fine_tune.updates else "",
         )
+    finetune.check_resumed(output, options.fine_tune, options.updates, position.updates)
     if text is not None:
         write_text(output, text)
     run = _prepare(family, options)
@@ -159,11 +161,16 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
     coordinates = calibrate(members, family.drawn, gauging)
     reader = Reader.of(family, options, coordinates).calibrated(_of(seen, finite))
     schedule = _schedule(options.learning_rate)
-    optimiser = optax.chain(
+    return _Run(
+        family, options, reader, members, seen, schedule, _optimiser(options, schedule), key
+    )
+
+
+def _optimiser(options: TrainOptions, schedule: Callable[[Any], Any]) -> Any:
+    return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adamw(schedule, weight_decay=options.weight_decay),
     )
-    return _Run(family, options, reader, members, seen, schedule, optimiser, key)
 
 
 def _seen(options: TrainOptions, members: Members, key: jax.Array) -> Observation:
@@ -199,12 +206,35 @@ def _first_state(run: _Run) -> State:
     return State(network, network, run.optimiser.init(weights))
 
 
-def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]:
-    """The compiled update: (state, its number) -> state, loss, members dropped."""
-    members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
+Update = Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]
 
-    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, use: jax.Array) -> jax.Array:
-        losses = jax.vmap(loss)(answers(network, inputs), target)
+
+def _fine_tuning(run: _Run) -> tuple[_Run, Update | None]:
+    """What fine-tuning needs in place of the run, and its update; None where none is asked for."""
+    tune = run.options.fine_tune
+    if not tune.updates:
+        return run, None
+    schedule = finetune.schedule(tune)
+    run = replace(run, schedule=schedule, optimiser=_optimiser(run.options, schedule))
+    own = finetune.make_loss(
+        run.family, run.reader.coordinates, run.options.observed, run.calibration, tune
+    )
+    return run, _make_update(run, own)
+
+
+def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update:
+    """The compiled update: (state, its number) -> state, loss, members dropped. trajectories: the
+    loss of fine-tuning."""
+    members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
+    part = run.options.fine_tune.likelihood if trajectories else 1.0
+
+    def mean_loss(
+        network: Network, inputs: Inputs, target: jax.Array, members: Members
+    ) -> jax.Array:
+        found, use = answers(network, inputs), members.finite
+        losses = part * jax.vmap(loss)(found, target)
+        if trajectories is not None:
+            losses += trajectories(found.mean, members)
         return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
 
     @eqx.filter_jit
@@ -215,12 +245,13 @@ def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Arr
         seen = _seen(run.options, members, jax.random.fold_in(noise_key, number))
         inputs = run.reader.inputs(seen)
         target = run.reader.coordinates.to_standard(members.coefficients)
-        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, use)
+        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, members)
         weights = eqx.filter(state.network, eqx.is_inexact_array)
         change, moments = run.optimiser.update(slope, state.moments, weights)
         network = eqx.apply_updates(state.network, change)
         # The average forgets its beginning at first as fast as it grows.
-        keep = jnp.minimum(_AVERAGING, (1.0 + number) / (10.0 + number))
+        made = number - (run.options.updates if trajectories else 0)
+        keep = jnp.minimum(_AVERAGING, (1.0 + made) / (10.0 + made))
         averaged = jax.tree_util.tree_map(
             lambda old, new: (
                 keep.astype(new.dtype) * old + (1 - keep).astype(new.dtype) * new
@@ -264,7 +295,9 @@ def _loop(
     progress: Callback,
 ) -> tuple[State, Position]:
     """Update until the number asked for, with a checkpoint every so often and at the end."""
-    update, validate, total = _make_update(run), _make_validation(run), run.options.updates
+    first, validate = _make_update(run), _make_validation(run)
+    tuning, tune = _fine_tuning(run)
+    total = run.options.updates + run.options.fine_tune.updates
     log = Log(output / LOG, position.updates)
     saved = position.updates
     # State and position change in one assignment, which an interruption cannot divide.
@@ -272,6 +305,13 @@ def _loop(
     try:
         while current[1].updates < total:
             state, position = current
+            if tune is not None and position.updates == run.options.updates:
+                # From the network that would have been reported, with fresh moments.
+                weights = eqx.filter(state.averaged, eqx.is_inexact_array)
+                fresh = tuning.optimiser.init(weights)
+                finetune.begin(output, run.options.fine_tune, run.options.updates)
+                state = State(state.averaged, state.averaged, fresh)
+            update = first if tune is None or position.updates < run.options.updates else tune
             new, value, dropped = update(state, jnp.asarray(position.updates))
             dropped_so_far = position.dropped + int(dropped)
             current = new, Position(position.updates + 1, dropped_so_far, float(value))
@@ -295,18 +335,26 @@ def _write_log(
     state: State,
     done: Position,
 ) -> None:
-    validating = done.updates % VALIDATION_EVERY == 0 or done.updates == run.options.updates
+    ends = run.options.updates, run.options.updates + run.options.fine_tune.updates
+    validating = done.updates % VALIDATION_EVERY == 0 or done.updates in ends
     if done.updates % EVERY and not validating:
         return
     content: dict[str, Any] = {
         "update": done.updates,
         "systems": done.updates * run.options.batch,
         "loss": done.loss,
-        "learning_rate": float(run.schedule(done.updates - 1)),
+        "learning_rate": _rate(run, done.updates - 1),
     }
     if validating:
         content["validation"] = validate(state.averaged)
     log.write(content)
+
+
+def _rate(run: _Run, number: int) -> float:
+    """The learning rate of an update."""
+    fine = number - run.options.updates
+    of = run.schedule if fine < 0 else finetune.schedule(run.options.fine_tune)
+    return float(of(number if fine < 0 else fine))
 
 
 def _report(
@@ -341,7 +389,7 @@ def _report(
         network=options.network,
         observed=options.observed,
         features=options.features,
-        supervision=SUPERVISION,
+        supervision=SUPERVISION + (", trajectories" if position.updates > options.updates else ""),
         seed=options.seed,
         systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,
         passes=options.passes,

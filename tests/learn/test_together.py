@@ -1,0 +1,49 @@
+"""Fits of many recordings side by side, against exact solutions and single fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lagc.learn.data import Recording
+from lagc.learn.fit import fit
+from lagc.learn.together import fit_together
+from tests.learn.conftest import damped_oscillation
+
+NAMES = ("c1", "c2", "c3")
+TRUE = np.array([[2.0, 3.0, 1.0], [0.5, 8.0, 0.3], [1.0, 10.0, 0.05]])
+
+
+def recordings() -> list[Recording]:
+    """Of different lengths, with rows too far apart for one step of order 4 to do."""
+    random, result = np.random.default_rng(0), []
+    for c, rows in zip(TRUE, (60, 45, 50), strict=True):
+        t = 0.2 * np.arange(rows)
+        q, _, p = damped_oscillation(t, tuple(c), 1.0, 0.5)
+        q, p = (x + 0.002 * np.std(x) * random.normal(size=rows) for x in (q, p))
+        result.append(Recording(f"run {rows}", t, q[:, None], None, p[:, None]))
+    return result
+
+
+def test_results_are_those_of_single_fits(dho):
+    noisy = recordings()
+    near = TRUE * [1.2, 0.9, 1.3]
+    starts = {name: near[:, k].copy() for k, name in enumerate(NAMES)}
+    found = fit_together(dho, noisy, starts, {}, r=1)
+    assert max(result.substeps for result in found) > 1
+    for i, (together, c) in enumerate(zip(found, TRUE, strict=True)):
+        assert together.converged and together.initial_states[0].recording == noisy[i].name
+        for k, name in enumerate(NAMES):
+            estimate = together.coefficients[name]
+            assert abs(estimate.value - c[k]) < 4 * estimate.std
+        assert together.initial_states[0].values["q'"].value == pytest.approx(0.5, abs=0.02)
+    guess = dict(zip(NAMES, TRUE[1].tolist(), strict=True))
+    alone, together = fit(dho, noisy[1:2], guess=guess, r=1), found[1]
+    assert together.observations == alone.observations
+    assert together.residual_rms == pytest.approx(alone.residual_rms, rel=1e-3)
+    assert (together.aic, together.bic) == pytest.approx((alone.aic, alone.bic), rel=1e-3)
+    for name in NAMES:
+        one, other = together.coefficients[name], alone.coefficients[name]
+        # Noise levels, which settle to a percent, are weights; steps may differ within the noise.
+        assert abs(one.value - other.value) < 0.1 * other.std
+        assert one.std == pytest.approx(other.std, rel=0.03)
