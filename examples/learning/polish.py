@@ -85,8 +85,8 @@ def study(
         *(x.mean(axis=0) for x in (members.q, members.v, members.p)),
         jnp.asarray(True),
     )
-    errors, lost = trajectory_errors(family, result.coefficients, members, mean)
-    from_start, _ = trajectory_errors(family, start, members, mean)
+    errors, lost = trajectory_errors(family, "q,p", result.coefficients, None, members, mean)
+    from_start, _ = trajectory_errors(family, "q,p", start, None, members, mean)
     report: dict[str, object] = {
         "starts off by": error,
         "noise": noise,

@@ -16,8 +16,7 @@ import click
 import numpy as np
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, fail
-from lagc.base.spans import Source
+from lagc.base.diagnostics import Diagnostic, LagcError, fail
 from lagc.cli import common
 from lagc.cli.initial import with_initial
 from lagc.cli.results import Result, check_format, write_result
@@ -26,7 +25,6 @@ from lagc.plotting import check_plot, plot_trajectory
 if TYPE_CHECKING:
     from lagc.driver import Compilation
     from lagc.runtime import System, Trajectory
-    from lagc.semantics.sites import Lattice
 
 CHUNK = 20_000
 _DEFAULT_ORDER = 6

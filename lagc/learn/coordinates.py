@@ -2,9 +2,9 @@
 
 A direction that the observed channels cannot see is taken out by moving every member along it to
 where one coefficient has the value that `lagc fit` would hold it at. Coefficients that cannot be
-negative are then spoken of by their logarithm; where zero is among their values, by the logarithm of
-the coefficient plus a hundredth of its typical size, so that relative errors count down to there and
-zero is an ordinary point. All are standardised by a calibration draw.
+negative are then spoken of by their logarithm; where zero is among their values, by the logarithm
+of the coefficient plus a hundredth of its typical size, so that relative errors count down to there
+and zero is an ordinary point. All are standardised by a calibration draw.
 """
 
 from __future__ import annotations

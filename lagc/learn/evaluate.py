@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lagc.learn.coordinates import Coordinates
-from lagc.learn.family import Family, Members, simulate
+from lagc.learn.family import Family, Members, in_chunks, simulate
 from lagc.learn.observing import Observed
 from lagc.learn.reading import Prediction
 from lagc.learn.train_options import CoefficientError, TrajectoryError
@@ -29,14 +31,13 @@ def coefficient_errors(
         np.asarray(coordinates.gauging.fix(m.coefficients))[:, targets]
         for m in (members, calibration)
     )
-    usable = np.asarray(calibration.finite)
     values, low, high = (np.asarray(x) for x in (predicted.values, predicted.low, predicted.high))
     inside = (low <= true) & (true <= high)
     result = {}
     for k, index in enumerate(targets):
         own = true[:, k]
         median, percentile, rmse = _errors(values[:, k], own)
-        baseline = _errors(np.full(len(own), others[usable, k].mean()), own)
+        baseline = _errors(np.full(len(own), others[:, k].mean()), own)
         alone = (None, None, None) if regression is None else _errors(regression[:, k], own)
         result[family.drawn[index].name] = CoefficientError(
             median,
@@ -75,38 +76,48 @@ def trajectory_errors(
 
     mean: one trajectory, the baseline. Also returns how many simulations were not finite.
     """
-    again, finite = _again(family, observed, predicted, members)
+    run = _again(family, observed, members)
+    again = run(predicted)
+    finite = again["finite"]
     if not finite.any():
         return {}, len(finite)
-    alone, usable = None, finite
-    if regression is not None:
-        alone, usable = _again(family, observed, regression, members)
+    alone = None if regression is None else run(regression)
     result = {}
     for name in ("q", observed[-1]):
         true = np.asarray(getattr(members, name))
-        close = _rms_over_time(np.asarray(getattr(again, name)) - true)[finite]
+        close = _rms_over_time(again[name] - true)[finite]
         far = _rms_over_time(np.asarray(getattr(mean, name)) - true)
         by_regression: tuple[float | None, ...] = (None, None, None)
-        if alone is not None and usable.any():
-            by_regression = _summary(
-                _rms_over_time(np.asarray(getattr(alone, name)) - true)[usable]
-            )
+        if alone is not None and alone["finite"].any():
+            by_regression = _summary(_rms_over_time(alone[name] - true)[alone["finite"]])
         result[name] = TrajectoryError(*_summary(close), *_summary(far), *by_regression)
     return result, int((~finite).sum())
 
 
 def _again(
-    family: Family, observed: Observed, coefficients: np.ndarray, members: Members
-) -> tuple[Members, np.ndarray]:
-    """The members simulated with other coefficients from where their observed channels begin, and
-    which are finite."""
+    family: Family, observed: Observed, members: Members
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The members simulated with other coefficients (n, k) from where their observed channels
+    begin: q, v, p and which are finite."""
     zeros = np.zeros(family.system.spec.dof)
     by_momentum = observed == "q,p"
     second = members.p if by_momentum else members.v
     started = replace(family, v0=None if by_momentum else zeros, p0=zeros if by_momentum else None)
     dt = members.dt if members.t.ndim == 2 else None
-    again = simulate(started, jnp.asarray(coefficients), (members.q[:, 0], second[:, 0]), dt)
-    return again, np.asarray(again.finite)
+
+    @jax.jit
+    def run(
+        coefficients: jax.Array, q: jax.Array, other: jax.Array, dt: jax.Array | None
+    ) -> dict[str, jax.Array]:
+        again = simulate(started, coefficients, (q, other), dt)
+        return {name: getattr(again, name) for name in ("q", "v", "p", "finite")}
+
+    return lambda values: {
+        name: np.asarray(x)
+        for name, x in in_chunks(
+            run, jnp.asarray(values), members.q[:, 0], second[:, 0], dt
+        ).items()
+    }
 
 
 def _rms_over_time(difference: np.ndarray) -> np.ndarray:

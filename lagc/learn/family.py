@@ -7,8 +7,9 @@ the caller and left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from lagc.runtime.system import System
 States = Literal["fixed", "normal"]
 Range = tuple[float, float]
 
+CHUNK = 256  # members that a program draws or reads at once, where the number is open
 _REDRAWS = 16
 _LEAST_ACCEPTED = 0.5
 
@@ -30,9 +32,9 @@ _LEAST_ACCEPTED = 0.5
 class Family:
     """A model with laws for its coefficients and a way to run it.
 
-    steps and r as in `simulate`; dt: the length of a step, or the range it is drawn from, uniformly,
-    for each member; q0 with v0 or p0, each (dof,): the initial state of every member, or its mean
-    where it is drawn, `spread` being the standard deviation of a normal law (model units).
+    steps and r as in `simulate`; dt: the length of a step, or the range it is drawn from,
+    uniformly, for each member; q0 with v0 or p0, each (dof,): the initial state of every member, or
+    its mean where it is drawn, `spread` being the standard deviation of a normal law (model units).
     """
 
     system: System
@@ -198,10 +200,38 @@ def simulate(
     return Members(coefficients, t, q, trajectory.v, trajectory.p, finite)
 
 
+draw_compiled = jax.jit(draw, static_argnums=(0, 2))
+
+
+def draw_many(family: Family, key: jax.Array, count: int) -> Members:
+    """As `draw`, in chunks with keys of their own, so that one program draws any number."""
+    chunks = [
+        draw_compiled(family, jax.random.fold_in(key, i), CHUNK) for i in range(-(-count // CHUNK))
+    ]
+    own_times = chunks[0].t.ndim == 2
+    return Members(
+        *(
+            parts[0] if name == "t" and not own_times else jnp.concatenate(parts)[:count]
+            for name, parts in zip(Members._fields, zip(*chunks, strict=True), strict=True)
+        )
+    )
+
+
+def in_chunks(function: Callable[..., Any], *arrays: Any) -> Any:
+    """A function of batched arrays (trees of them, None among them), chunk by chunk: one program
+    for any number of members."""
+    count = len(jax.tree_util.tree_leaves(arrays)[0])
+    parts = []
+    for first in range(0, count, CHUNK):
+        index = np.minimum(np.arange(first, first + CHUNK), count - 1)
+        parts.append(function(*jax.tree_util.tree_map(lambda x, i=index: x[i], arrays)))
+    return jax.tree_util.tree_map(lambda *x: jnp.concatenate(x)[:count], *parts)
+
+
 def held_out(family: Family, seed: int, count: int) -> tuple[Members, int]:
     """A fixed set of `count` members drawn by its own seed, the unusable ones left out, and how
     many those were; LAG603 if none is left."""
-    members = draw(family, jax.random.key(seed), count)
+    members = draw_many(family, jax.random.key(seed), count)
     keep = np.asarray(members.finite)
     if not keep.any():
         raise fail(

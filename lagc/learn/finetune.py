@@ -152,11 +152,12 @@ def make_loss(
 
     def loss(standard: jax.Array, members: Members) -> jax.Array:
         coefficients = soft_coefficients(coordinates, standard, options.softness)
+        use, members = members.finite, _usable(members)
         true = jnp.concatenate([members.q, second(members)], axis=-1)
-        # Derivatives of what is not finite are not zero times anything: such members are simulated
-        # with their own coefficients instead.
+        # Zero times a derivative that is not finite is not zero: members that are lost are
+        # simulated with their own coefficients instead.
         trial = jax.lax.stop_gradient(simulated(coefficients, members))
-        kept = jnp.isfinite(trial).all(axis=(1, 2)) & members.finite
+        kept = jnp.isfinite(trial).all(axis=(1, 2)) & use
         own = coordinates.gauging.fix(members.coefficients)
         usable = jnp.where(kept[:, None], coefficients, jax.lax.stop_gradient(own))
         difference = (simulated(usable, members) - true) / jnp.asarray(sizes)[None, None]
@@ -165,6 +166,19 @@ def make_loss(
         return jnp.where(kept, mean, 0.0)
 
     return loss
+
+
+def _usable(members: Members) -> Members:
+    """Members with those that are not finite replaced by one that is."""
+    n = members.finite.shape[0]
+    index = jnp.where(members.finite, jnp.arange(n), jnp.argmax(members.finite))
+    own_times = members.t.ndim == 2
+    return Members(
+        *(
+            x if name == "t" and not own_times else x[index]
+            for name, x in zip(Members._fields, members, strict=True)
+        )
+    )
 
 
 def capped(square: jax.Array, cap: float) -> jax.Array:

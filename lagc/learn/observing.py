@@ -6,11 +6,11 @@ level and part of missing values are drawn for each member. Values that were not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lagc.learn.family import Members, Range
 
@@ -25,6 +25,11 @@ class Observation(NamedTuple):
     seen: jax.Array | None
     dt: jax.Array
     noise: jax.Array
+
+    def of(self, which: np.ndarray) -> Observation:
+        """Those of the members that a mask or indices (n,) pick."""
+        seen = None if self.seen is None else self.seen[which]
+        return Observation(self.values[which], seen, self.dt[which], self.noise[which])
 
 
 def observe(members: Members, observed: Observed) -> jax.Array:
@@ -51,10 +56,3 @@ def observation(
         seen = jax.random.uniform(missing_key, values.shape) >= part[:, None, None]
         values = jnp.where(seen, values, 0.0)
     return Observation(values, seen, members.dt, level)
-
-
-def joined(parts: Sequence[Observation]) -> Observation:
-    """Several observations as one."""
-    seen = None if parts[0].seen is None else jnp.concatenate([p.seen for p in parts])
-    values, dt, noise = (jnp.concatenate([p[i] for p in parts]) for i in (0, 2, 3))
-    return Observation(values, seen, dt, noise)

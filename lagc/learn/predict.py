@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.interpolate
@@ -19,6 +20,7 @@ import scipy.interpolate
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.learn.data import Recording
+from lagc.learn.family import in_chunks
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import Estimate, FitResult
 from lagc.learn.observing import Observation
@@ -99,8 +101,9 @@ def predict(
     dt, level = (np.array([getattr(x, name) for x in prepared]) for name in ("dt", "noise"))
     mask = jnp.asarray(seen) if run.reader.options.missing[1] > 0 else None
     observed = Observation(jnp.asarray(values), mask, jnp.asarray(dt), jnp.asarray(level))
-    found = eqx.filter_jit(run.reader.predict)(run.network, observed)
-    columns = [np.asarray(x) for x in found]
+    reader = run.reader
+    inputs = in_chunks(jax.jit(reader.inputs), observed)
+    columns = [np.asarray(x) for x in eqx.filter_jit(reader.predict)(run.network, inputs)]
     results = []
     for index, (recording, rows) in enumerate(zip(recordings, prepared, strict=True)):
         progress(Progress("predict", index, len(recordings), recording.name))
@@ -213,10 +216,10 @@ def _channels(run: TrainedRun, recording: Recording) -> np.ndarray:
             result[:, part] = array
     for label, column in zip((*spec.labels, *labels), result.T, strict=True):
         if not np.isfinite(column).any():
-            has = "" if not (by_momentum and recording.v is not None) else ", but velocities"
+            reads = ", ".join((*spec.labels, *labels))
             raise _refuse(
                 recording,
-                f"it has no values of {label}{has}; the network reads {run.reader.options.observed}",
+                f"it has no values of {label}; the network reads {reads}",
                 "give that column, or train a network on what is observed (`--observe`)",
             )
     for d, period in enumerate(spec.moduli):

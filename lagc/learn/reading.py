@@ -28,12 +28,13 @@ _APART = 1e-3  # standard coordinates in which two estimates differ little
 
 
 class Inputs(NamedTuple):
-    """rows: (n, rows, channels) and context: (n, c), in the precision of the network; estimates:
-    (n, s, m), in standard coordinates."""
+    """rows: (n, rows, channels) and context: (n, c), before they are standardised; estimates:
+    (n, s, m), in standard coordinates, and spreads: (n, s, m), their standard errors."""
 
     rows: jax.Array
     context: jax.Array
     estimates: jax.Array
+    spreads: jax.Array
 
 
 class Prediction(NamedTuple):
@@ -94,57 +95,59 @@ class Reader:
         ranges = {"step": (low, high), "noise": self.options.noise, "missing": self.options.missing}
         return tuple(name for name, (low, high) in ranges.items() if high > low)
 
-    def calibrated(self, seen: Observation) -> Reader:
-        """With the context standardised by what was seen of a draw."""
-        context = np.asarray(jax.jit(self._context)(seen)[0], float)
+    def calibrated(self, inputs: Inputs) -> Reader:
+        """With the context standardised by a draw."""
+        context = np.asarray(inputs.context, float)
         width = context.std(axis=0)
         return replace(self, centre=context.mean(axis=0), width=np.where(width > 0, width, 1.0))
 
-    def widened(self, network: Network, seen: Observation, standard: jax.Array) -> Reader:
-        """With intervals that cover 95 % of a draw; standard: (n, m), the true coordinates."""
-        found = self.laws(network, seen)
+    def widened(self, found: Law, standard: jax.Array) -> Reader:
+        """With intervals that cover 95 % of a draw, by what a network says of it; standard: (n, m),
+        the true coordinates."""
         scale = jax.vmap(scales)(found)
         ratio = np.abs(np.asarray((standard - found.mean) / scale))
         return replace(self, widening=np.quantile(ratio, 0.95, axis=0) / QUANTILE)
 
     def inputs(self, seen: Observation) -> Inputs:
         """What the network is given; composes with jit."""
-        raw, estimates = self._context(seen)
-        centre, width = (jnp.asarray(x, raw.dtype)[None] for x in (self.centre, self.width))
-        context = jnp.clip((raw - centre) / width, -_FARTHEST, _FARTHEST)
-        channels = [seen.values / self._sizes(seen)[:, None]]
+        sizes = self._sizes(seen)
+        rows = [seen.values / sizes[:, None]]
         if self.options.missing[1] > 0:
             assert seen.seen is not None
-            channels.append(seen.seen.astype(raw.dtype))
-        varying = len(self._varying())
+            rows.append(seen.seen.astype(seen.values.dtype))
+        context, m = [jnp.log(sizes)], len(self.coordinates.targets)
+        missing = 0.0 * seen.dt if seen.seen is None else 1 - jnp.mean(seen.seen, axis=(1, 2))
+        of_each = {"step": jnp.log(seen.dt), "noise": seen.noise, "missing": missing}
+        context += [of_each[name][:, None] for name in self._varying()]
+        standard = spreads = jnp.zeros((len(seen.dt), 0, m), seen.values.dtype)
+        if self.weak is not None:
+            standard, spreads = self._standard(self.weak.estimates(seen))
+            apart = jnp.arcsinh((standard[:, 1:] - standard[:, :1]) / _APART)
+            features = [standard, jnp.log(spreads + _FAINT), apart]
+            context += [x.reshape(len(seen.dt), -1) for x in features]
+        return Inputs(
+            jnp.concatenate(rows, axis=-1), jnp.concatenate(context, axis=-1), standard, spreads
+        )
+
+    def laws(self, network: Network, inputs: Inputs) -> Law:
+        """What a network says of each member (n, ...); composes with jit."""
+        dtype, precision = inputs.context.dtype, self.options.precision
+        centre, width = (jnp.asarray(x, dtype)[None] for x in (self.centre, self.width))
+        context = jnp.clip((inputs.context - centre) / width, -_FARTHEST, _FARTHEST)
+        rows, varying = inputs.rows, len(self._varying())
         if varying:
-            first = seen.values.shape[-1]
+            first = 2 * self.family.system.spec.dof
             own = context[:, None, first : first + varying]
-            channels.append(jnp.broadcast_to(own, (*seen.values.shape[:2], varying)))
-        rows = jnp.concatenate(channels, axis=-1)
-        precision = self.options.precision
-        return Inputs(rows.astype(precision), context.astype(precision), estimates)
+            own = jnp.broadcast_to(own, (*rows.shape[:2], varying))
+            rows = jnp.concatenate([rows, own], axis=-1)
+        numbers = jax.vmap(network)(rows.astype(precision), context.astype(precision))
+        return jax.vmap(law)(numbers, inputs.estimates)
 
     def _sizes(self, seen: Observation) -> jax.Array:
         """Root mean squares of the channels: (n, c)."""
         squares = jnp.sum(seen.values**2, axis=1)
         count = seen.values.shape[1] if seen.seen is None else jnp.sum(seen.seen, axis=1)
         return jnp.sqrt(squares / jnp.maximum(count, 1)) + _FAINT
-
-    def _context(self, seen: Observation) -> tuple[jax.Array, jax.Array]:
-        """Numbers about each member (n, c), and estimates in standard coordinates (n, s, m)."""
-        parts = [jnp.log(self._sizes(seen))]
-        missing = 0.0 * seen.dt if seen.seen is None else 1 - jnp.mean(seen.seen, axis=(1, 2))
-        of_each = {"step": jnp.log(seen.dt), "noise": seen.noise, "missing": missing}
-        parts += [of_each[name][:, None] for name in self._varying()]
-        if self.weak is None:
-            none = jnp.zeros((len(seen.dt), 0, len(self.coordinates.targets)), seen.values.dtype)
-            return jnp.concatenate(parts, axis=-1), none
-        standard, std = self._standard(self.weak.estimates(seen))
-        apart = jnp.arcsinh((standard[:, 1:] - standard[:, :1]) / _APART)
-        features = [standard, jnp.log(std + _FAINT), apart]
-        parts += [x.reshape(len(seen.dt), -1) for x in features]
-        return jnp.concatenate(parts, axis=-1), standard
 
     def _standard(self, found: Estimates) -> tuple[jax.Array, jax.Array]:
         """Estimates and their standard errors in standard coordinates, (n, s, m) each."""
@@ -155,28 +158,22 @@ class Reader:
         limits = (jnp.asarray(x)[None, None] for x in (c.lowest, c.highest))
         return jnp.clip(standard, *limits), found.std * c.slope(values)
 
-    def laws(self, network: Network, seen: Observation) -> Law:
-        """The answers of a network, batched."""
-        inputs = self.inputs(seen)
-        return answers(network, inputs)
-
-    def predict(self, network: Network, seen: Observation) -> Prediction:
+    def predict(self, network: Network, inputs: Inputs) -> Prediction:
         """Coefficients with calibrated uncertainties; composes with jit."""
-        found = self.laws(network, seen)
+        found = self.laws(network, inputs)
         scale = jax.vmap(scales)(found) * jnp.asarray(self.widening)[None]
         to_targets = self.coordinates.to_targets
         values = to_targets(found.mean)
         ends = [to_targets(found.mean + z * scale) for z in (-QUANTILE, QUANTILE, -1.0, 1.0)]
         return Prediction(values, (ends[3] - ends[2]) / 2, ends[0], ends[1])
 
-    def regression(self, seen: Observation) -> jax.Array | None:
+    def regression(self, inputs: Inputs) -> jax.Array | None:
         """What the most certain of the estimates says on its own: (n, m), legal values."""
         if self.weak is None:
             return None
-        standard, std = self._standard(self.weak.estimates(seen))
-        best = jnp.argmin(std, axis=1)
+        best = jnp.argmin(inputs.spreads, axis=1)
         return self.coordinates.to_targets(
-            jnp.take_along_axis(standard, best[:, None], axis=1)[:, 0]
+            jnp.take_along_axis(inputs.estimates, best[:, None], axis=1)[:, 0]
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -188,11 +185,8 @@ class Reader:
     def from_json(cls, family: Family, options: TrainOptions, content: dict[str, Any]) -> Reader:
         """What `as_json` wrote, for the same family and options."""
         coordinates = Coordinates.from_json(content["coordinates"])
-        arrays = {n: np.array(content[n], float) for n in ("centre", "width", "widening")}
-        return replace(cls.of(family, options, coordinates), **arrays)
-
-
-def answers(network: Network, inputs: Inputs) -> Law:
-    """The laws (n, ...) that a network answers with."""
-    numbers = jax.vmap(network)(inputs.rows, inputs.context)
-    return jax.vmap(law)(numbers, inputs.estimates)
+        centre, width, widening = (
+            np.array(content[name], float) for name in ("centre", "width", "widening")
+        )
+        plain = cls.of(family, options, coordinates)
+        return replace(plain, centre=centre, width=width, widening=widening)

@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,12 +29,20 @@ from lagc.learn import checkpoint, finetune
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
-from lagc.learn.family import Family, Members, draw, held_out
+from lagc.learn.family import (
+    Family,
+    Members,
+    draw_compiled,
+    draw_many,
+    held_out,
+    in_chunks,
+    selected,
+)
 from lagc.learn.log import EVERY, VALIDATION_EVERY, Log
 from lagc.learn.networks import Network, loss, make_network
-from lagc.learn.observing import Observation, observation
+from lagc.learn.observing import Observation, observation, observe
 from lagc.learn.progress import Callback, Progress, silent
-from lagc.learn.reading import Inputs, Reader, answers
+from lagc.learn.reading import Inputs, Reader
 from lagc.learn.run_folder import (
     LOG,
     REPORT,
@@ -65,13 +72,15 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What an update needs and does not change."""
+    """What an update needs and does not change; calibration: the usable members of a draw, inputs:
+    what is seen of them; look: `Reader.inputs`, compiled."""
 
     family: Family
     options: TrainOptions
     reader: Reader
     calibration: Members
-    seen: Observation
+    inputs: Inputs
+    look: Callable[[Observation], Inputs]
     schedule: Callable[[Any], Any]
     optimiser: optax.GradientTransformation
     key: jax.Array
@@ -101,36 +110,31 @@ def train(
         checkpoint.refuse_existing(output)
     checkpoint.prepare_folder(output)
     identity = _identity(family, options)
-    found = checkpoint.find(output, identity) if resume else None
-    position = found.position if found is not None else Position()
+    earlier = checkpoint.find(output, identity) if resume else None
+    position = earlier.position if earlier is not None else Position()
     if position.updates > options.updates + options.fine_tune.updates:
         raise fail(
             Code.LAG604,
             f"the checkpoint has seen {position.updates * options.batch} systems already, more "
             f"than the {options.updates * options.batch} asked for",
-            help="more systems cannot follow on fine-tuning" if options.fine_tune.updates else "",
         )
     finetune.check_resumed(output, options.fine_tune, options.updates, position.updates)
     if text is not None:
         write_text(output, text)
     run = _prepare(family, options)
     state = _first_state(run)
-    if found is not None:
-        state = checkpoint.load(found, state)
+    if earlier is not None:
+        state = checkpoint.load(earlier, state)
     state, position = _loop(run, state, position, output, identity, progress)
     standard = run.reader.coordinates.to_standard(run.calibration.coefficients)
-    usable = np.asarray(run.calibration.finite)
-    reader = run.reader.widened(state.averaged, _of(run.seen, usable), standard[usable])
+    found = eqx.filter_jit(run.reader.laws)(state.averaged, run.inputs)
+    reader = run.reader.widened(found, standard)
     report, tested = _report(run, reader, state.averaged, position, since)
-    spread = np.asarray(run.seen.values)[usable].std(axis=(0, 1)).tolist()
-    save_run(output, reader, state.averaged, {"channels": spread})
+    spread = np.asarray(observe(run.calibration, options.observed)).std(axis=(0, 1))
+    save_run(output, reader, state.averaged, {"channels": spread.tolist()})
     save_held_out(output, tested)
     checkpoint.write_json(output / REPORT, report.as_json())
     return report
-
-
-def _of(seen: Observation, which: np.ndarray) -> Observation:
-    return Observation(*(None if x is None else x[which] for x in seen))
 
 
 def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
 
 def _prepare(family: Family, options: TrainOptions) -> _Run:
     key = jax.random.key(options.seed)
-    members = jax.jit(partial(draw, family, count=CALIBRATION))(jax.random.fold_in(key, 0))
+    members = draw_many(family, jax.random.fold_in(key, 0), CALIBRATION)
     finite = np.asarray(members.finite)
     if finite.mean() < 0.5:
         raise fail(
@@ -154,16 +158,17 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
             f"only {100 * finite.mean():.0f} % of the members drawn have finite trajectories",
             help="use a smaller step, fewer steps, or narrower laws",
         )
-    # Those that are not finite would spread through the statistics.
-    members = _replaced(members)
+    members = selected(members, finite)
     seen = _seen(options, members, jax.random.fold_in(key, 3))
     gauging = find_gauge(family, members, options.observed)
     coordinates = calibrate(members, family.drawn, gauging)
-    reader = Reader.of(family, options, coordinates).calibrated(_of(seen, finite))
+    reader = Reader.of(family, options, coordinates)
+    look = jax.jit(reader.inputs)
+    inputs = in_chunks(look, seen)
+    reader = reader.calibrated(inputs)
     schedule = _schedule(options.learning_rate)
-    return _Run(
-        family, options, reader, members, seen, schedule, _optimiser(options, schedule), key
-    )
+    optimiser = _optimiser(options, schedule)
+    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key)
 
 
 def _optimiser(options: TrainOptions, schedule: Callable[[Any], Any]) -> Any:
@@ -195,62 +200,67 @@ def _schedule(peak: float) -> Callable[[Any], Any]:
 
 def _first_state(run: _Run) -> State:
     options = run.options
-    network = make_network(
-        options.network,
-        run.reader.sizes,
-        options.hidden,
-        options.precision,
-        jax.random.fold_in(run.key, 1),
-    )
-    weights = eqx.filter(network, eqx.is_inexact_array)
-    return State(network, network, run.optimiser.init(weights))
+    sizes = run.reader.sizes
+
+    @eqx.filter_jit
+    def first(key: jax.Array) -> State:
+        network = make_network(options.network, sizes, options.hidden, options.precision, key)
+        weights = eqx.filter(network, eqx.is_inexact_array)
+        return State(network, network, run.optimiser.init(weights))
+
+    state: State = first(jax.random.fold_in(run.key, 1))
+    return state
 
 
 Update = Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]
 
 
-def _fine_tuning(run: _Run) -> tuple[_Run, Update | None]:
-    """What fine-tuning needs in place of the run, and its update; None where none is asked for."""
-    tune = run.options.fine_tune
-    if not tune.updates:
-        return run, None
-    schedule = finetune.schedule(tune)
-    run = replace(run, schedule=schedule, optimiser=_optimiser(run.options, schedule))
+def _fine_tuning(run: _Run) -> tuple[_Run, Update]:
+    """What fine-tuning has in place of the run, and its update."""
+    tune, family, reader = run.options.fine_tune, run.family, run.reader
+    optimiser = _optimiser(run.options, finetune.schedule(tune))
     own = finetune.make_loss(
-        run.family, run.reader.coordinates, run.options.observed, run.calibration, tune
+        family, reader.coordinates, run.options.observed, run.calibration, tune
     )
+    run = replace(run, optimiser=optimiser)
     return run, _make_update(run, own)
 
 
 def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update:
-    """The compiled update: (state, its number) -> state, loss, members dropped. trajectories: the
-    loss of fine-tuning."""
-    members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
-    part = run.options.fine_tune.likelihood if trajectories else 1.0
+    """An update: (state, its number) -> state, loss, members dropped. Drawing, looking and learning
+    are programs of their own, so that a calibration draw does not compile the first two anew.
 
-    def mean_loss(
-        network: Network, inputs: Inputs, target: jax.Array, members: Members
-    ) -> jax.Array:
-        found, use = answers(network, inputs), members.finite
+    trajectories: the loss of fine-tuning, to which a part of the likelihood is added.
+    """
+    members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
+    options, coordinates = run.options, run.reader.coordinates
+    part = 1.0 if trajectories is None else options.fine_tune.likelihood
+
+    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, drawn: Members) -> jax.Array:
+        found, use = run.reader.laws(network, inputs), drawn.finite
         losses = part * jax.vmap(loss)(found, target)
         if trajectories is not None:
-            losses += trajectories(found.mean, members)
+            losses += trajectories(found.mean, drawn)
         return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
 
+    @jax.jit
+    def see(members: Members, number: jax.Array) -> Observation:
+        return _seen(options, _replaced(members), jax.random.fold_in(noise_key, number))
+
     @eqx.filter_jit
-    def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
-        key = jax.random.fold_in(members_key, number % run.options.updates_of_a_pass)
-        members = _replaced(draw(run.family, key, run.options.batch))
-        use = members.finite
-        seen = _seen(run.options, members, jax.random.fold_in(noise_key, number))
-        inputs = run.reader.inputs(seen)
-        target = run.reader.coordinates.to_standard(members.coefficients)
-        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, members)
+    def learn(
+        state: State,
+        number: jax.Array,
+        inputs: Inputs,
+        drawn: Members,
+    ) -> tuple[State, jax.Array, jax.Array]:
+        target = coordinates.to_standard(drawn.coefficients)
+        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, drawn)
         weights = eqx.filter(state.network, eqx.is_inexact_array)
         change, moments = run.optimiser.update(slope, state.moments, weights)
         network = eqx.apply_updates(state.network, change)
         # The average forgets its beginning at first as fast as it grows.
-        made = number - (run.options.updates if trajectories else 0)
+        made = number if trajectories is None else number - options.updates
         keep = jnp.minimum(_AVERAGING, (1.0 + made) / (10.0 + made))
         averaged = jax.tree_util.tree_map(
             lambda old, new: (
@@ -261,7 +271,14 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
             state.averaged,
             network,
         )
-        return State(network, averaged, moments), value, jnp.sum(~use)
+        return State(network, averaged, moments), value, jnp.sum(~drawn.finite)
+
+    def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+        key = jax.random.fold_in(members_key, number % options.updates_of_a_pass)
+        members = draw_compiled(run.family, key, options.batch)
+        inputs = run.look(see(members, number))
+        result: tuple[State, jax.Array, jax.Array] = learn(state, number, inputs, members)
+        return result
 
     return update
 
@@ -269,16 +286,13 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
 def _make_validation(run: _Run) -> Callable[[Network], dict[str, float]]:
     """By coefficient not held, the median relative error on the calibration draw."""
     coordinates = run.reader.coordinates
-    usable = np.asarray(run.calibration.finite)
     fixed = coordinates.gauging.fix(run.calibration.coefficients)
-    true = np.asarray(fixed)[usable][:, list(coordinates.targets)]
+    true = np.asarray(fixed)[:, list(coordinates.targets)]
     names = [run.family.drawn[k].name for k in coordinates.targets]
-    seen = _of(run.seen, usable)
-    inputs = jax.jit(run.reader.inputs)(seen)
-    means = eqx.filter_jit(lambda network, inputs: answers(network, inputs).mean)
+    laws = eqx.filter_jit(run.reader.laws)
 
     def validate(network: Network) -> dict[str, float]:
-        found = np.asarray(coordinates.to_targets(means(network, inputs)))
+        found = np.asarray(coordinates.to_targets(laws(network, run.inputs).mean))
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(true != 0, np.abs(found / true - 1), np.nan)
         return dict(zip(names, np.nanmedian(relative, axis=0).tolist(), strict=True))
@@ -295,9 +309,9 @@ def _loop(
     progress: Callback,
 ) -> tuple[State, Position]:
     """Update until the number asked for, with a checkpoint every so often and at the end."""
-    first, validate = _make_update(run), _make_validation(run)
-    tuning, tune = _fine_tuning(run)
-    total = run.options.updates + run.options.fine_tune.updates
+    update, validate = _make_update(run), _make_validation(run)
+    first, total = run.options.updates, run.options.updates + run.options.fine_tune.updates
+    tuning = _fine_tuning(run) if total > first else None
     log = Log(output / LOG, position.updates)
     saved = position.updates
     # State and position change in one assignment, which an interruption cannot divide.
@@ -305,13 +319,11 @@ def _loop(
     try:
         while current[1].updates < total:
             state, position = current
-            if tune is not None and position.updates == run.options.updates:
-                # From the network that would have been reported, with fresh moments.
-                weights = eqx.filter(state.averaged, eqx.is_inexact_array)
-                fresh = tuning.optimiser.init(weights)
-                finetune.begin(output, run.options.fine_tune, run.options.updates)
-                state = State(state.averaged, state.averaged, fresh)
-            update = first if tune is None or position.updates < run.options.updates else tune
+            if tuning is not None and position.updates >= first:
+                tuned, update = tuning
+                if position.updates == first:
+                    state = _fresh(tuned, state)
+                    finetune.begin(output, run.options.fine_tune, first)
             new, value, dropped = update(state, jnp.asarray(position.updates))
             dropped_so_far = position.dropped + int(dropped)
             current = new, Position(position.updates + 1, dropped_so_far, float(value))
@@ -328,6 +340,12 @@ def _loop(
     return current
 
 
+def _fresh(run: _Run, state: State) -> State:
+    """The network that would have been reported, to go on from with new moments."""
+    weights = eqx.filter(state.averaged, eqx.is_inexact_array)
+    return State(state.averaged, state.averaged, run.optimiser.init(weights))
+
+
 def _write_log(
     run: _Run,
     log: Log,
@@ -335,26 +353,23 @@ def _write_log(
     state: State,
     done: Position,
 ) -> None:
-    ends = run.options.updates, run.options.updates + run.options.fine_tune.updates
+    options = run.options
+    ends = options.updates, options.updates + options.fine_tune.updates
     validating = done.updates % VALIDATION_EVERY == 0 or done.updates in ends
     if done.updates % EVERY and not validating:
         return
+    rate, number = run.schedule, done.updates - 1
+    if number >= options.updates:
+        rate, number = finetune.schedule(options.fine_tune), number - options.updates
     content: dict[str, Any] = {
         "update": done.updates,
         "systems": done.updates * run.options.batch,
         "loss": done.loss,
-        "learning_rate": _rate(run, done.updates - 1),
+        "learning_rate": float(rate(number)),
     }
     if validating:
         content["validation"] = validate(state.averaged)
     log.write(content)
-
-
-def _rate(run: _Run, number: int) -> float:
-    """The learning rate of an update."""
-    fine = number - run.options.updates
-    of = run.schedule if fine < 0 else finetune.schedule(run.options.fine_tune)
-    return float(of(number if fine < 0 else fine))
 
 
 def _report(
@@ -363,11 +378,11 @@ def _report(
     family, options, coordinates = run.family, run.options, reader.coordinates
     members, dropped = held_out(family, options.held_out_seed, options.held_out)
     seen = _seen(options, members, jax.random.key(options.held_out_seed + 1))
-    predicted = eqx.filter_jit(reader.predict)(network, seen)
-    alone = jax.jit(reader.regression)(seen)
+    inputs = in_chunks(run.look, seen)
+    predicted = eqx.filter_jit(reader.predict)(network, inputs)
+    alone = reader.regression(inputs)
     calibration = run.calibration
-    usable = np.asarray(calibration.finite)
-    means = {n: getattr(calibration, n)[usable].mean(axis=0) for n in ("q", "v", "p")}
+    means = {n: getattr(calibration, n).mean(axis=0) for n in ("q", "v", "p")}
     trajectories, lost = trajectory_errors(
         family,
         options.observed,
@@ -388,7 +403,7 @@ def _report(
         model=family.system.spec.name,
         network=options.network,
         observed=options.observed,
-        features=options.features,
+        features="trajectory" if reader.weak is None else "regression",
         supervision=SUPERVISION + (", trajectories" if position.updates > options.updates else ""),
         seed=options.seed,
         systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,

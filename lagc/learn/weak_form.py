@@ -124,11 +124,11 @@ class WeakForm:
         rows, channels = self.operators.rough.shape[0], 2 * self.family.system.spec.dof
         generator = np.random.default_rng(0)
         values = jnp.asarray(generator.normal(size=(rows, channels)))
-        slopes = [
-            np.asarray(self._linear(jnp.asarray(at), values, jnp.asarray(0.1))[1])
-            for at in (self.middle, self.middle + 0.3 * self.sizes)
-        ]
-        return bool(np.abs(slopes[1] - slopes[0]).max() <= _SAME * np.abs(slopes[0]).max())
+        ends = [jnp.asarray(self.middle), jnp.asarray(self.middle + 0.3 * self.sizes)]
+        at = jnp.stack([*ends, (ends[0] + ends[1]) / 2])
+        equations = jax.jit(jax.vmap(self._equations, in_axes=(0, None, None)))
+        one, other, between = np.asarray(equations(at, values, jnp.asarray(0.1)))
+        return bool(np.abs(one + other - 2 * between).max() <= _SAME * np.abs(one).max())
 
     def estimates(self, seen: Observation) -> Estimates:
         """Of every member by every set of test functions; composes with jit."""
@@ -164,7 +164,6 @@ class WeakForm:
         }
         c |= {x.name: drawn[k] for k, x in enumerate(self.family.drawn)}
         a, b = self.family.system.kernels.forces(q, v, dt * jnp.asarray(o.times), c, {}, {})
-        a, b = jnp.stack(list(a)), jnp.stack(list(b))
         carried = second if by_momentum else b
         phi = jnp.asarray(o.phi).T
         motion = carried @ (jnp.asarray(o.ends) - jnp.asarray(o.dphi)).T - dt * (a @ phi)
@@ -206,7 +205,8 @@ def _reweighted(
     error 1 as one more observation."""
     precision, tiny = 10 * jnp.finfo(r.dtype).eps, jnp.finfo(r.dtype).tiny
     r, slope = r * use, slope * use[:, None]
-    size = jnp.sqrt(jnp.mean(slope**2, axis=(1, 2))) + tiny
+    # Of a group that no coefficient is part of, the residuals are the size.
+    size = jnp.sqrt(jnp.mean(slope**2, axis=(1, 2)) + jnp.mean(r**2, axis=1)) + tiny
     r, slope = r / size[:, None], slope / size[:, None, None]
     products = jnp.einsum("gtm,gtn->gmn", slope, slope)
     against = jnp.einsum("gtm,gt->gm", slope, r)

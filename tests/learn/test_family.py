@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 import lagc
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
-from lagc.learn.family import draw, draw_coefficient, held_out, make_family
-from lagc.learn.networks import Scaling, calibrate, legal_range
+from lagc.learn.coordinates import Coordinates, Gauging, calibrate, find_gauge, legal_range
+from lagc.learn.family import draw, draw_coefficient, held_out, make_family, selected
+from lagc.learn.networks import FREEDOM, law, loss, scales
+from lagc.learn.observing import observation, observe
+from lagc.learn.weak_form import WeakForm
 from lagc.runtime import CoefficientSpec, LogUniform, Mixture, Normal, Point, Uniform
 
 
@@ -133,23 +139,123 @@ def test_range_of_predictions(spec, expected):
 
 
 def test_standard_coordinates_and_back(family, members):
-    scaling = calibrate(members, family.drawn, "q,p")
-    standard = np.asarray(scaling.to_standard(members.coefficients))
+    coordinates = calibrate(members, family.drawn, Gauging())
+    standard = np.asarray(coordinates.to_standard(members.coefficients))
     np.testing.assert_allclose(standard.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(standard.std(axis=0), 1, rtol=1e-12)
-    np.testing.assert_allclose(scaling.to_coefficients(standard), members.coefficients, atol=1e-13)
-    wild = np.asarray(scaling.to_coefficients(np.array([[-1e3] * 3, [1e3] * 3])))
+    back = coordinates.to_coefficients(jnp.asarray(standard))
+    np.testing.assert_allclose(back, members.coefficients, atol=1e-13)
+    wild = np.asarray(coordinates.to_coefficients(jnp.array([[-1e3] * 3, [1e3] * 3])))
     np.testing.assert_array_equal(wild, [[0.01, 0, 0], [20, 20, 20]])
+    # c1 is never zero: equal ratios are equal distances, down to the end of its law.
+    ratios = np.asarray(coordinates.to_standard(jnp.array([[0.01, 0, 0], [0.1, 0, 0], [1, 0, 0]])))
+    assert ratios[1, 0] - ratios[0, 0] == pytest.approx(ratios[2, 0] - ratios[1, 0])
+    text = json.dumps(coordinates.as_json(), allow_nan=False)
+    again = Coordinates.from_json(json.loads(text))
+    np.testing.assert_array_equal(again.to_standard(members.coefficients), standard)
 
 
-def test_logarithmic_coordinates_of_a_law_over_decades():
-    law = LogUniform(1e-3, 1e3)
-    spec = CoefficientSpec("k", 1.0, 0.0, None, True, True, law)
-    ends = np.log([1e-3, 1e3])
-    scaling = Scaling(
-        *(jnp.zeros(2), jnp.ones(2), jnp.array([0.0]), jnp.array([2.0])),
-        *(jnp.array([x]) for x in legal_range(spec, np.dtype(float))),
-        (True,),
+def test_scale_that_positions_and_velocities_do_not_fix_is_held(family, members):
+    gauging = find_gauge(family, members, "q,v")
+    assert gauging.held == (0,) and gauging.by_ratio
+    np.testing.assert_allclose(gauging.values, [0.5])  # the default, as `fit` holds it
+    coefficients = np.asarray(members.coefficients)
+    fixed = np.asarray(gauging.fix(members.coefficients))
+    np.testing.assert_allclose(fixed, coefficients * (0.5 / coefficients[:, :1]), rtol=1e-12)
+    coordinates = calibrate(members, family.drawn, gauging)
+    assert coordinates.targets == (1, 2)
+    # One point for all members that these channels cannot tell apart.
+    standard = coordinates.to_standard(members.coefficients)
+    np.testing.assert_allclose(coordinates.to_standard(7 * members.coefficients), standard)
+    np.testing.assert_allclose(coordinates.to_coefficients(standard), fixed, rtol=1e-9, atol=1e-12)
+    assert find_gauge(family, members, "q,p").held == ()
+
+
+def test_sum_that_alone_counts_is_held_as_a_sum():
+    system = lagc.loads(
+        "model m\ncoordinate q\ncoefficient a = 1 ~ uniform(1, 2)\n"
+        "coefficient b = 1 ~ uniform(-1, 3)\nL = 1/2*q'^2 - (a + 2*b)*q^2"
     )
-    np.testing.assert_allclose(scaling.to_standard(np.array([[1e-3], [1e3]]))[:, 0], ends / 2)
-    np.testing.assert_allclose(scaling.to_coefficients(np.array([[0.5]])), np.e)
+    drawn_family = make_family(system, dt=0.1, steps=10)
+    drawn = draw(drawn_family, jax.random.key(0), 64)
+    gauging = find_gauge(drawn_family, drawn, "q,v")
+    assert len(gauging.held) == 1 and not gauging.by_ratio
+    a, b = np.asarray(gauging.fix(drawn.coefficients)).T
+    both = np.asarray(drawn.coefficients)
+    np.testing.assert_allclose(a + 2 * b, both[:, 0] + 2 * both[:, 1], rtol=1e-9)
+    assert np.ptp([a, b][gauging.held[0]]) == 0
+
+
+@pytest.fixture(scope="module")
+def varied(dho):
+    """Members with random states and steps."""
+    family = make_family(dho, dt=(0.05, 0.2), steps=10, states="normal", spread=2.0)
+    return draw(family, jax.random.key(11), 4000)
+
+
+def test_states_and_steps_are_independent_draws(varied):
+    # Around the model's initial state (1, 0), every draw by its own key.
+    q0, v0 = np.asarray(varied.q)[:, 0, 0], np.asarray(varied.v)[:, 0, 0]
+    dt = np.asarray(varied.dt)
+    assert (q0.mean(), v0.mean()) == pytest.approx((1, 0), abs=4 * 2 / 4000**0.5)
+    assert (q0.std(), v0.std()) == pytest.approx((2, 2), rel=0.05)
+    assert 0.05 <= dt.min() < 0.051 and 0.199 < dt.max() <= 0.2
+    drawn = np.column_stack([varied.coefficients, q0, v0, dt])
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(6)).max() < 4.5 / 4000**0.5
+    # Nor do the ranks of neighbours in a batch know of one another.
+    neighbours = np.corrcoef(drawn[:-1].T, drawn[1:].T)[:6, 6:]
+    assert np.abs(neighbours).max() < 4.5 / 4000**0.5
+
+
+def test_steps_of_a_member_are_its_own(varied, oscillation):
+    c, t = np.asarray(varied.coefficients), np.asarray(varied.t)
+    rate = c[:, 2] / (4 * c[:, 0])
+    slow = (c[:, 1] / c[:, 0] > 1.1 * rate**2) & (c[:, 0] > 2)
+    for i in np.flatnonzero(slow)[:10]:
+        start = {"q0": float(varied.q[i, 0, 0]), "v0": float(varied.v[i, 0, 0])}
+        q, v, _ = oscillation(t[i], tuple(c[i]), **start)
+        np.testing.assert_allclose(varied.q[i, :, 0], q, atol=1e-5)
+        np.testing.assert_allclose(varied.v[i, :, 0], v, atol=1e-5)
+
+
+def test_noise_and_gaps_are_as_asked_for(varied):
+    exact = np.asarray(observe(varied, "q,v"))
+    seen = observation(varied, "q,v", (0.0, 0.1), (0.1, 0.3), jax.random.key(1))
+    mask = np.asarray(seen.seen)
+    assert (np.asarray(seen.values)[~mask] == 0).all()
+    part = 1 - mask.mean(axis=(1, 2))
+    assert part.mean() == pytest.approx(0.2, abs=0.01) and part.std() > 0.06
+    error = np.where(mask, np.asarray(seen.values) - exact, np.nan) / exact.std(axis=1)[:, None]
+    spread, level = np.nanstd(error, axis=(1, 2)), np.asarray(seen.noise)
+    assert level.min() < 1e-3 and level.max() > 0.099
+    # 22 values a member, of which some are missing.
+    assert np.mean(spread / level) == pytest.approx(1, abs=0.05)
+    assert np.corrcoef(spread, level)[0, 1] > 0.9
+    assert np.abs(np.nanmean(error[:, :, 0] * error[:, :, 1])) < 5e-4
+
+
+@pytest.mark.parametrize("observed", ["q,p", "q,v"])
+def test_weak_form_finds_the_coefficients_of_slow_members(family, members, observed):
+    coordinates = calibrate(members, family.drawn, find_gauge(family, members, observed))
+    weak = WeakForm.of(family, observed, coordinates)
+    assert weak.affine
+    some = selected(members, np.asarray(members.coefficients)[:, 0] > 5)
+    some = selected(some, np.arange(64))
+    seen = observation(some, observed, (0.0, 0.0), (0.0, 0.0), jax.random.key(0))
+    found = np.asarray(jax.jit(weak.estimates)(seen).values)
+    true = np.asarray(coordinates.gauging.fix(some.coefficients))[:, list(coordinates.targets)]
+    # The first set has single intervals alone: no error but that of the splines.
+    np.testing.assert_allclose(found[:, 0], true, rtol=1e-4, atol=1e-4)
+
+
+def test_likelihood_of_a_law_is_that_of_the_student_law():
+    numbers = jnp.array([0.3, -0.2, 0.4, -0.1, 0.7])
+    found = law(numbers, jnp.zeros((0, 2)))
+    target = jnp.array([1.0, 0.5])
+    factor = np.asarray(found.factor)
+    shape = np.linalg.inv(factor @ factor.T)
+    expected = scipy.stats.multivariate_t.logpdf(target, found.mean, shape, df=FREEDOM)
+    at_mean = scipy.stats.multivariate_t.logpdf(found.mean, found.mean, shape, df=FREEDOM)
+    difference = float(loss(found, target) - loss(found, found.mean))
+    assert difference == pytest.approx(float(at_mean - expected))
+    np.testing.assert_allclose(scales(found), np.sqrt(np.diag(shape)), rtol=1e-12)
