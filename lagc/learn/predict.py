@@ -161,14 +161,20 @@ def _polished_together(
     """The results with the fits of all recordings, side by side."""
     family = run.reader.family
     searched = {family.drawn[k].name for k in run.reader.coordinates.targets}
-    starts, fixed = {}, {}
+    starts: dict[str, np.ndarray] = {}
+    fixed: dict[str, np.ndarray] = {}
     for name in results[0].coefficients:
         values = np.array([result.coefficients[name].value for result in results])
         (starts if name in searched else fixed)[name] = values
     try:
         fits = fit_together(family.system, recordings, starts, fixed, r=family.r, progress=progress)
-    except LagcError as error:
-        return [replace(result, failure=error.diagnostics[0].message) for result in results]
+    except LagcError:  # one of them cannot be fitted: find out which
+        pairs = zip(recordings, results, strict=True)
+        alone = [_polished(run, recording, result.coefficients) for recording, result in pairs]
+        return [
+            replace(result, fit=found, failure=failure)
+            for result, (found, failure) in zip(results, alone, strict=True)
+        ]
     return [replace(result, fit=found) for result, found in zip(results, fits, strict=True)]
 
 

@@ -182,7 +182,8 @@ def _options(content: Mapping[str, Any]) -> TrainOptions:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
     if set(values) != known:
         raise ValueError("other options")
-    tuned = {k: np.inf if v is None else v for k, v in values["fine_tune"].items()}
+    # Numbers that are not finite are null in JSON.
+    tuned: dict[str, Any] = {k: np.inf if v is None else v for k, v in values["fine_tune"].items()}
     values["fine_tune"] = FineTune(**tuned)
     return TrainOptions(**values)
 

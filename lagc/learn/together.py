@@ -2,8 +2,8 @@
 
 What `fit` does for one recording at a time, from starts that are thought to be near: initial states
 are unknown, noise levels come from the residuals, and steps are halved as long as that shows and
-brings the model nearer to the data (data that the discrete map itself made are followed best by its
-own steps).
+does not lead away from the data (data without noise that the discrete map itself made are followed
+by its own steps alone).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lagc.runtime.system import System
 _HIDDEN = 0.1  # part of the noise level that discretisation may reach
 _ROUND_OFF = 1e-11  # part of the spread below which halving the step shows nothing
 _MOST_SUBSTEPS = 64
+_WORSE = 1.05  # times the misfit with longer steps
 
 
 def fit_together(
@@ -77,7 +78,7 @@ def fit_together(
         sizes = spreads(system.spec, part, found.layout)
         error = np.sqrt(np.nanmean(change**2, axis=1))
         misfit = np.sqrt(np.nanmean((found.residuals / sizes[:, None]) ** 2, axis=(1, 2)))
-        better = ~(misfit >= before[index])
+        better = ~(misfit > _WORSE * before[index])
         for place in np.flatnonzero(better).tolist():
             results[index[place]] = _result(
                 system, recordings[index[place]], part, found, held, place, sizes, error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ class TrainOptions:
     seed: int = 0
     held_out_seed: int = 1_000_003
     checkpoint_every: int = 1000
-    fine_tune: FineTune = FineTune()
+    fine_tune: FineTune = field(default_factory=FineTune)
 
     @property
     def updates(self) -> int:

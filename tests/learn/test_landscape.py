@@ -89,7 +89,7 @@ def test_ellipses_are_those_of_the_linear_problem(found, positions):
 
 def test_principal_directions_diagonalise_the_covariance(thrown, positions):
     recording = Recording("thrown", T, positions[:, None])
-    found = landscape(thrown, [recording], points=21, extent=8.0)
+    found = landscape(thrown, [recording], points=21, extent=40.0)
     solution, sigma = best(positions)
     sizes = np.abs(list(found.fit.values.values()))
     covariance = np.linalg.inv(BASIS.T @ BASIS / sigma**2)[:3, :3] / np.outer(sizes, sizes)
