@@ -140,8 +140,8 @@ def within_bounds(spec: CoefficientSpec, values: jax.Array) -> jax.Array:
 def draw(family: Family, key: jax.Array, count: int) -> Members:
     """`count` members drawn by `key` and simulated; composes with jit."""
     spec = family.system.spec
-    coefficient_key, state_key = jax.random.split(key)
-    step_key = jax.random.fold_in(state_key, 0)
+    # Parts of one split: a key that is folded may be one that its own split gives too.
+    coefficient_key, state_key, step_key = jax.random.split(key, 3)
     draws = [
         draw_coefficient(c, jax.random.fold_in(coefficient_key, k), count)
         for k, c in enumerate(spec.coefficients)

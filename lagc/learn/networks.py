@@ -19,6 +19,7 @@ Kind = Literal["lstm", "mlp"]
 
 FREEDOM = 4.0  # of the Student law of the errors: large ones are not unheard of
 _SHARPEST, _BLUNTEST = 14.0, -4.0  # logarithms of the precision
+_SPREADS = 1e-6, 1e2  # standard errors of a regression that are believed
 
 
 class Sizes(NamedTuple):
@@ -113,19 +114,26 @@ def make_network(kind: Kind, sizes: Sizes, width: int, dtype: Any, key: jax.Arra
     return network
 
 
-def law(numbers: jax.Array, estimates: jax.Array) -> Law:
-    """The law that a network's numbers stand for; estimates: (s, m), in standard coordinates."""
+def law(numbers: jax.Array, estimates: jax.Array, spreads: jax.Array) -> Law:
+    """The law that a network's numbers stand for; estimates, spreads: (s, m), those by regression
+    in standard coordinates, and their standard errors.
+
+    Where all numbers are zero, estimates count by their inverse variance, beside a mean of zero
+    with variance one, and the precision is that of the best.
+    """
     count, m = estimates.shape
     numbers = numbers.astype(estimates.dtype)
     own, rest = numbers[:m], numbers[m:]
+    sure = jnp.concatenate([jnp.zeros((1, m)), -2 * jnp.log(jnp.clip(spreads, *_SPREADS))])
     mean = own
     if count:
-        gates = jax.nn.softmax(rest[: m * (count + 1)].reshape(count + 1, m), axis=0)
+        gates = jax.nn.softmax(rest[: m * (count + 1)].reshape(count + 1, m) + sure, axis=0)
         mean = jnp.sum(gates * jnp.concatenate([own[None], estimates]), axis=0)
         rest = rest[m * (count + 1) :]
-    logarithms = jnp.clip(rest[:m], _BLUNTEST, _SHARPEST)
+    logarithms = rest[:m] + jnp.max(sure, axis=0) / 2
+    logarithms = jnp.clip(logarithms, _BLUNTEST, _SHARPEST)
     below = jnp.zeros((m, m), rest.dtype).at[jnp.tril_indices(m, -1)].set(rest[m:])
-    # A row counts in units of its diagonal: the precision may span many decades.
+    # A column counts in units of its diagonal: the precision may span many decades.
     factor = jnp.exp(logarithms)[None, :] * (jnp.eye(m, dtype=rest.dtype) + below)
     return Law(mean, factor)
 

@@ -141,7 +141,7 @@ class Reader:
             own = jnp.broadcast_to(own, (*rows.shape[:2], varying))
             rows = jnp.concatenate([rows, own], axis=-1)
         numbers = jax.vmap(network)(rows.astype(precision), context.astype(precision))
-        return jax.vmap(law)(numbers, inputs.estimates)
+        return jax.vmap(law)(numbers, inputs.estimates, inputs.spreads)
 
     def _sizes(self, seen: Observation) -> jax.Array:
         """Root mean squares of the channels: (n, c)."""

@@ -204,7 +204,7 @@ def _reweighted(
     each group in units of its root mean square, found in turn, and u (m,) being 0 with standard
     error 1 as one more observation."""
     precision, tiny = 10 * jnp.finfo(r.dtype).eps, jnp.finfo(r.dtype).tiny
-    r, slope = r * use, slope * use[:, None]
+    r, slope = r * use[None], slope * use[None, :, None]
     # Of a group that no coefficient is part of, the residuals are the size.
     size = jnp.sqrt(jnp.mean(slope**2, axis=(1, 2)) + jnp.mean(r**2, axis=1)) + tiny
     r, slope = r / size[:, None], slope / size[:, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,28 +129,80 @@ def test_missing_data_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert "LAG001" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network of a few updates, drawn over what was there before."""
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "checkpoint.json").write_text("{}")
+    arguments = ["train", DHO, "--systems", "512", *SMALL, "--output", str(folder), "--json"]
+    assert run(arguments) == 2  # there is a checkpoint already
+    assert run([*arguments, "--overwrite", "--plot", str(folder / "curves.png")]) == 0
+    return folder
+
+
+SMALL = ["--held-out", "50", "--steps", "10", "--features", "trajectory", "--noise", "0..0.01"]
+
+
 def test_train_reports_resumes_and_refuses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = str(tmp_path / "run")
-    small = ["--held-out", "50", "--steps", "10", "--batch", "32", "--output", folder]
-    assert run(["train", DHO, "--systems", "320", *small, "--json"]) == 0
-    first = json.loads(capsys.readouterr().out)
-    assert first["output"] == folder and (tmp_path / "run" / "report.json").is_file()
-    assert run(["train", DHO, "--systems", "640", *small, "--resume", "--json"]) == 0
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    first = json.loads((folder / "report.json").read_text())
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "model.lag").read_text() == (EXAMPLES / "dho.lag").read_text()
+    small = [*SMALL, "--output", str(folder)]
+    assert run(["train", DHO, "--systems", "1024", *small, "--resume", "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
-    assert second != first
-    assert run(["train", DHO, "--systems", "320", *small]) == 2
+    assert second["updates"] == 4 and second["coefficients"] != first["coefficients"]
+    assert json.loads((folder / "report.json").read_text()).items() <= second.items()
+    assert run(["train", DHO, "--systems", "512", *small]) == 2
     refused = capsys.readouterr().err
     assert "LAG604" in refused and "--resume" in refused and "--overwrite" in refused
     assert run(["train", DHO, *small, "--resume", "--overwrite"]) == 2
     assert "LAG510" in capsys.readouterr().err
-    assert json.loads((tmp_path / "run" / "report.json").read_text()).items() <= second.items()
-    assert run(["train", DHO, "--systems", "320", *small, "--overwrite", "--json"]) == 0
-    again = json.loads(capsys.readouterr().out)
-    assert again["coefficients"] == first["coefficients"]
-    assert run(["train", DHO, "--network", "lstm", "--systems", "640", *small, "--resume"]) == 2
+    assert run(["train", DHO, "--step", "0.1..x", *small, "--resume"]) == 2
+    assert "LAG510" in capsys.readouterr().err
+    assert run(["train", DHO, "--network", "lstm", "--systems", "1024", *small, "--resume"]) == 2
     assert "LAG604" in capsys.readouterr().err
+
+
+def test_predict_reads_and_fits(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = record(tmp_path / "data.csv", "t,q,p[q]", noise=0.001)
+    assert run(["predict", str(trained), data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (recording,) = found["recordings"]
+    assert found["model"] == "dho" and recording["step"] == pytest.approx(0.1)
+    assert recording["notes"] == ["the network saw the rows to t = 1, of 5.9"]
+    for name, true in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
+        low, high = recording["coefficients"][name]["interval95"]
+        assert low < recording["coefficients"][name]["value"] < high
+        assert recording["fit"]["coefficients"][name]["value"] == pytest.approx(true, rel=0.02)
+    assert run(["predict", str(trained), data, data, "--no-polish"]) == 0
+    table = capsys.readouterr().out
+    assert table.count("predicted") == 2 and "fitted" not in table
+
+
+def test_predict_refuses(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = record(tmp_path / "data.csv", "t,q,p[q]")
+    for folder in (tmp_path / "nowhere", tmp_path, tmp_path / "data.csv"):
+        assert run(["predict", str(folder), data]) == 2
+        assert "LAG605" in capsys.readouterr().err
+    velocities = record(tmp_path / "velocities.csv", "t,q,q'")
+    assert run(["predict", str(trained), velocities]) == 2
+    assert "LAG607" in capsys.readouterr().err
+    (tmp_path / "short.csv").write_text("t,q,p[q]\n0,1,0\n0.1,1,0\n")
+    assert run(["predict", str(trained), str(tmp_path / "short.csv")]) == 2
+    assert "LAG607" in capsys.readouterr().err
+    (tmp_path / "wrong.csv").write_text("t,x\n0,1\n0.1,1\n")
+    assert run(["predict", str(trained), str(tmp_path / "wrong.csv")]) == 2
+    assert "LAG601" in capsys.readouterr().err
+    other = tmp_path / "other.lag"
+    other.write_text((EXAMPLES / "dho.lag").read_text().replace("c2*q^2", "2*c2*q^2"))
+    assert run(["predict", str(trained), data, "--model", str(other)]) == 2
+    assert "LAG606" in capsys.readouterr().err
 
 
 def test_train_needs_laws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
