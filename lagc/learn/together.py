@@ -22,7 +22,7 @@ from lagc.learn.sensitivity import gather
 from lagc.learn.starting import starting_states
 from lagc.runtime.system import System
 
-_HIDDEN = 0.1  # part of the noise level that discretisation may reach
+_HIDDEN = 0.02  # part of the noise level that discretisation may reach: standard errors lack it
 _ROUND_OFF = 1e-11  # part of the spread below which halving the step shows nothing
 _MOST_SUBSTEPS = 64
 _WORSE = 1.05  # times the misfit with longer steps
