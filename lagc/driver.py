@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
@@ -34,6 +34,9 @@ from lagc.syntax.files import with_used
 from lagc.syntax.parser import parse
 from lagc.syntax.printer import format_file
 
+if TYPE_CHECKING:
+    from lagc.analysis.lints import Findings
+
 STAGES = ("ast", "model", "nodes", "facts", "program")
 
 
@@ -57,6 +60,13 @@ class Compilation:
 
         units = self.units.texts() if self.units else {}
         return emit_module(self.nodes, self.facts, self.programs, __version__, units)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What is found out about the model beyond what compiling it needs."""
+        from lagc.analysis.lints import Findings
+
+        return Findings(self.nodes)
 
     @property
     def strategy(self) -> str:
@@ -92,7 +102,7 @@ def remarks(compilation: Compilation) -> tuple[Diagnostic, ...]:
 
     # A potential in K that looks like a missing prime is said to look like one, and no more.
     said = {d.span for d in compilation.warnings if d.code is Code.LAG252}
-    found = find_lints(compilation.nodes)
+    found = find_lints(compilation.nodes, compilation.findings)
     new = [d for d in found if not (d.code is Code.LAG320 and d.span in said)]
     return tuple(Diagnostics([*compilation.warnings, *new]).in_source_order())
 

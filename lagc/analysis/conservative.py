@@ -18,7 +18,6 @@ from lagc.analysis.relations import all_vanish, find_relations, possibly_related
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
-from lagc.mechanics.nodesystem import NodeSystem
 from lagc.semantics.functions import SMOOTH_FUNCTIONS, JumpDerivative, NeuralTerm
 from lagc.semantics.notation import to_text
 
@@ -73,9 +72,8 @@ class PotentialForce:
         )
 
 
-def find_potential_forces(nodes: NodeSystem, *, lattice: bool) -> list[PotentialForce]:
+def find_potential_forces(motion: Motion, *, lattice: bool) -> list[PotentialForce]:
     """The parts of K that belong in L; terms of a `lattice` written out are kept whole."""
-    motion = Motion(nodes.model)
     try:
         pieces = _pieces(motion, lattice)
         if sum(map(len, pieces.values())) > _MOST_UNITS:
@@ -92,10 +90,34 @@ def find_potential_forces(nodes: NodeSystem, *, lattice: bool) -> list[Potential
     for group in _meeting(conditions):
         for chosen in _cancelling(motion, [conditions[k] for k in group]):
             members = tuple(parts[group[k]] for k in chosen)
-            total = _added([part.force for part in members]).values()
-            still = all_vanish(nodes.model, total, motion.extra)
-            found.append(PotentialForce((members,), still))
+            total = _added([part.force for part in members])
+            if not all(_turns(motion, i, e) for i, e in total.items()) or not total:
+                still = all_vanish(motion.model, total.values(), motion.extra)
+                found.append(PotentialForce((members,), still))
     return _of_the_same_terms_together(found)
+
+
+def _turns(motion: Motion, dof: int, force: sp.Expr) -> bool:
+    """Whether a force is a constant torque on an angle, which no periodic potential gives.
+
+    An angle is a coordinate that is declared `mod P`, or one that nothing else in the model tells
+    from itself turned once, but from itself turned by less.
+    """
+    model = motion.model
+    moving = {x for order in motion.orders for x in order}
+    if not moving.isdisjoint(force.free_symbols):
+        return False
+    coordinate = model.coordinate_of(dof)
+    if coordinate.modulus is not None:
+        return True
+    values = [t.value for t in (*model.lagrangian_terms, *model.coupling_terms)]
+
+    def changed_by(angle: sp.Expr) -> bool:
+        sides = (coordinate.symbols(0, side) for side in ("", "+"))
+        shift = {s: s + angle for symbols in sides for s in symbols}
+        return not all_vanish(model, [e.xreplace(shift) - e for e in values])
+
+    return changed_by(sp.Integer(1)) and not changed_by(2 * sp.pi)
 
 
 def _pieces(motion: Motion, whole: bool) -> dict[Span, tuple[sp.Expr, ...]]:
@@ -245,14 +267,14 @@ def potential(motion: Motion, force: Components) -> sp.Expr | None:
 
 
 def warn_of_potential_forces(
-    nodes: NodeSystem, diagnostics: Diagnostics, *, lattice: bool
+    motion: Motion, diagnostics: Diagnostics, *, lattice: bool
 ) -> set[Span]:
     """LAG320 and LAG321 for parts of K and forces that belong in L, LAG322 for idle ones.
 
     Returns the places of the terms that are idle as a whole.
     """
-    motion, idle = Motion(nodes.model), set[Span]()
-    for found in find_potential_forces(nodes, lattice=lattice):
+    idle = set[Span]()
+    for found in find_potential_forces(motion, lattice=lattice):
         first, *others = found.spans
         notes = [Note("together with the force of this term", span) for span in others]
         if not found.whole and not lattice:

@@ -6,9 +6,13 @@ everything is settled on the model written out on few sites.
 
 from __future__ import annotations
 
+from functools import cached_property
+
+from lagc.analysis.coefficients import warn_of_coefficients
 from lagc.analysis.conservative import warn_of_potential_forces
-from lagc.analysis.idle import warn_of_coefficients, warn_of_total_derivatives
-from lagc.analysis.motion import size
+from lagc.analysis.identifiability import Identifiability, identify
+from lagc.analysis.idle import warn_of_total_derivatives
+from lagc.analysis.motion import Motion, size
 from lagc.analysis.pumping import warn_of_pumping
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics
@@ -20,18 +24,33 @@ _LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobod
 _LARGEST_LAGRANGIAN = 2000
 
 
-def find_lints(system: NodeSystem | LatticeSystem) -> tuple[Diagnostic, ...]:
+class Findings:
+    """What several readers of a model ask for, found once: `motion` and `identifiability`."""
+
+    def __init__(self, system: NodeSystem | LatticeSystem) -> None:
+        self.system = system
+        nodes = system.instance if isinstance(system, LatticeSystem) else system
+        self.motion = Motion(nodes.model)
+
+    @cached_property
+    def identifiability(self) -> Identifiability | None:
+        """What recordings can fix of the coefficients; None where that is not settled."""
+        return identify(self.system, self.motion)
+
+
+def find_lints(system: NodeSystem | LatticeSystem, findings: Findings) -> tuple[Diagnostic, ...]:
     """Warnings and notes about a model, in the order of the text."""
     lattice = isinstance(system, LatticeSystem)
     nodes = system.instance if isinstance(system, LatticeSystem) else system
-    found = Diagnostics()
-    model, idle = nodes.model, set[Span]()
+    motion, found, idle = findings.motion, Diagnostics(), set[Span]()
+    model = nodes.model
     if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
-        idle |= warn_of_potential_forces(nodes, found, lattice=lattice)
-        warn_of_pumping(system.model, nodes, found)
+        idle |= warn_of_potential_forces(motion, found, lattice=lattice)
+        warn_of_pumping(system.model, motion, nodes.lagrangian, found)
     if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
-        idle |= warn_of_total_derivatives(nodes, found, lattice=lattice)
-        warn_of_coefficients(system.model, nodes, idle, found)
+        idle |= warn_of_total_derivatives(motion, found, lattice=lattice)
+    if findings.identifiability is not None:
+        warn_of_coefficients(system.model, findings.identifiability, idle, found)
     _note_conserved_momenta(nodes, found)
     return tuple(found.in_source_order())
 

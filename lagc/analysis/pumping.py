@@ -25,7 +25,6 @@ from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
-from lagc.mechanics.nodesystem import NodeSystem, differentiation
 from lagc.mechanics.numeric import DIGITS
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, number
 from lagc.semantics.functions import JumpDerivative, NeuralTerm
@@ -76,7 +75,7 @@ class Witness:
 class Friction:
     """The contributions to K that take energy out or feed it in, driving ones included."""
 
-    model: Model
+    motion: Motion
     terms: tuple[_Friction, ...]
 
     @property
@@ -92,23 +91,23 @@ class Friction:
         total = sum(size(term.judged) for term in self.terms)
         if all(term.driven for term in self.terms) or total > _LARGEST:
             return None
-        states = sampled_states(self.model, _POINTS, any_sign=any_sign)
+        states = sampled_states(self.motion.model, _POINTS, any_sign=any_sign)
         for network in self.symbols - set(states):
             states[network] = [1.0] * _POINTS
         try:
-            _turn_to_growth(self.model, self.terms, states)
-            return _Search(self.model, self.terms, states).witness()
+            _turn_to_growth(self.motion, self.terms, states)
+            return _Search(self.motion.model, self.terms, states).witness()
         except NotSampled:
             return None
 
 
-def find_friction(nodes: NodeSystem) -> Friction:
+def find_friction(motion: Motion) -> Friction:
     """The friction in K, empty where nothing can be said about it."""
     try:
-        found = _friction(Motion(nodes.model))
+        found = _friction(motion)
     except JumpDerivative:
         found = None
-    return Friction(nodes.model, tuple(term for term in found or () if term.judged != 0))
+    return Friction(motion, tuple(term for term in found or () if term.judged != 0))
 
 
 def _friction(motion: Motion) -> list[_Friction] | None:
@@ -163,17 +162,17 @@ def _one_way(motion: Motion, parts: Sequence[Components]) -> sp.Expr:
 
 
 def _turn_to_growth(
-    model: Model, terms: Sequence[_Friction], states: dict[sp.Symbol, Values]
+    motion: Motion, terms: Sequence[_Friction], states: dict[sp.Symbol, Values]
 ) -> None:
     """Where the power is quadratic in v, every third velocity becomes the one that gains most."""
-    velocities = model.variables(1)
+    velocities = motion.orders[1]
     total = sp.Add(*[term.judged for term in terms])
     moving = [v for v in velocities if v in total.free_symbols]
     if not moving or len(moving) > _MOST_AXES:
         return
     sampler = Sampler(states, _POINTS)
     form: dict[tuple[int, int], Values] = {}
-    derivative = differentiation(model)
+    derivative = motion.derivative
     try:
         slopes = [derivative(total, v) for v in moving]
         for i, slope in enumerate(slopes):
@@ -285,13 +284,13 @@ class _Search:
         return Witness(power, kept, term.span, not losing, one_way)
 
 
-def _positive_masses(nodes: NodeSystem) -> bool:
+def _positive_masses(motion: Motion, lagrangian: sp.Expr) -> bool:
     """Whether no kinetic energy is negative: with one, E growing is no growth of the motion."""
-    states = sampled_states(nodes.model, _POINTS // 4)
+    states = sampled_states(motion.model, _POINTS // 4)
     sampler = Sampler(states, _POINTS // 4)
-    derivative = differentiation(nodes.model)
+    derivative = motion.derivative
     try:
-        masses = [derivative(derivative(nodes.lagrangian, v), v) for v in nodes.model.variables(1)]
+        masses = [derivative(derivative(lagrangian, v), v) for v in motion.orders[1]]
         return not any(x < 0 for mass in masses for x in sampler(mass))
     except (JumpDerivative, NotSampled):
         return True
@@ -315,10 +314,15 @@ def _words(found: Witness) -> tuple[str, str]:
     )
 
 
-def warn_of_pumping(source: Model, nodes: NodeSystem, diagnostics: Diagnostics) -> None:
-    """LAG325 where K feeds energy in; LAG326 where it would, if a coefficient changed its sign."""
-    friction = find_friction(nodes)
-    if not friction.terms or not _positive_masses(nodes):
+def warn_of_pumping(
+    source: Model, motion: Motion, lagrangian: sp.Expr, diagnostics: Diagnostics
+) -> None:
+    """LAG325 where K feeds energy in; LAG326 where it would, if a coefficient changed its sign.
+
+    source: the model as declared, which differs from that of the motion for a lattice.
+    """
+    friction = find_friction(motion)
+    if not friction.terms or not _positive_masses(motion, lagrangian):
         return
     found = friction.witness()
     if found is not None:

@@ -309,7 +309,8 @@ class Code(Enum):
         "force from a potential",
         "A force that is minus the gradient of a potential, or magnetic, belongs in L, where the "
         "energy counts it and the step stays symplectic. What depends on t or on an input is "
-        "driving and not looked at.",
+        "driving and not looked at; so is a constant torque on an angle, of which the potential is "
+        "not periodic.",
         Severity.WARNING,
     )
     LAG322 = (
@@ -328,9 +329,10 @@ class Code(Enum):
     )
     LAG324 = (
         "coefficients not told apart",
-        "The equations of motion depend on fewer numbers than there are coefficients, for instance "
-        "on their ratios alone. Nothing is wrong with that; a fit needs one of them held, or "
-        "momenta in the data.",
+        "The motion depends on fewer numbers than there are coefficients, for instance on their "
+        "ratios alone: a common factor of L and K changes no equation of motion. Nothing is wrong "
+        "with that; a fit needs some of them held, or momenta in the data. `lagc check` lists what "
+        "each kind of data fixes.",
         Severity.NOTE,
     )
     LAG325 = (
@@ -338,8 +340,10 @@ class Code(Enum):
         "Friction takes energy out: v.(Q - d kappa/dt) <= 0. This K adds energy in the state "
         "shown, with coefficients within their bounds, without depending on time or on an input. A "
         "wrong sign does that; so does negative damping that is meant, as in van der Pol's "
-        "oscillator, and drag that forgets the direction, as -c*x'^2 for -c*abs(x')*x'. `lagc "
-        "check --allow LAG325` leaves the warning out.",
+        "oscillator, and drag that forgets the direction, as -c*x'^2 for -c*abs(x')*x'. It is "
+        "looked for at 128 states taken at random around the origin and the initial state: where K "
+        "feeds energy in only in a narrow region, nothing may be found. `lagc check --allow "
+        "LAG325` leaves the warning out.",
         Severity.WARNING,
     )
     LAG326 = (
@@ -352,6 +356,19 @@ class Code(Enum):
         "conserved momentum",
         "Neither L nor K depends on the coordinate in a way that would change its momentum, which "
         "is conserved: d(p)/dt = dL/dq + Q = 0.",
+        Severity.NOTE,
+    )
+    LAG328 = (
+        "sign of a coefficient not fixed",
+        "The coefficient enters the equations of motion through its square or another even "
+        "function, alone or together with others: with the opposite sign the motion is the same, "
+        "and its bounds admit both.",
+        Severity.NOTE,
+    )
+    LAG329 = (
+        "network takes up a factor",
+        "A network is a function that is learnt. Where a factor of the coefficients can be taken "
+        "up by it, no data fix that factor: one coefficient has to be held.",
         Severity.NOTE,
     )
     LAG501 = (

@@ -113,6 +113,10 @@ class Diagnostics:
             message = f"{MOST_REPORTS} errors were found; the rest of the model was not checked"
             raise LagcError([*self.in_source_order(), Diagnostic(Code.LAG108, message)])
 
+    def withdraw(self, found: Diagnostic) -> None:
+        """Take back what another diagnostic says as well."""
+        self.items.remove(found)
+
     @property
     def errors(self) -> list[Diagnostic]:
         """Those that stop the compilation."""

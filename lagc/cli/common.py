@@ -241,16 +241,24 @@ def assignments(items: Iterable[str], option: str) -> dict[str, float]:
 
 
 def exact_assignments(items: Iterable[str], option: str) -> dict[str, sp.Expr]:
-    """`NAME=VALUE` options as a dictionary of exact numbers; LAG510 for anything else."""
+    """`NAME=VALUE` options as a dictionary of exact numbers; LAG510 for anything else.
+
+    A vector, `k=(1, 2)`, gives its components, `k[0]` and `k[1]`.
+    """
     values: dict[str, sp.Expr] = {}
     for item in items:
         name, equals, text = item.partition("=")
         name = name.strip()
         if not equals or not name:
             raise fail(Code.LAG510, f"{option} {item}: write NAME=VALUE")
-        if name in values:
-            raise fail(Code.LAG510, f"{option}: `{name}` is given twice")
-        values[name] = _exact(text, f"{option} {item}")
+        value = _exact(text, f"{option} {item}")
+        given = {name: value}
+        if isinstance(value, tuple):
+            given = {f"{name}[{i}]": x for i, x in enumerate(value)}
+        for key, number_ in given.items():
+            if key in values:
+                raise fail(Code.LAG510, f"{option}: `{key}` is given twice")
+            values[key] = number_
     return values
 
 
@@ -258,14 +266,17 @@ def number(text: str, what: str) -> float:
     """A finite number from a command line, also an expression such as `2*pi`; LAG510 otherwise."""
     from lagc.lower.lowering import nearest_double
 
-    return nearest_double(_exact(text, what))
+    value = _exact(text, what)
+    if isinstance(value, tuple):
+        raise fail(Code.LAG510, f"{what}: one number is given, not {len(value)}")
+    return nearest_double(value)
 
 
-def _exact(text: str, what: str) -> sp.Expr:
-    from lagc.semantics.settings import read_number
+def _exact(text: str, what: str) -> sp.Expr | tuple[sp.Expr, ...]:
+    from lagc.semantics.settings import read_numbers
 
     try:
-        return read_number(text, what)
+        return read_numbers(text, what)
     except LagcError as error:
         said = f"`{text.strip()}` is not a finite number" if text.strip() else "no number is given"
         help = _as_number(text.strip()) or error.diagnostics[0].message

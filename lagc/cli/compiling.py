@@ -164,6 +164,10 @@ class _Checked:
         click.echo(f"{name}: no errors; strategy {strategy}")
         if self.compilation.units is not None:
             click.echo(self.compilation.units.summary())
+        if self.compilation.model.coefficients:
+            from lagc.presentation.coefficients import as_lines
+
+            click.echo("\n".join(as_lines(self.compilation.findings.identifiability)))
 
     def found(self) -> dict[str, Any]:
         """What was found out as data."""
@@ -174,6 +178,7 @@ class _Checked:
             "facts": {f.name: f.holds for f in self.compilation.facts.items},
             "strategy": self.compilation.strategy,
             **_units_object(self.compilation.units),
+            **_identifiability_object(self.compilation),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -190,6 +195,15 @@ def _checked(path: str, defaults: Mapping[str, sp.Expr], allowed: frozenset[Code
     except LagcError as error:
         return _Checked(path, None, error.diagnostics, common.exit_code(error))
     return _Checked(path, compilation, tuple(_remarks(compilation, allowed)), 0)
+
+
+def _identifiability_object(compilation: Compilation) -> dict[str, Any]:
+    """What `check --json` says of the coefficients of a model that has any; null: not settled."""
+    if not compilation.model.coefficients:
+        return {}
+    from lagc.presentation.coefficients import as_data
+
+    return {"identifiability": as_data(compilation.findings.identifiability)}
 
 
 def _units_object(units: ModelUnits | None) -> dict[str, Any]:

@@ -14,12 +14,19 @@ from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Source
 from lagc.editing import vocabulary
 from lagc.editing.names import Reading
+from lagc.semantics.unit_table import USUAL_UNITS
 from lagc.syntax import ast
 from lagc.syntax.grammar import lark_parser
 from lagc.syntax.lines import logical_lines
 
 _PARTIAL = re.compile(r"[^\W\d][\w'\u0300-\u036f]*(?:_[+-])?\Z|\Z")
 _PLACEHOLDER = "x"
+# A bracket behind a blank, in a statement that has units, and what was written in it.
+_UNIT = re.compile(
+    r"^[ \t]*(?:coordinate|constant|coefficient|input|neural|let|observable|initial|run)\b"
+    r"[^\n#]*(?<!\bin)[ \t]\[[\w*/^ .()-]*\Z",
+    re.MULTILINE,
+)
 
 
 class Sort(Enum):
@@ -30,6 +37,7 @@ class Sort(Enum):
     VARIABLE = "variable"
     CONSTANT = "constant"
     OPTION = "option"
+    UNIT = "unit"
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,10 @@ def partial_word(text: str, offset: int) -> int:
 def complete(reading: Reading, offset: int) -> list[Proposal]:
     """All words that fit at an offset, whatever of them has been written."""
     text = reading.source.text
-    place = _place(text, partial_word(text, offset))
+    at = partial_word(text, offset)
+    if _UNIT.search(text, text.rfind("\n", 0, at) + 1, at):
+        return [Proposal(name, Sort.UNIT, "unit") for name in dict.fromkeys(USUAL_UNITS)]
+    place = _place(text, at)
     return [] if place is None else list(dict.fromkeys(_proposals(place, reading)))
 
 

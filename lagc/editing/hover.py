@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from lagc.driver import Compilation
@@ -96,7 +97,9 @@ def _about_declared(
     yield f"`{found.name}{found.decoration}`: {meaning or kind}"
     if compilation is not None:
         yield from _understood(found.name, compilation.model)
-    yield f"Declared in line {statement.span.line}."
+    home = statement.span.source.name
+    elsewhere = "" if home == reading.source.name else f"`{os.path.basename(home)}`, "
+    yield f"Declared in {elsewhere}line {statement.span.line}."
 
 
 def _decorated(found: Occurrence) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from lsprotocol import types
 
 from lagc.base.diagnostics import Diagnostic
-from lagc.base.spans import Span
+from lagc.base.spans import Source, Span
 from lagc.editing.completion import Proposal, Sort
 from lagc.editing.outline import Entry
 from lagc.editing.positions import Positions
@@ -25,6 +26,7 @@ _SORTS = {
     Sort.VARIABLE: types.CompletionItemKind.Variable,
     Sort.CONSTANT: types.CompletionItemKind.Constant,
     Sort.OPTION: types.CompletionItemKind.Property,
+    Sort.UNIT: types.CompletionItemKind.Unit,
 }
 _SYMBOLS: dict[type[ast.Node], types.SymbolKind] = {
     ast.ModelName: types.SymbolKind.Module,
@@ -49,22 +51,30 @@ def to_range(positions: Positions, start: int, end: int) -> types.Range:
 
 
 def to_diagnostic(
-    positions: Positions, diagnostic: Diagnostic, uri: str, *, related: bool
+    positions: Positions, source: Source, diagnostic: Diagnostic, uri: str, *, related: bool
 ) -> types.Diagnostic:
-    """A diagnostic; notes with a place are `related` where the client shows such."""
-    sentences = [diagnostic.message]
+    """A diagnostic; notes with a place are `related` where the client shows such.
+
+    What stands in a file that the text uses is shown at its first line, with the place in words.
+    """
+    elsewhere = _elsewhere(source, diagnostic.span)
+    sentences = [f"{elsewhere}{diagnostic.message}"]
     sentences += [diagnostic.label] if diagnostic.label else []
-    sentences += [f"note: {n.message}" for n in diagnostic.notes if n.span is None or not related]
+    sentences += [
+        f"note: {_elsewhere(source, n.span)}{n.message}"
+        for n in diagnostic.notes
+        if n.span is None or not related or _elsewhere(source, n.span)
+    ]
     sentences += [f"help: {diagnostic.help}"] if diagnostic.help else []
     places = [
         types.DiagnosticRelatedInformation(
             types.Location(uri, _span_range(positions, note.span)), note.message
         )
         for note in diagnostic.notes
-        if note.span is not None and related
+        if note.span is not None and related and not _elsewhere(source, note.span)
     ]
     return types.Diagnostic(
-        range=_span_range(positions, diagnostic.span),
+        range=_span_range(positions, None if elsewhere else diagnostic.span),
         message="\n".join(sentences),
         severity=_SEVERITY.get(diagnostic.severity.value, types.DiagnosticSeverity.Information),
         code=diagnostic.code.name,
@@ -72,6 +82,13 @@ def to_diagnostic(
         source="lagc",
         related_information=places or None,
     )
+
+
+def _elsewhere(source: Source, span: Span | None) -> str:
+    """Where a span stands that is in another file; empty for one in the text itself."""
+    if span is None or span.source.name == source.name:
+        return ""
+    return f"{os.path.basename(span.source.name)}:{span.line}:{span.column}: "
 
 
 def _span_range(positions: Positions, span: Span | None) -> types.Range:

@@ -34,7 +34,11 @@ def renameable(reading: Reading, offset: int) -> Occurrence:
 
 def rename(reading: Reading, offset: int, new: str) -> list[Span]:
     """The places to be overwritten with `new`; raises `CannotRename`."""
-    found = renameable(reading, offset)
+    return places_of(reading, renameable(reading, offset).name, new)
+
+
+def places_of(reading: Reading, name: str, new: str) -> list[Span]:
+    """Where `name` is to be overwritten with `new` in one text; raises `CannotRename`."""
     new = unicodedata.normalize("NFC", new)
     if not _is_name(new):
         raise CannotRename(
@@ -43,9 +47,13 @@ def rename(reading: Reading, offset: int, new: str) -> list[Span]:
         )
     if new in FUNCTION_NAMES or new in RESERVED_NAMES:
         raise CannotRename(f"`{new}` is a word of the language")
-    if new != found.name and reading.of(new):
+    if new != name and (reading.of(new) or new in reading.declarations):
         raise CannotRename(f"`{new}` is used in this model already")
-    places = [o.span for o in reading.of(found.name)]
+    if not all(o.sure for o in reading.of(name)):
+        raise CannotRename(
+            f"`{name}` stands in a statement of `{reading.source.name}` that cannot be read"
+        )
+    places = [o.span for o in reading.of(name)]
     _check(reading, replaced(reading.source.text, places, new), new, len(places))
     return places
 

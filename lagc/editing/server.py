@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from dataclasses import dataclass
 
 from lsprotocol import types
+from pygls import uris
 from pygls.capabilities import get_capability
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
@@ -18,11 +20,13 @@ from lagc.base.version import __version__
 from lagc.editing import protocol
 from lagc.editing.checking import Check, check, in_background
 from lagc.editing.completion import complete, partial_word
+from lagc.editing.families import relatives, together, used_by
 from lagc.editing.hover import hover
 from lagc.editing.names import Occurrence, Reading, read
 from lagc.editing.outline import outline
 from lagc.editing.positions import Positions
-from lagc.editing.rename import CannotRename, rename, renameable
+from lagc.editing.rename import CannotRename, places_of, renameable
+from lagc.syntax import ast
 from lagc.syntax.formatter import format_source
 
 SECONDS_BEFORE_CHECKING = 0.2
@@ -63,9 +67,18 @@ class LagServer(LanguageServer):
             agreed = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
             encoding = types.PositionEncodingKind(agreed).value
             path = self.workspace.get_text_document(uri).path or uri
-            reading = read(Source(path, text))
+            folder = os.path.dirname(path) if uri.startswith("file:") else None
+            reading = read(Source(path, text, folder))
             known = self._documents[uri] = _Document(uri, Positions(text, encoding), reading)
         return known
+
+    def document_at(self, path: str) -> _Document:
+        """The text of a file, as the editor has it if it is open there."""
+        return self.document(uris.from_fs_path(path) or path)
+
+    def family(self, document: _Document) -> list[_Document]:
+        """A document and those that it uses."""
+        return [document, *(self.document_at(s.name) for s in used_by(document.reading))]
 
     def current_check(self, document: _Document) -> Check | None:
         """What was found in exactly this text, if it has been checked."""
@@ -103,7 +116,7 @@ class LagServer(LanguageServer):
             )
         )
         shown = [
-            protocol.to_diagnostic(document.positions, item, uri, related=related)
+            protocol.to_diagnostic(document.positions, found.source, item, uri, related=related)
             for item in found.diagnostics
         ]
         self.publish(uri, shown, version)
@@ -153,8 +166,9 @@ def _add_names(server: LagServer) -> None:
     async def show(params: types.HoverParams) -> types.Hover | None:
         document = server.document(params.text_document.uri)
         checked = server.current_check(document)
+        _, *used = server.family(document)
         text = hover(
-            document.reading,
+            together(document.reading, [other.reading for other in used]),
             document.offset(params.position),
             checked.compilation if checked else None,
         )
@@ -165,9 +179,15 @@ def _add_names(server: LagServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def definition(params: types.DefinitionParams) -> types.Location | None:
         document = server.document(params.text_document.uri)
-        found = document.reading.at(document.offset(params.position))
-        declarations = document.reading.of(found.name) if found else []
-        return next((document.location(o) for o in declarations if o.declares), None)
+        offset = document.offset(params.position)
+        found = document.reading.at(offset)
+        if found is None:
+            return _used_file(server, document, offset)
+        for other in server.family(document):
+            for occurrence in other.reading.of(found.name):
+                if occurrence.declares:
+                    return other.location(occurrence)
+        return None
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     async def references(params: types.ReferenceParams) -> list[types.Location]:
@@ -180,8 +200,10 @@ def _add_names(server: LagServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     async def prepare(params: types.PrepareRenameParams) -> types.PrepareRenamePlaceholder:
         document = server.document(params.text_document.uri)
+        _, *used = server.family(document)
+        whole = together(document.reading, [other.reading for other in used])
         try:
-            found = renameable(document.reading, document.offset(params.position))
+            found = renameable(whole, document.offset(params.position))
         except CannotRename as reason:
             raise JsonRpcException(str(reason), _REQUEST_FAILED) from None
         return types.PrepareRenamePlaceholder(document.location(found).range, found.name)
@@ -190,13 +212,33 @@ def _add_names(server: LagServer) -> None:
     async def change_name(params: types.RenameParams) -> types.WorkspaceEdit:
         document = server.document(params.text_document.uri)
         offset = document.offset(params.position)
+        _, *used = server.family(document)
+        whole = together(document.reading, [other.reading for other in used])
+        changes = {}
         try:
-            places = rename(document.reading, offset, params.new_name)
+            name = renameable(whole, offset).name
+            others = relatives(
+                document.reading, name, lambda path: server.document_at(path).reading
+            )
+            for reading in (whole, *others):
+                known = document if reading is whole else server.document_at(reading.source.name)
+                places = places_of(reading, name, params.new_name)
+                ranges = [protocol.to_range(known.positions, s.start, s.end) for s in places]
+                changes[known.uri] = [types.TextEdit(place, params.new_name) for place in ranges]
         except CannotRename as reason:
             raise JsonRpcException(str(reason), _REQUEST_FAILED) from None
-        ranges = [protocol.to_range(document.positions, s.start, s.end) for s in places]
-        edits = [types.TextEdit(place, params.new_name) for place in ranges]
-        return types.WorkspaceEdit(changes={document.uri: edits})
+        return types.WorkspaceEdit(changes=changes)
+
+
+def _used_file(server: LagServer, document: _Document, offset: int) -> types.Location | None:
+    """The file whose name stands at an offset, in a `use` statement."""
+    statement = document.reading.statement_at(offset)
+    folder = document.reading.source.folder
+    if not isinstance(statement, ast.Use) or folder is None:
+        return None
+    path = os.path.normpath(os.path.join(folder, *statement.path.split("/")))
+    start = types.Position(0, 0)
+    return types.Location(uris.from_fs_path(path) or path, types.Range(start, start))
 
 
 def _add_texts(server: LagServer) -> None:
@@ -208,7 +250,9 @@ def _add_texts(server: LagServer) -> None:
         offset = document.offset(params.position)
         begin = partial_word(document.positions.text, offset)
         place = protocol.to_range(document.positions, begin, offset)
-        items = [protocol.to_completion(p, place) for p in complete(document.reading, offset)]
+        _, *used = server.family(document)
+        whole = together(document.reading, [other.reading for other in used])
+        items = [protocol.to_completion(p, place) for p in complete(whole, offset)]
         return types.CompletionList(is_incomplete=False, items=items)
 
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)

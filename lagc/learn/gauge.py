@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lagc.base.gauge import listed, not_fixed, not_seen, not_separate, scale
+
 STRUCTURAL = 1e-9  # singular values below this part of the largest are zero
 _PARTICIPATES = 1e-4
 _TIE = 1e-2
+_DATA = "the data"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,26 +98,24 @@ def describe(
     name = names[held.index]
     value = f"{values[name]:.6g}"
     if held.index >= len(coefficients):
-        return Gauge(f"the data do not fix {name}: it is held at {value}", "not seen by the data")
+        sentence = f"{not_fixed(_DATA, name)}: it is held at {value}"
+        return Gauge(sentence, "not seen by the data")
     parts = [k for k in range(len(coefficients)) if abs(held.direction[k]) > 100 * _PARTICIPATES]
     together = [names[k] for k in parts]
     if len(parts) == 1:
-        sentence = f"the data do not depend on {name}: it is held at {value}"
+        sentence = f"{not_seen(_DATA, name)}: it is held at {value}"
         return Gauge(sentence, "not seen by the data")
     others = [names[k] for k in parts if k not in all_held]
     given = "that" if len(all_held) == 1 else "all values held"
     if np.allclose(held.direction[parts], 1, atol=_TIE):
-        scale = "overall scale" if len(parts) == len(coefficients) else "common scale"
-        of = "" if len(parts) == len(coefficients) else f" of {_listed(together)}"
-        sentence = f"the data do not fix the {scale}{of}: {name} is held at {value}"
+        unfixed = not_fixed(_DATA, scale(together, coefficients))
+        sentence = f"{unfixed}: {name} is held at {value}"
         # Where more is held, not even the ratios of these are free of choice.
         ending = "only ratios to it are determined"
         if len(all_held) > 1 and len(others) < len(parts) - 1:
             ending = _determined(others, given)
         return Gauge("; ".join(filter(None, (sentence, ending))), "fixes the scale")
-    sentence = (
-        f"the data do not determine {_listed(together)} separately: {name} is held at {value}"
-    )
+    sentence = f"{not_separate(_DATA, together)}: {name} is held at {value}"
     return Gauge(", and ".join(filter(None, (sentence, _determined(others, given)))), "by choice")
 
 
@@ -122,8 +123,4 @@ def _determined(others: Sequence[str], given: str) -> str:
     """What is determined in the end; empty where nothing is."""
     if not others:
         return ""
-    return f"{_listed(others)} {'is' if len(others) == 1 else 'are'} determined given {given}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{listed(others)} {'is' if len(others) == 1 else 'are'} determined given {given}"

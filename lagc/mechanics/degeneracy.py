@@ -9,7 +9,7 @@ import mpmath as mp
 import sympy as sp
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics
+from lagc.base.diagnostics import Diagnostics, Note
 from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import Model
@@ -196,11 +196,18 @@ def check_periodicity(
                     )
                 elif exact := _multiple_of_pi(coordinate.modulus):
                     help = f"write the period as `{exact}`, which is exact"
+                broken = {t.span for t in summands if t.value.xreplace(moved) != t.value}
+                notes = []
+                for d in diagnostics.warnings:
+                    if d.code is Code.LAG252 and broken == {d.span}:
+                        notes.append(Note(d.label, d.span))
+                        diagnostics.withdraw(d)
                 diagnostics.add(
                     Code.LAG306,
                     f"`{shown}` is declared periodic, but {what} when a period is added to it",
                     coordinate.span,
                     help=help,
+                    notes=notes,
                 )
                 if coordinate.index:
                     break

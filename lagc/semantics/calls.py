@@ -22,10 +22,12 @@ from lagc.semantics.functions import (
     Smoothness,
     neural_value,
 )
-from lagc.semantics.lattices import SiteReader, with_numbers
+from lagc.semantics.lattices import SiteReader
 from lagc.semantics.model import RoughCall
 from lagc.semantics.roots import power
+from lagc.semantics.sites import without_marks
 from lagc.semantics.tensors import Value, described, each, shape
+from lagc.semantics.widths import is_positive
 from lagc.syntax import ast
 
 MAX_EXPONENT = 1024
@@ -62,6 +64,14 @@ class CallReader(SiteReader):
             return self._unknown_function(node)
         for argument in node.arguments:
             if argument.keyword or argument.weight is not None or argument.within is not None:
+                if name == "if" and argument.keyword:
+                    return self._error(
+                        Code.LAG205,
+                        "a condition compares with `<`, `<=`, `>` or `>=`",
+                        argument.span,
+                        help="values are equal on a surface only, where a term of L or a force "
+                        "has no effect",
+                    )
                 return self._error(
                     Code.LAG205, f"`{name}` takes plain arguments only", argument.span
                 )
@@ -106,24 +116,12 @@ class CallReader(SiteReader):
         result = self._real(function.build(*values), node.span)
         if isinstance(result, sp.Expr) and function.smoothness is not Smoothness.SMOOTH:
             self.scope.work.spend(_KINK, node.span)
-            self.rough_calls.append(RoughCall(name, result, node.span))
+            self.rough_calls.append(RoughCall(name, without_marks(result), node.span))
         return result
 
     def _is_width(self, eps: sp.Expr, node: ast.Call) -> bool:
-        """Whether the width of a smooth transition is positive, whatever the coefficients."""
-        known: dict[sp.Symbol, sp.Expr] = {}
-        for symbol in eps.free_symbols:
-            lattice = self.scope.lattice
-            place = None if lattice is None else lattice.place(symbol)
-            c = self.scope.coefficients.get(symbol.name if place is None else place.name)
-            low = sp.Integer(-1) if c is None or c.lower is None else c.lower
-            positive = c is not None and (c.lower_open if low == 0 else low > 0)
-            known[symbol] = (
-                sp.Dummy(positive=True)
-                if positive
-                else sp.Dummy(real=True, nonnegative=True if low >= 0 else None)
-            )
-        positive = with_numbers(self.scope, eps).xreplace(known).is_positive
+        """Whether the width of a smooth transition is positive; reports if not."""
+        positive = is_positive(self.scope, eps)
         if positive:
             return True
         self._error(
@@ -142,7 +140,7 @@ class CallReader(SiteReader):
         value = power(base, exponent)
         known = base.atoms(AbsoluteValue) | exponent.atoms(AbsoluteValue)
         for made in value.atoms(AbsoluteValue) - known:
-            self.rough_calls.append(RoughCall("abs", made, span))
+            self.rough_calls.append(RoughCall("abs", without_marks(made), span))
         return value
 
     # --- if -----------------------------------------------------------------------------------
@@ -205,7 +203,7 @@ class CallReader(SiteReader):
             self.scope.work.spend(self.scope.traits.size(made)[0] // 4, call.span)
             if isinstance(made, If):
                 self.scope.work.spend(_KINK, call.span)
-                self.rough_calls.append(RoughCall("if", made, call.span))
+                self.rough_calls.append(RoughCall("if", without_marks(made), call.span))
             return made
         value = a if node.word == "and" else b
         for part in reversed(node.parts):

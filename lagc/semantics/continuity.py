@@ -19,6 +19,7 @@ import sympy as sp
 
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, within_bounds
 from lagc.semantics.functions import JUMPS, JumpDerivative
+from lagc.semantics.traits import Traits
 
 # Where symbols have a value: constants at one number, coefficients within their bounds.
 Ranges = Mapping[sp.Symbol, tuple[sp.Expr | None, sp.Expr | None]]
@@ -55,6 +56,7 @@ class Continuity:
     def __init__(self, ranges: Ranges, spend: Callable[[int], None]) -> None:
         self.ranges = ranges
         self.spend = spend
+        self._traits = Traits()
         self._found: dict[tuple[sp.Expr, sp.Symbol], list[tuple[_Line, Any]]] = {}
         self._searches: dict[tuple[sp.Expr, sp.Symbol], Iterator[tuple[_Line, Any]]] = {}
 
@@ -91,7 +93,7 @@ class Continuity:
 
     def _search(self, surface: sp.Expr, symbol: sp.Symbol) -> Iterator[tuple[_Line, Any]]:
         for number in range(_LINES):
-            line = _Line(symbol, number, self.ranges, self.spend)
+            line = _Line(symbol, number, self.ranges, self.spend, self._traits.symbols)
             for place in line.crossings(surface):
                 yield line, place
 
@@ -119,41 +121,77 @@ class _Line:
     """A line along which one symbol changes, the others at random values."""
 
     def __init__(
-        self, symbol: sp.Symbol, number: int, ranges: Ranges, spend: Callable[[int], None]
+        self,
+        symbol: sp.Symbol,
+        number: int,
+        ranges: Ranges,
+        spend: Callable[[int], None],
+        symbols: Callable[[sp.Basic], frozenset[sp.Symbol]],
     ) -> None:
         spread = _SPREADS[number % len(_SPREADS)]
         self.symbol = symbol
         self.number = number
         self.spend = spend
+        self.symbols = symbols
         self.others = _Others(number, spread, ranges)
         generator = random.Random(number)
         sizes = [spread * 2.0**k * generator.uniform(0.7, 1.0) for k in range(-4, 5)]
-        sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in range(-6, 10)]
+        sizes += [10.0**k * generator.uniform(0.7, 1.0) for k in (*range(-6, 10), 13, 17, 22)]
         self.grid = sorted(mp.mpf(sign * size) for size in sizes for sign in (-1, 1))
+        self._beside: dict[Any, Evaluator] = {}  # points at either side of a crossing
 
     def value(self, e: sp.Expr, x: Any) -> Any:
         """The value of an expression, None where it has none."""
-        point = Evaluator(ChainMap({self.symbol: x}, self.others), self.number)
+        return self._value(e, self._point(x))
+
+    def _point(self, x: Any, fixed: Mapping[sp.Expr, Any] | None = None) -> Evaluator:
+        self.spend(1)
+        values = ChainMap({self.symbol: x}, self.others)
+        return Evaluator(values, self.number, known=fixed or {})
+
+    def _fixed(self, surface: sp.Expr) -> dict[sp.Expr, Any]:
+        """The values of the parts of a surface that are the same all along the line."""
+        point, found = Evaluator(self.others, self.number), {}
+        waiting = [surface]
+        while waiting:
+            part = waiting.pop()
+            if self.symbol in self.symbols(part):
+                waiting += part.args
+                continue
+            value = self._value(part, point)
+            if value is not None:
+                found[part] = value
+        return found
+
+    def _value(self, e: sp.Expr, point: Evaluator) -> Any:
+        before = point.operations
         try:
             return point(e)
         except OutsideDomain:
             return None
         finally:
-            self.spend(1 + point.operations // _OPERATIONS)
+            self.spend(1 + (point.operations - before) // _OPERATIONS)
+
+    def _value_beside(self, e: sp.Expr, x: Any) -> Any:
+        """As `value`, at a point where many expressions with parts in common are asked for."""
+        if x not in self._beside:
+            self._beside[x] = self._point(x)
+        return self._value(e, self._beside[x])
 
     def crossings(self, surface: sp.Expr) -> Iterator[Any]:
         """Where the sign of `surface` changes, as far as the grid shows it."""
-        heights = [(x, self.value(surface, x)) for x in self.grid]
+        fixed = self._fixed(surface)
+        heights = [(x, self._value(surface, self._point(x, fixed))) for x in self.grid]
         known = [(x, y) for x, y in heights if y is not None and y != 0]
         for (low, below), (high, above) in pairwise(known):
             if below * above < 0:
-                place = self._root(surface, low, high)
+                place = self._root(surface, low, high, fixed)
                 if place is not None:
                     yield place
 
-    def _root(self, surface: sp.Expr, low: Any, high: Any) -> Any:
+    def _root(self, surface: sp.Expr, low: Any, high: Any, fixed: Mapping[sp.Expr, Any]) -> Any:
         def height(x: Any) -> Any:
-            y = self.value(surface, x)
+            y = self._value(surface, self._point(x, fixed))
             if y is None:
                 raise OutsideDomain
             return y
@@ -177,8 +215,8 @@ class _Line:
         steps, size = [], mp.mpf(0)
         for digits in (_NEAR, _NEARER):
             low, high = self._about(place, digits)
-            before = [self.value(term, low) for term in terms]
-            after = [self.value(term, high) for term in terms]
+            before = [self._value_beside(term, low) for term in terms]
+            after = [self._value_beside(term, high) for term in terms]
             if None in before or None in after:
                 return None
             size = max(size, mp.fsum(abs(y) for y in (*before, *after)))

@@ -20,6 +20,7 @@ from lagc.semantics.model import Coefficient, Coordinate, Law, NeuralSlot
 from lagc.semantics.notation import number_text
 from lagc.semantics.sites import sample_sites
 from lagc.semantics.tensors import described, entries, shape
+from lagc.semantics.unit_table import UnitError, look_up
 from lagc.syntax import ast
 
 LAW_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
@@ -47,6 +48,15 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
         if not is_field(node.size, node.name, lattice, reader):
             return None
     elif node.size is not None:
+        if _is_unit(node.size, reader):
+            unit = f"{node.name.name} [{node.size.span.text}]"
+            reader.diagnostics.add(
+                Code.LAG240,
+                "a unit stands behind a blank",
+                node.size.span,
+                label=instead(unit),
+            )
+            return None
         size = reader.integer(node.size, "the size of a coordinate", 1, LARGEST_VECTOR)
         if size is None:
             return None
@@ -62,6 +72,17 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
             return None
     index = "" if lattice is None else lattice.index
     return Coordinate(node.name.name, size, modulus, node.name.span, index)
+
+
+def _is_unit(size: ast.Expression, reader: ConstantReader) -> bool:
+    """Whether a size that is no number is the name of a unit."""
+    if not isinstance(size, ast.Name) or size.name in reader.scope.known():
+        return False
+    try:
+        look_up(size.name)
+    except UnitError:
+        return False
+    return True
 
 
 def read_coefficients(
@@ -108,6 +129,16 @@ def _read_coefficient(
         given.add(bound.lower)
         sides[bound.lower] = _bound(bound, reader), bound.strict
     default = None
+    if node.index is None and isinstance(node.default, ast.Tuple):
+        name, count = node.name.name, len(node.default.items)
+        reader.diagnostics.add(
+            Code.LAG206,
+            f"a coefficient of {count} components is declared with their number",
+            node.name.span,
+            label=instead(f"{name}[{count}]"),
+        )
+        reader.scope.lost.add(name)
+        return None
     listed = size is not None and isinstance(node.default, ast.Tuple)
     if node.default is not None and not listed:
         lattice = reader.scope.lattice if node.index is not None else None

@@ -64,17 +64,21 @@ class OutsideDomain(Exception):
 class Evaluator:
     """Values of expressions at one point; common parts are computed once.
 
-    `values` are real numbers, of which exact ones may be expressions.
+    `values` are real numbers, of which exact ones may be expressions; `known` holds the values of
+    expressions that were computed before.
     """
 
     values: Mapping[sp.Symbol, Any]
     seed: int = 0
     branches: bool = False
+    known: Mapping[sp.Expr, Any] = field(default_factory=dict)
     _memory: dict[sp.Expr, Any] = field(default_factory=dict)
 
     def __call__(self, expression: sp.Expr) -> Any:
         """The value, an mpmath real; raises `OutsideDomain`."""
         found = self._memory.get(expression)
+        if found is None:
+            found = self.known.get(expression)
         if found is None:
             found = self._compute(expression)
             if not isinstance(found, mp.mpf) or not mp.isfinite(found):
@@ -104,6 +108,8 @@ class Evaluator:
         if e.is_Atom:  # I, nan and the infinities
             raise OutsideDomain
         arguments = [self(a) for a in e.args]
+        if e.func is sp.exp and arguments[0] < 0 and mp.mag(arguments[0]) > _LARGEST_EXPONENT:
+            return mp.mpf(0)
         if (e.is_Pow or e.func in _GROWING) and mp.mag(arguments[-1]) > _LARGEST_EXPONENT:
             raise OutsideDomain  # the value has no place in memory
         if e.func in _PERIODIC and mp.mag(arguments[0]) > _LARGEST_ANGLE:

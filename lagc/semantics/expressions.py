@@ -12,6 +12,7 @@ from lagc.semantics import tensors
 from lagc.semantics.calls import MAX_BITS, MAX_EXPONENT, CallReader, bits
 from lagc.semantics.divisors import warn_of_zero
 from lagc.semantics.foreign import (
+    NO_INVERSE,
     declare_vector,
     dot_of,
     instead,
@@ -20,6 +21,7 @@ from lagc.semantics.foreign import (
     on_index,
     on_quotient,
 )
+from lagc.semantics.functions import LATTICE_FUNCTIONS
 from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context
 from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
@@ -59,7 +61,8 @@ class ExpressionReader(CallReader):
             case ast.Name():
                 return self.name(node)
             case ast.Call():
-                return self.call(node)
+                value = self.call(node)
+                return value if node.name in LATTICE_FUNCTIONS else self.as_one_term(value)
             case ast.Index():
                 return self._index(node)
             case ast.Tuple():
@@ -136,7 +139,10 @@ class ExpressionReader(CallReader):
                 )
         self.scope.work.spend(cost * tensors.multiplications(value, factor), item.span)
         try:
-            return tensors.product(value, factor)
+            made = tensors.product(value, factor)
+            if isinstance(value, tuple) and isinstance(factor, tuple):
+                return self.as_one_term(made)
+            return made
         except ShapeError as error:
             return self._error(
                 Code.LAG206,
@@ -169,7 +175,15 @@ class ExpressionReader(CallReader):
                 label=instead(f"exp({node.exponent.span.text})"),
                 help="the exponential function is `exp(x)`",
             )
-        base, exponent = self.read(node.base), self.read(node.exponent)
+        base = self.read(node.base)
+        if len(shape(base)) == 2 and self._is_transpose(node.exponent):
+            return self._error(
+                Code.LAG104,
+                "the rows of a matrix are made its columns by a function",
+                node.span,
+                label=instead(f"transpose({node.base.span.text})"),
+            )
+        exponent = self.read(node.exponent)
         if base is None or exponent is None:
             return None
         if isinstance(base, tuple) or isinstance(exponent, tuple):
@@ -180,7 +194,7 @@ class ExpressionReader(CallReader):
                 f"a power of a {'matrix' if matrix else 'vector'} is not defined",
                 node.span,
                 label=instead(dot_of(node.base, node.base)) if squared and not matrix else "",
-                help="a square is written `M*M`"
+                help=("a square is written `M*M`" if squared else NO_INVERSE)
                 if matrix
                 else "the square of its length is `dot(a, a)`",
             )
@@ -206,6 +220,10 @@ class ExpressionReader(CallReader):
             nested = sum(not p.exp.is_number for p in value.atoms(sp.Pow))
             self.scope.work.spend(200 * nested**2, node.span)
         return self._real(value, node.span)
+
+    def _is_transpose(self, node: ast.Expression) -> bool:
+        """Whether an exponent is the `T` of a transposed matrix."""
+        return isinstance(node, ast.Name) and node.name == "T" and "T" not in self.scope.known()
 
     def _is_euler(self, node: ast.Name) -> bool:
         """Whether a name that is not declared is that of Euler's number elsewhere."""
@@ -254,6 +272,19 @@ class ExpressionReader(CallReader):
                 help=f"write out what it is: the derivative of L with respect to `{momentum[1]}`",
             )
         base = self.read(node.base)
+        lattice = self.scope.lattice
+        if (
+            isinstance(base, tuple)
+            and lattice
+            and node.index == ast.Name(lattice.index, span=node.span)
+        ):
+            return self._error(
+                Code.LAG219,
+                f"`{node.base.span.text}` is a vector, and has no value at each site",
+                node.span,
+                help=f"what varies along the lattice is a function of the index, `constant "
+                f"m[{lattice.index}] = 1 + {lattice.index}`",
+            )
         unit = misplaced_unit(node) if base is not None and not isinstance(base, tuple) else ""
         if unit:
             return self._error(Code.LAG240, "a unit cannot stand here", node.span, help=unit)

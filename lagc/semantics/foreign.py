@@ -30,6 +30,18 @@ _ENDINGS = {
 }
 
 
+NO_INVERSE = (
+    "there is no inverse: write its entries out, or a constant or a `let` that holds its value"
+)
+_OF_MATRICES = {
+    **dict.fromkeys(("inv", "inverse", "pinv", "solve"), NO_INVERSE),
+    **dict.fromkeys(
+        ("det", "determinant"), "that of 2 by 2 is `M[0][0]*M[1][1] - M[0][1]*M[1][0]`, written out"
+    ),
+    **dict.fromkeys(("trace", "tr"), "the trace is written out, `M[0][0] + M[1][1]`"),
+    **dict.fromkeys(("eye", "identity", "diag"), "a matrix is written out, `((1, 0), (0, 1))`"),
+    **dict.fromkeys(("zeros", "ones"), "a vector or a matrix is written out, `(0, 0)`"),
+}
 _PRIME = "a velocity is written with a prime"
 _VELOCITIES = ("v", "vel", "velocity", "speed")
 _ENERGIES = ("T", "V", "U", "W", "KE", "PE", "Ekin", "Epot", "E_kin", "E_pot", "T_kin", "V_pot")
@@ -57,6 +69,13 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
         text = _filled(CALLS[folded], texts)
         return Advice(
             instead(in_place(text, node.span.source.text, node.span.start, node.span.end))
+        )
+    if folded in _OF_MATRICES and name not in known:
+        return Advice(help=_OF_MATRICES[folded])
+    if name in known and len(texts) > 1 and all(text.isdecimal() for text in texts):
+        return Advice(
+            instead(name + "".join(f"[{text}]" for text in texts)),
+            "components stand in square brackets",
         )
     if folded in FUNCTION_NAMES:
         return Advice(instead(f"{folded}({', '.join(texts)})"), "functions have small letters")

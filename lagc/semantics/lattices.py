@@ -16,8 +16,8 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.names import Context, NameReader, Scope
-from lagc.semantics.sites import FARTHEST, Lattice, SiteSum, shifts
-from lagc.semantics.tensors import Value
+from lagc.semantics.sites import FARTHEST, Lattice, SiteSum, shifts, without_marks
+from lagc.semantics.tensors import Value, each
 from lagc.syntax import ast
 
 
@@ -125,6 +125,13 @@ class SiteReader(NameReader):
             label=did_you_mean(written, [lattice.index]) or f"the index is `{lattice.index}`",
         )
         return False
+
+    def as_one_term(self, value: Value) -> Value:
+        """A value, entry by entry, that is cut at free ends as a whole."""
+        lattice = self.scope.lattice
+        if lattice is None or value is None:
+            return value
+        return each(lattice.as_one_term, value)
 
     # --- sums ---------------------------------------------------------------------------------
 
@@ -263,7 +270,7 @@ class SiteReader(NameReader):
                     label="such a term is never there",
                 )
                 return None
-            ranges.setdefault(cut, []).append(term)
+            ranges.setdefault(cut, []).append(without_marks(term))
         return [(sp.Add(*terms), *cut) for cut, terms in ranges.items()]
 
 

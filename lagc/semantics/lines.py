@@ -81,8 +81,8 @@ def read_assignments(
         if len(shape(found)) > 1 or len(entries(found)) != len(labels):
             reader.diagnostics.add(
                 Code.LAG206,
-                f"`{assignment.target.span.text}` has {len(labels)} component(s), and this is "
-                f"{described(found)}",
+                f"`{assignment.target.span.text}` has {len(labels)} "
+                f"component{'s' * (len(labels) > 1)}, and this is {described(found)}",
                 assignment.value.span,
             )
             continue

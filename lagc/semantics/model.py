@@ -238,6 +238,12 @@ class Model:
             **{c.symbol: (c.lower, c.upper) for c in self.coefficients},
         }
 
+    def shown(self, coefficient: Coefficient) -> str:
+        """The name of a coefficient, with the index where it has a value at each site."""
+        if self.lattice is None or not coefficient.varies:
+            return coefficient.name
+        return f"{coefficient.name}[{self.lattice.index}]"
+
     def coordinate_of(self, dof: int) -> Coordinate:
         """The coordinate that a degree of freedom belongs to."""
         owners = [c for c in self.coordinates for _ in c.symbols(0, "")]

@@ -8,7 +8,8 @@ from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns
 from lagc.semantics.model import Model
-from lagc.semantics.unit_reader import UnitReader, Units
+from lagc.semantics.tensor_units import Shapes, Units, each, every
+from lagc.semantics.unit_reader import UnitReader
 from lagc.semantics.written_units import WITH_UNITS, read_unit
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
@@ -35,7 +36,8 @@ class NamedUnits:
         self.constants = {c.name: c.value for c in model.constants if not c.varies}
         self.lets = {let.name.name: let.value for let in of_kind(file, ast.Let)}
         self.numbers: dict[str, Fraction | None] = {}
-        self.reader = UnitReader(self._lookup, self._number, self.unknowns, diagnostics)
+        shapes = Shapes(file, model)
+        self.reader = UnitReader(self._lookup, self._number, self.unknowns, diagnostics, shapes)
         self.time = self.new_unknown("t")
 
     def declare(self, statement: ast.Statement) -> None:
@@ -73,10 +75,12 @@ class NamedUnits:
             self.units[name] = self.unknowns.new() if _extreme(found_let) else found_let
         elif node is not None:
             value = node.value if isinstance(node, ast.Constant) else node.default
-            found = self.unknowns.resolved(scalar(self.reader.read(value))) if value else NUMBER
+            found = each(self.unknowns.resolved, self.reader.read(value) if value else NUMBER)
             # Numbers alone say nothing of the unit they are in.
-            plain = found.unknowns or not found.names
-            self.units[name] = self.new_unknown(name) if plain else found
+            if any(_is_known(unit) for unit in every(found)):
+                self.units[name] = each(lambda u: u if _is_known(u) else self.unknowns.new(), found)
+            else:
+                self.units[name] = self.new_unknown(name)
         return self.units[name] if name in self.units else self.unknowns.new()
 
     def _lookup(self, node: ast.Name) -> Units:
@@ -85,7 +89,7 @@ class NamedUnits:
         if node.name == "pi" or node.name in self.indices:
             return NUMBER
         unit = self.named(node.name)
-        return unit / self.time if node.primes and isinstance(unit, UnitOf) else unit
+        return each(lambda u: u / self.time, unit) if node.primes else unit
 
     def _number(self, name: str) -> Fraction | None:
         """The value of a constant or of a `let` that is a rational number."""
@@ -116,11 +120,11 @@ def _extreme(value: Units) -> bool:
     """Whether powers have grown, from one `let` to the next, beyond what anyone means."""
     return any(
         abs(power) > _LARGEST_POWER
-        for unit in (value if isinstance(value, tuple) else (value,))
+        for unit in every(value)
         for power in (*unit.names.values(), *unit.unknowns.values())
     )
 
 
-def scalar(value: Units) -> UnitOf:
-    """The unit of a scalar."""
-    return value[0] if isinstance(value, tuple) else value
+def _is_known(unit: UnitOf) -> bool:
+    """Whether a unit is named, not that of numbers alone and not to be found yet."""
+    return bool(unit.names) and not unit.unknowns

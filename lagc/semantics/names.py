@@ -20,7 +20,7 @@ from lagc.semantics.foreign import decorated, on_name
 from lagc.semantics.functions import FUNCTION_NAMES
 from lagc.semantics.model import TIME, Coefficient, Coordinate, NeuralSlot, RoughCall
 from lagc.semantics.sites import Lattice
-from lagc.semantics.tensors import Value, entries
+from lagc.semantics.tensors import Value, entries, shape
 from lagc.semantics.traits import Traits
 from lagc.semantics.work import Work, reading
 from lagc.syntax import ast
@@ -279,8 +279,14 @@ class NameReader:
         base = node.name
         if base in self.scope.known():
             missing = "velocity" if node.primes else "doubled form"
+            matrix = len(shape(self.scope.arrays.get(base))) == 2 and not node.side
             return self._error(
-                Code.LAG203, f"`{base}` is not a coordinate, so it has no {missing}", node.span
+                Code.LAG203,
+                f"`{base}` is not a coordinate, so it has no {missing}",
+                node.span,
+                help=f"a matrix with rows and columns exchanged is `transpose({base})`"
+                if matrix
+                else "",
             )
         return self._undefined(node)
 

@@ -15,6 +15,7 @@ from lagc.semantics.model import Model
 from lagc.semantics.names import Scope
 from lagc.semantics.notation import number_text, range_text
 from lagc.semantics.tensors import components
+from lagc.syntax import ast
 from lagc.syntax.parser import parse_expression
 
 
@@ -30,6 +31,18 @@ def read_number(text: str, what: str) -> sp.Expr:
     return value
 
 
+def read_numbers(text: str, what: str) -> sp.Expr | tuple[sp.Expr, ...]:
+    """As `read_number`, or those of a vector such as `(1/3, 2)`."""
+    diagnostics = Diagnostics()
+    node = parse_expression(Source(f"<{what}>", text), diagnostics)
+    if not isinstance(node, ast.Tuple):
+        return read_number(text, what)
+    reader = ConstantReader(Scope(), diagnostics)
+    values = [reader.number(item, what) for item in node.items]
+    diagnostics.raise_if_errors()
+    return tuple(value for value in values if value is not None)
+
+
 def with_defaults(model: Model, values: Mapping[str, sp.Expr]) -> Model:
     """The model with other defaults of coefficients.
 
@@ -38,11 +51,10 @@ def with_defaults(model: Model, values: Mapping[str, sp.Expr]) -> Model:
     known = {c.name: c for c in model.coefficients}
     for name, value in values.items():
         if name not in known:
-            listed = ", ".join(f"`{k}`" for k in known) or "no coefficients"
             raise fail(
                 Code.LAG503,
                 f"`{name}` is not a coefficient of `{model.name}`",
-                help=did_you_mean(name, known) or f"the model has {listed}",
+                help=_meant(name, model),
             )
         if not known[name].admits(value):
             raise fail(
@@ -51,6 +63,19 @@ def with_defaults(model: Model, values: Mapping[str, sp.Expr]) -> Model:
             )
         known[name] = replace(known[name], default=value)
     return replace(model, coefficients=tuple(known.values()))
+
+
+def _meant(name: str, model: Model) -> str:
+    """What a name that is no coefficient may have been meant for."""
+    names = [c.name for c in model.coefficients]
+    components = [other for other in names if other.startswith(f"{name}[")]
+    if components:
+        values = ", ".join(str(k + 1) for k in range(len(components)))
+        return f"it has {len(components)} components: give `{name}=({values})` or `{components[0]}`"
+    if name in {c.name.partition("[")[0] for c in model.constants}:
+        return "it is a constant; what changes from run to run is declared `coefficient`"
+    listed = ", ".join(f"`{other}`" for other in names) or "no coefficients"
+    return did_you_mean(name, names) or f"the model has {listed}"
 
 
 def constants_of(model: Model) -> Scope:

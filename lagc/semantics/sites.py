@@ -53,6 +53,16 @@ class SiteSum(sp.Function):  # type: ignore[misc]
         return int(self.args[2]), int(self.args[3])
 
 
+class OneTerm(sp.Function):  # type: ignore[misc]
+    """What a call or a product of matrices gave, kept whole while a density is cut at free ends.
+
+    SymPy would spread the factors before a sum over its terms, and with them what the user wrote
+    as one.
+    """
+
+    nargs = 1
+
+
 @dataclass(frozen=True)
 class Lattice:
     """`index i in 0..49 periodic`; `ends` is `periodic`, `free` or empty."""
@@ -120,6 +130,11 @@ class Lattice:
 
         return self.renamed(expression, rename) if shift else expression
 
+    def as_one_term(self, e: sp.Expr) -> sp.Expr:
+        """Marked as one term if it reaches beyond the generic site and ends are cut by terms."""
+        reaches = self.ends == "free" and any(place.shift for _, place in self.places(e))
+        return OneTerm(e) if reaches and not e.is_Symbol else e
+
     def at_site(self, expression: sp.Expr, site: int) -> sp.Expr:
         """The density at a given site."""
 
@@ -128,6 +143,13 @@ class Lattice:
             return self.fixed(place.base, where)
 
         return self.renamed(expression, rename)
+
+
+def without_marks(expression: sp.Expr) -> sp.Expr:
+    """The expression with every `OneTerm` replaced by what it holds."""
+    if not expression.has(OneTerm):
+        return expression
+    return expression.replace(OneTerm, lambda e: e)
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import TypeAlias
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
@@ -17,10 +16,18 @@ from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text
 from lagc.semantics.functions import LATTICE_FUNCTIONS
 from lagc.semantics.pure_numbers import notes_on_numbers
+from lagc.semantics.tensor_units import (
+    Shapes,
+    Units,
+    each,
+    entry,
+    every,
+    pairs,
+    product,
+    scalar,
+    transposed,
+)
 from lagc.syntax import ast
-
-# One unit for a scalar or a vector, or one for each entry of a vector that was written out.
-Units: TypeAlias = UnitOf | tuple[UnitOf, ...]
 
 # Functions whose value has the unit that their arguments share, and those of pure numbers.
 _SAME_AS_ARGUMENT = ("abs", "min", "max", "if", "smooth_abs", "smooth_min", "smooth_max")
@@ -46,7 +53,9 @@ class UnitReader:
         numbers: Callable[[str], Fraction | None],
         unknowns: Unknowns,
         diagnostics: Diagnostics,
+        shapes: Shapes | None = None,
     ) -> None:
+        self._shapes = shapes
         self._lookup = lookup
         self._numbers = numbers
         self._unknowns = unknowns
@@ -67,19 +76,20 @@ class UnitReader:
                 return self.terms([first, *(term for _, term in rest)])
             case ast.Product(first, rest):
                 value = self.read(first)
-                for sign, factor in rest:
+                for k, (sign, factor) in enumerate(rest):
                     other = self.read(factor)
-                    if isinstance(value, tuple) and isinstance(other, tuple):
-                        return self._unknowns.new()  # with a matrix: rows may differ in unit
-                    operation = UnitOf.__mul__ if sign == "*" else UnitOf.__truediv__
-                    value = _each(operation, value, other)
+                    if isinstance(value, tuple) or isinstance(other, tuple):
+                        before = ast.Product(first, rest[:k], span=node.span)
+                        value = self._product(value, sign, other, before, factor)
+                        continue
+                    value = value * other if sign == "*" else value / other
                 return value
             case ast.Power():
                 return self._power(node)
             case ast.Index():
                 return self._index(node)
             case ast.Tuple(items):
-                return self._entries([self.read(item) for item in items])
+                return self._entries(items)
             case ast.Call():
                 return self._call(node)
             case _:
@@ -112,14 +122,12 @@ class UnitReader:
 
     def equate(self, a: Units, b: Units, place: Span) -> bool:
         """Make units the same, entry by entry; False if some differ."""
-        fitting = [self._unknowns.equate(x, y, place) for x, y in _pairs(a, b)]
+        fitting = [self._unknowns.equate(x, y, place) for x, y in pairs(a, b)]
         return all(fitting)
 
     def refuse(self, found: Units, wanted: Units, node: ast.Expression, notes: list[Note]) -> None:
         """Report that an operand has another unit than those beside it (LAG242, LAG245)."""
-        pairs = [(self._unknowns.resolved(x), self._unknowns.resolved(y)) for x, y in
-                 _pairs(found, wanted)]  # fmt: skip
-        x, y = next(((x, y) for x, y in pairs if not self._unknowns.agree(x, y)), pairs[0])
+        x, y = self.differing(found, wanted)
         self.report(
             Code.LAG242,
             x,
@@ -127,6 +135,11 @@ class UnitReader:
             node.span,
             [*notes, *self._followed(node), *notes_on_numbers(node)],
         )
+
+    def differing(self, found: Units, wanted: Units) -> tuple[UnitOf, UnitOf]:
+        """The units of the first entries that do not agree."""
+        both = list(pairs(found, wanted))
+        return next(((x, y) for x, y in both if not self._unknowns.agree(x, y)), both[0])
 
     def report(
         self, code: Code, found: UnitOf, wanted: UnitOf, span: Span, notes: list[Note]
@@ -148,20 +161,40 @@ class UnitReader:
 
     # --- operations ---------------------------------------------------------------------------
 
-    def _entries(self, items: list[Units]) -> Units:
-        """A vector entry by entry; a matrix only where all its entries have one unit."""
-        if not any(isinstance(item, tuple) for item in items):
-            return tuple(_one(item) for item in items)
-        flat = [x for item in items for x in (item if isinstance(item, tuple) else (item,))]
-        same = all(not x.unknowns and self._unknowns.agree(flat[0], x) for x in flat)
-        return flat[0] if same else self._unknowns.new()
+    def _product(
+        self,
+        a: Units,
+        sign: str,
+        b: Units,
+        first: ast.Expression,
+        factor: ast.Expression,
+    ) -> Units:
+        """The product of values of which one at least was written out, entry by entry."""
+        rows, columns = (self._shape(first), self._shape(factor))
+        if not rows or not columns:
+            return each(UnitOf.__mul__ if sign == "*" else UnitOf.__truediv__, a, b)
+        sums = [self._same(tuple(terms), factor) for terms in product(a, b, rows, columns)]
+        if len(columns) == 1:
+            return tuple(sums)
+        return tuple(tuple(sums[i : i + columns[1]]) for i in range(0, len(sums), columns[1]))
+
+    def _entries(self, items: tuple[ast.Expression, ...]) -> Units:
+        """The units of a vector entry by entry, of a matrix row by row."""
+        found = [self.read(item) for item in items]
+        shape = self._shape(items[0])
+        if not shape:
+            return tuple(scalar(unit) for unit in found)
+        return tuple(tuple(entry(row, j) for j in range(shape[0])) for row in found)
+
+    def _shape(self, node: ast.Expression) -> tuple[int, ...]:
+        return () if self._shapes is None else self._shapes.of(node)
 
     def _power(self, node: ast.Power) -> Units:
         base = self.read(node.base)
         exponent = self.number(node.exponent)
         if exponent is not None:
             self._needs_number(node.exponent, "an exponent")
-            return _each(lambda x: x**exponent, base)
+            return each(lambda x: x**exponent, base)
         self._needs_number(node.exponent, "an exponent")
         what = "what is raised to an exponent that is not a rational number"
         self._must_be_number(base, node.base, what)
@@ -181,6 +214,8 @@ class UnitReader:
             return self._neural(node, nodes)
         if name in LATTICE_FUNCTIONS:
             return self.read(nodes[-1])
+        if node.condition is not None:
+            self._condition(node.condition)
         if name in _SAME_AS_ARGUMENT:
             return self.terms(nodes)
         if name in _OF_SHARED_UNIT:
@@ -192,31 +227,44 @@ class UnitReader:
             return NUMBER
         values = [self.read(argument) for argument in nodes]
         if name == "sqrt":
-            return _each(lambda x: x ** Fraction(1, 2), values[0])
+            return each(lambda x: x ** Fraction(1, 2), values[0])
         if name == "norm":
             return self._same(values[0], nodes[0])
         if name == "dot":
-            return self._same(_each(UnitOf.__mul__, *values), nodes[1])
+            return self._same(each(UnitOf.__mul__, *values), nodes[1])
         if name == "cross":
             return self._cross(values[0], values[1], nodes[1])
+        if name == "transpose":
+            return transposed(values[0], self._shape(nodes[0]))
         return self._unknowns.new()
+
+    def _condition(self, node: ast.Condition) -> None:
+        """Both sides of a comparison have one unit."""
+        if isinstance(node, ast.Comparison):
+            self.terms([node.left, node.right])
+            return
+        for part in node.parts:
+            self._condition(part)
 
     def _cross(self, a: Units, b: Units, node: ast.Expression) -> Units:
         if not isinstance(a, tuple) and not isinstance(b, tuple):
             return a * b
-        x, y = (v if isinstance(v, tuple) else (v, v, v) for v in (a, b))
         turns = ((1, 2), (2, 0), (0, 1))
-        return tuple(self._same((x[i] * y[j], x[j] * y[i]), node) for i, j in turns)
+        return tuple(
+            self._same((entry(a, i) * entry(b, j), entry(a, j) * entry(b, i)), node)
+            for i, j in turns
+        )
 
     def _same(self, value: Units, node: ast.Expression) -> UnitOf:
         """The unit of a sum of entries."""
         if not isinstance(value, tuple):
             return value
-        for entry in value[1:]:
-            if not self.equate(value[0], entry, node.span):
-                self.refuse(entry, value[0], node, [])
+        first, *others = every(value)
+        for other in others:
+            if not self.equate(first, other, node.span):
+                self.refuse(other, first, node, [])
                 break
-        return value[0]
+        return first
 
     def _neural(self, node: ast.Call, nodes: list[ast.Expression]) -> Units:
         arguments, output = self.neural[node.name]
@@ -237,7 +285,7 @@ class UnitReader:
     def _must_be_number(self, value: Units, node: ast.Expression, what: str) -> None:
         if self.equate(value, NUMBER, node.span):
             return
-        found = self._unknowns.resolved(_one(value))
+        found = self._unknowns.resolved(scalar(value))
         notes = self._followed(node)
         if not found.dimension and not found.unknowns:
             self.report(Code.LAG243, found, NUMBER, node.span, notes)
@@ -286,10 +334,10 @@ class UnitReader:
     # --- words --------------------------------------------------------------------------------
 
     def _agree(self, a: Units, b: Units) -> bool:
-        return all(self._unknowns.agree(x, y) for x, y in _pairs(a, b))
+        return all(self._unknowns.agree(x, y) for x, y in pairs(a, b))
 
     def _described(self, value: Units) -> str:
-        unit = self._unknowns.resolved(_one(value))
+        unit = self._unknowns.resolved(scalar(value))
         return f"this is {'' if unit.is_number and not unit.unknowns else 'in '}{_shown(unit)}"
 
     def _other(
@@ -328,28 +376,6 @@ def _shown(unit: UnitOf) -> str:
     if unit.unknowns:
         return "an unknown unit" if unit.is_number else f"`{unit}` times an unknown unit"
     return "a pure number" if unit.is_number else f"`{unit.measured()}`"
-
-
-def _each(f: Callable[..., UnitOf], *values: Units) -> Units:
-    """`f` entry by entry; what is not a tuple is the same for all entries."""
-    sizes = [len(v) for v in values if isinstance(v, tuple)]
-    if not sizes:
-        return f(*values)
-    return tuple(f(*(v[i] if isinstance(v, tuple) else v for v in values)) for i in range(sizes[0]))
-
-
-def _pairs(a: Units, b: Units) -> Iterator[tuple[UnitOf, UnitOf]]:
-    if isinstance(a, tuple) or isinstance(b, tuple):
-        size = len(a) if isinstance(a, tuple) else len(b) if isinstance(b, tuple) else 1
-        for i in range(size):
-            yield a[i] if isinstance(a, tuple) else a, b[i] if isinstance(b, tuple) else b
-    else:
-        yield a, b
-
-
-def _one(value: Units) -> UnitOf:
-    """The unit of a scalar."""
-    return value[0] if isinstance(value, tuple) else value
 
 
 def _names(node: object) -> Iterator[str]:

@@ -52,6 +52,9 @@ _USUAL = (
 # fmt: on
 
 
+USUAL_UNITS = (*_USUAL, *_ASTRONOMERS)  # what people write, for suggestions
+
+
 class UnitError(Exception):
     """The name is not that of a unit that can be used; `hint` and `help` say what to write."""
 
@@ -103,7 +106,9 @@ def _readings(name: str) -> tuple[tuple[str, str, str], ...]:
 def _canonical(name: str) -> str:
     readings = _readings(name)
     if not readings:
-        hint = _meant(name)
+        stem = name.rstrip("0123456789")
+        power = f"did you mean `{stem}^{name[len(stem) :]}`?"
+        hint = power if stem and stem != name and _readings(stem) else _meant(name)
         help = "" if hint else "a size or an index has no blank before its bracket: `r[n]`"
         raise UnitError(f"`{name}` is not a unit", hint, help)
     prefix, unit, _ = min(readings, key=lambda r: bool(r[0]))  # `au` itself before atto-u

@@ -17,10 +17,11 @@ from lagc.base.spans import Span
 from lagc.semantics.dimensions import NUMBER, UnitOf, Unknowns, ratio_text, same_size
 from lagc.semantics.model import Model
 from lagc.semantics.model_units import ModelUnits
-from lagc.semantics.named_units import NamedUnits, scalar
+from lagc.semantics.named_units import NamedUnits
 from lagc.semantics.pure_numbers import notes_on_numbers
+from lagc.semantics.tensor_units import Units, every, pairs, scalar
 from lagc.semantics.turns import warn_of_turns
-from lagc.semantics.unit_reader import UnitReader, Units
+from lagc.semantics.unit_reader import UnitReader
 from lagc.semantics.unit_table import look_up
 from lagc.semantics.written_units import WITH_UNITS, key_of, read_unit, written_units
 from lagc.syntax import ast
@@ -115,15 +116,12 @@ class _Check(NamedUnits):
             self._value_fits(value, unit, self.declared.get(statement.name.name))
 
     def _value_fits(self, value: ast.Expression, unit: Units, declared: Span | None) -> None:
-        found = self.reader.read(value)
-        whole = (
-            self.unknowns.resolved(x) for x in (found if isinstance(found, tuple) else (found,))
-        )
-        for x in whole:
-            if x.unknowns or not x.names or self.unknowns.agree(x, scalar(unit)):
+        for found, wanted in pairs(self.reader.read(value), unit):
+            known = self.unknowns.resolved(found)
+            if known.unknowns or not known.names or self.unknowns.agree(known, wanted):
                 continue
             note = [] if declared is None else [Note("the unit is given here", declared)]
-            self.reader.report(Code.LAG244, x, scalar(unit), value.span, note)
+            self.reader.report(Code.LAG244, known, wanted, value.span, note)
             return
 
     def _agrees(self, declared: Units, written: ast.Unit | None, value: ast.Expression) -> None:
@@ -133,7 +131,9 @@ class _Check(NamedUnits):
         found = self.reader.read(value)
         if not self.reader.equate(found, declared, value.span):
             note = Note("the unit is given here", written.span)
-            self.reader.report(Code.LAG244, scalar(found), scalar(declared), value.span, [note])
+            self.reader.report(
+                Code.LAG244, *self.reader.differing(found, declared), value.span, [note]
+            )
 
     # --- time and initial values --------------------------------------------------------------
 
@@ -325,6 +325,8 @@ class _Check(NamedUnits):
             if isinstance(s, ast.Observable):
                 enter(key, scalar(unit), s.unit is not None)
                 continue
+            if len({str(self.unknowns.resolved(u)) for u in every(unit)}) > 1:
+                continue  # entries have units of their own
             enter_named(key, scalar(unit), name in self.declared)
             if isinstance(s, ast.Coordinate):
                 time = self.unknowns.resolved(self.time).measured()

@@ -77,9 +77,9 @@ def _names(file: ast.File) -> set[str]:
         match item:
             case ast.Name(name):
                 found.add(name)
-            case ast.Call(name, arguments):
+            case ast.Call(name, arguments, condition=condition):
                 found.add(name)
-                waiting += arguments
+                waiting += [*arguments, condition]
             case ast.Argument(keyword=word) if word:
                 pass  # `activation = tanh` chooses a word
             case ast.Neural(network=network):

@@ -24,6 +24,7 @@ from lagc.syntax.lines import DEEPEST
 from lagc.syntax.units import read_unit, split_unit
 
 MOST_DIGITS = 400
+LONGEST_NAME = 128
 LARGEST_EXPONENT = 400
 
 _LITERAL = re.compile(r"([0-9.]+)(?:[eE][+-]?0*([0-9]*))?")
@@ -269,7 +270,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def keyword(self, c: list[Any]) -> _Argument:
         value = self._part(c[2])
         span = self._span(c[0].start_pos, value.end)
-        return _Argument(ast.Argument(value.node, keyword=_spelled(c[0]), span=span), value.depth)
+        return _Argument(ast.Argument(value.node, keyword=self._word(c[0]), span=span), value.depth)
 
     def weighted(self, c: list[Any]) -> _Argument:
         weight, value = self._part(c[0]), self._part(c[2])
@@ -293,15 +294,27 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         return self._span(token.start_pos, token.end_pos)
 
     def _identifier(self, token: Any) -> ast.Identifier:
-        return ast.Identifier(_spelled(token), span=self._token_span(token))
+        return ast.Identifier(self._word(token), span=self._token_span(token))
 
     def _name(self, token: Any) -> ast.Name:
         if token.type == "NAME":
-            return ast.Name(_spelled(token), span=self._token_span(token))
+            return ast.Name(self._word(token), span=self._token_span(token))
         side = token[-1] if token[-1] in "+-" else ""
         stem = token[:-2] if side else str(token)
         plain = stem.rstrip("'")
-        return ast.Name(_spelled(plain), len(stem) - len(plain), side, span=self._token_span(token))
+        word = self._word(token, plain)
+        return ast.Name(word, len(stem) - len(plain), side, span=self._token_span(token))
+
+    def _word(self, token: Any, bare: str | None = None) -> str:
+        """The name in a token, `bare` without its decorations; LAG108 for one of no use."""
+        name = str(token) if bare is None else bare  # a str: Lark tokens print themselves
+        if len(name) > LONGEST_NAME:
+            raise fail(
+                Code.LAG108,
+                f"this name has {len(name)} characters; a name has at most {LONGEST_NAME}",
+                self._token_span(token),
+            )
+        return _spelled(name)
 
     def _number(self, token: Any) -> ast.Number:
         found = _LITERAL.fullmatch(token)
@@ -358,7 +371,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         arguments = [self._argument(argument) for argument in rest]
         start, end = c[0].start_pos, c[-1].end_pos
         node = ast.Call(
-            _spelled(c[0]),
+            self._word(c[0]),
             tuple(argument.node for argument in arguments),
             self._token_span(c[0]),
             condition.node if condition else None,
@@ -396,4 +409,4 @@ def too_deep(span: Span) -> LagcError:
 
 def _spelled(name: str) -> str:
     """One spelling for names that look the same: letter and accent, or the accented letter."""
-    return unicodedata.normalize("NFC", str(name))  # a str: Lark tokens print themselves
+    return unicodedata.normalize("NFC", name)

@@ -39,6 +39,14 @@ def gather(
                 clause.unit.span,
                 help="one unit holds for all numbers of a declaration",
             )
+        if clause.name in given and clause.name == "size":
+            raise fail(
+                Code.LAG102,
+                "what is declared with a size is a vector, and has one",
+                clause.span,
+                help="a matrix is written `((a, b), (c, d))`, in a `let` or as the value of a "
+                "constant, which is declared without its size",
+            )
         if clause.name in given and clause.name != "bound":
             raise fail(
                 Code.LAG102,

@@ -7,7 +7,7 @@ from pathlib import Path
 import mpmath as mp
 import pytest
 
-from lagc.analysis.lints import find_lints
+from lagc.analysis.lints import Findings, find_lints
 from lagc.analysis.motion import Motion
 from lagc.analysis.pumping import find_friction
 from lagc.base.diagnostics import Diagnostic, Diagnostics
@@ -21,6 +21,7 @@ from tests.mechanics.models import compile_text, evaluate, random_values
 
 ONE = "coordinate q\ncoefficient c >= 0 = 0.1\ncoefficient k >= 0 = 1\n"
 ONE += "observable used = c + k\nL = q'^2/2 - q^4\n"
+SEPARATE = "do not determine `a` and `b` separately"
 TWO = "coordinate x\ncoordinate y\ncoefficient c >= 0 = 0.1\ncoefficient k >= 0 = 1\ninput u\n"
 TWO += "observable used = c + k + u\nL = x'^2/2 + y'^2/2 - x^2*y^2\n"
 
@@ -28,7 +29,8 @@ TWO += "observable used = c + k + u\nL = x'^2/2 + y'^2/2 - x^2*y^2\n"
 def lints(text: str, name: str = "m.lag") -> list[Diagnostic]:
     source, diagnostics = Source(name, text), Diagnostics()
     model = elaborate(parse(source, diagnostics), source, (), diagnostics)
-    return list(find_lints(derive_nodes(model, diagnostics)))
+    nodes = derive_nodes(model, diagnostics)
+    return list(find_lints(nodes, Findings(nodes)))
 
 
 def pointed_at(text: str, *codes: str) -> list[str]:
@@ -58,6 +60,7 @@ def pointed_at(text: str, *codes: str) -> list[str]:
         ("force q = max(-q, 0)", []),
         ("force q = -k*q", ["force q = -k*q"]),
         ("force q = 3", ["force q = 3"]),
+        ("L += cos(q)\nforce q = 3", ["force q = 3"]),
         ("R = c*q'", ["c*q'"]),
         # a root of a square is a modulus: Coulomb's friction, not a constant force
         ("K = -c*sqrt(q'_+^2)/q'_+*q_-", []),
@@ -75,6 +78,24 @@ def test_forces_of_one_coordinate(statements: str, expected: list[str] | None) -
     if expected is None:
         expected = [part.split("= ")[1] for part in statements.split("\n")]
     assert pointed_at(ONE + statements + "\n", "LAG320", "LAG321") == expected
+
+
+@pytest.mark.parametrize(
+    ("statements", "fires"),
+    [
+        ("coordinate q mod 3\nforce q = k", False),
+        ("coordinate q\nL += cos(q)\nforce q = k", False),
+        ("coordinate q\nL += cos(q)\nforce q = k*sin(q)", True),
+        ("coordinate q\nL += cos(2*pi*q)\nforce q = k", True),  # a lattice, and no angle
+        ("coordinate q\nL += -k*q^2\nforce q = k", True),
+        ("coordinate q\nforce q = k", True),
+        ("coordinate q[2]\nL += cos(q[0]) + cos(q[1]) - (q[0] - q[1])^2\nforce q = (k, k)", False),
+    ],
+)
+def test_a_constant_torque_on_an_angle_has_no_potential(statements: str, fires: bool) -> None:
+    kinetic = "dot(q', q')" if "[2]" in statements else "q'^2"
+    text = f"coefficient k = 1\nL = {kinetic}\n{statements}\n"
+    assert bool(pointed_at(text, "LAG321")) is fires
 
 
 @pytest.mark.parametrize(
@@ -207,18 +228,39 @@ def test_what_notices_is_said() -> None:
 @pytest.mark.parametrize(
     ("lagrangian", "expected"),
     [
-        ("a*q'^2 - b*q^2", "no motion changes when `a` and `b` are multiplied by the same factor"),
-        ("q'^2 - a*b*q^2", "no motion changes when a number s multiplies `a` by s, `b` by s^-1"),
-        ("q'^2 - a^2/b^3*q", "no motion changes when a number s multiplies `a` by s^3, `b` by s^2"),
-        ("a*(q'^2 - b*q^2)", "no motion depends on `a`: it multiplies every equation"),
+        ("a*q'^2 - b*q^2", ("do not fix the overall scale", "only b/a is determined")),
+        ("q'^2 - a*b*q^2", (SEPARATE, "only a*b is determined")),
+        ("q'^2 - a^2/b^3*q", (SEPARATE, "only b^3/a^2 is determined")),
+        ("q'^2 - (a + b)*q^2", (SEPARATE, "only a + b is determined")),
+        (
+            "a*(q'^2 - b*q^2)",
+            ("do not depend on `a`", "multiplies equations of motion, and no more"),
+        ),
         ("q'^2 - a*q^2 - b*q^4", None),
-        ("q'^2 - (a + b)*q^2", None),
     ],
 )
-def test_coefficients_that_are_not_told_apart(lagrangian: str, expected: str | None) -> None:
+def test_coefficients_that_are_not_told_apart(
+    lagrangian: str, expected: tuple[str, str] | None
+) -> None:
     head = "coordinate q\ncoefficient a > 0 = 1\ncoefficient b > 0 = 1\n"
-    found = [d.message for d in lints(f"{head}L = {lagrangian}\n") if d.code.name == "LAG324"]
-    assert found == ([] if expected is None else [expected])
+    found = [d for d in lints(f"{head}L = {lagrangian}\n") if d.code.name == "LAG324"]
+    said = [(d.message.removeprefix("positions and velocities "), d.label) for d in found]
+    assert said == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "potential", "fires"),
+    [("", "a^2", True), (">= 0", "a^2", False), ("", "a^3", False), ("in [-1, 2]", "cos(a)", True)],
+)
+def test_signs_that_nothing_tells(bounds: str, potential: str, fires: bool) -> None:
+    text = f"coordinate q\ncoefficient a {bounds}\nL = q'^2/2 - {potential}*q^2\n"
+    assert pointed_at(text, "LAG328") == (["a"] if fires else [])
+
+
+def test_a_network_takes_up_a_factor() -> None:
+    head = "coordinate q\ncoefficient m > 0 = 1\nneural V(q) = mlp(4)\n"
+    assert pointed_at(f"{head}L = m*q'^2/2 - V(q)\n", "LAG324", "LAG329") == ["m"]
+    assert pointed_at(f"{head}L = q'^2/2 - V(m*q)\n", "LAG324", "LAG329") == []
 
 
 @pytest.mark.parametrize(
@@ -296,7 +338,7 @@ def test_the_witness_gains_what_is_said(name: str) -> None:
     """The power at the state named, from dE/dt of the equations (all of it is due to K here)."""
     c = compile_text((ROOT / "tests" / "bad" / f"{name}.lag").read_text())
     assert isinstance(c.nodes, NodeSystem)
-    witness = find_friction(c.nodes).witness()
+    witness = find_friction(Motion(c.model)).witness()
     assert witness is not None
     values = random_values(c, 1)
     values |= {s: mp.mpf(0) for s in (*c.model.variables(0), *c.model.variables(1))}
@@ -348,7 +390,6 @@ GOOD = {
     "functions": {"LAG322"},  # q'*atan2(y, 1 + z^2)
     "branches": {"LAG320", "LAG325"},  # a part of smooth_max, and smooth_min of velocities
     "inspiral": {"LAG325"},  # the reaction takes energy out over an orbit, not everywhere on it
-    "sine_gordon": {"LAG321"},  # a constant bias is the gradient of -bias*phi
     "user_names": {"LAG322", "LAG325"},  # -R/E is -S', and S*N' has no sign
     "van_der_pol": {"LAG325"},
 }

@@ -6,6 +6,7 @@ import importlib.util
 import random
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,6 +198,36 @@ def test_definitions_references_and_rename_with_astral_names(client: Client) -> 
             client.at("prepareRename", uri, *place(renamed, needle))
 
 
+def test_models_that_share_a_file(client: Client, tmp_path: Path) -> None:
+    shared = "constant g = 9.81\ncoefficient k > 0 = 1\n"
+    model = 'use "common.lag"\ncoordinate q\nL = 1/2*q\'^2 - if(q > g, k*q^2, k*q^2)\n'
+    (tmp_path / "common.lag").write_text(shared, encoding="utf-8")
+    (tmp_path / "binary.lag").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "other.lag").write_text(model.replace("q > g", "g > 0"), encoding="utf-8")
+    uri, common, other = (
+        (tmp_path / name).as_uri() for name in ("model.lag", "common.lag", "other.lag")
+    )
+    client.open(uri, model)
+    assert client.diagnostics(uri, 1) == []
+    here = place(model, "g, k")
+    assert client.at("definition", uri, *here)["uri"] == common
+    assert client.at("definition", uri, *place(model, "common"))["uri"] == common
+    shown = client.at("hover", uri, *here)["contents"]["value"]
+    assert "Declared in `common.lag`, line 1." in shown
+    labels = {i["label"] for i in client.at("completion", uri, *place(model, "g, k"))["items"]}
+    assert {"g", "k", "q"} <= labels
+    changes = client.at("rename", uri, *here, newName="gravity")["changes"]
+    assert edited(shared, changes[common]) == shared.replace("g", "gravity")
+    assert edited(model, changes[uri]) == model.replace("> g", "> gravity")
+    assert set(changes) == {uri, common, other}
+    with pytest.raises(Refused, match="used in this model already"):
+        client.at("rename", uri, *here, newName="k")
+    (tmp_path / "common.lag").write_text("constant g = 2**3\n", encoding="utf-8")
+    client.change(uri, model + "# again\n", 2)
+    found = client.diagnostics(uri, 2)
+    assert found[0]["message"].startswith("common.lag:1:15: powers are written")
+
+
 def test_completion_knows_the_place(client: Client) -> None:
     uri = "file:///c.lag"
     head = "coordinate θ\ncoefficient c > 0 = 1\nconstant g = 9.8\nneural V(θ) = mlp(4)\n"
@@ -219,6 +250,9 @@ def test_completion_knows_the_place(client: Client) -> None:
         ("neural D(θ) = mlp(4, ", {"activation", "output"}, {"θ"}),
         ("neural D(θ) = mlp(4, output = ", {"positive", "linear"}, {"θ", "softplus"}),
         ("run until 3 ", {"step", "order"}, {"θ"}),
+        ("run until 3 [", {"s", "yr"}, {"θ", "step"}),
+        ("constant b = 3 [kg/", {"m", "s", "AU"}, {"θ", "sin"}),
+        ("constant b = θ[", {"g", "sin"}, {"kg"}),
         ("coordinate ", set(), {"θ", "mod"}),
         ("# a ", set(), {"θ", "coordinate"}),
     ]

@@ -161,7 +161,9 @@ TIMES = {
     "if(x > 0, 1 + 1e-12*x, 1)": 1,
     "if(x > 0, 1 + 1e-12, 1)": 0,
     "if(x > 0, sqrt(x), 0)": 1,
+    "if(x > 0, exp(-1/x), 0)": 9,
     "if(x > 5000, (x - 5000)^2, 0)": 2,
+    "if(x > 1.5e11, (x - 1.5e11)^2, 0)": 2,
     "if(y > 0, x, 2*x)": 9,  # for every y there is a derivative by x
     "if(sin(x) > 0, sin(x)^2, 0)": 2,
     "if(x^2 > 0, x, x)": 9,
@@ -187,6 +189,7 @@ def test_derivatives_exist_as_often_as_what_is_differentiated_is_continuous(text
     [
         *(("> 0", True), (">= 0", False), ("in (0, 1]", True), ("in [1, 2]", True), ("", False)),
         *(("< 1", False), ("> -1", False), ("in [-2, -1]", False)),
+        *(("in [2, 3]", True), ("in (1, 3]", True), ("in [1, 3]", True)),
     ],
 )
 def test_a_width_must_be_shown_to_be_positive(bounds: str, accepted: bool) -> None:

@@ -53,6 +53,25 @@ def test_a_product_with_a_field_is_one_term() -> None:
     assert densities("sum(i, x[i]*(x[i+1] - x[i-1]))") == {x() * (x(1) - x(-1)): (1, 8)}
 
 
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("smooth_max(x[i+1], x[i], 1)", (x(1) + x() + sp.sqrt((x(1) - x()) ** 2 + 1)) / 2),
+        ("dot((x[i+1], x[i]), (x[i+1], x[i]))", x(1) ** 2 + x() ** 2),
+        ("norm((x[i+1], x[i]))^2", x(1) ** 2 + x() ** 2),
+        ("(((1, 2), (3, 4))*(x[i+1], x[i]))[0]", x(1) + 2 * x()),
+        ("d", x(1) ** 2 + x() ** 2),
+    ],
+)
+def test_what_a_function_gives_is_one_term(text: str, whole: sp.Expr) -> None:
+    """Though SymPy spreads factors over the sums that some functions stand for."""
+    declared = "let d = norm((x[i], x[i+1]))^2\n"
+    model = read(f"{declared}L = sum(i, x'[i]^2 - {text})\nforce x[i] = {text}")
+    parts = {t.value: t.sites for t in model.lagrangian_terms}
+    assert parts == {V**2: (0, 9), sp.expand_mul(-whole): (0, 8)}
+    assert [t.sites for t in model.coupling_terms] == [(0, 8)]
+
+
 def test_a_sum_over_a_part_is_cut_at_the_ends_too() -> None:
     bond = x() * x(1)
     assert densities("sum(i in 3..9, x[i]*x[i+1])") == {bond: (3, 8)}

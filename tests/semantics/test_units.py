@@ -30,6 +30,19 @@ MODELS = {p.stem: p for p in sorted((Path(__file__).parents[1] / "units").glob("
 UNIT = re.compile(r" \[(?=[a-zA-Z1])([^\[\]]*)\]")
 
 
+# A pendulum on a cart: the entries of its matrices have units of their own.
+CART = """
+coordinate x [m]
+coordinate th mod 2*pi
+constant m = 1 [kg]
+constant l = 0.5 [m]
+let A = ((2*m, m*l), (m*l, m*l^2))
+let B = ((1, l), (0, l))
+let w = (x', th')
+run until 1 [s]
+"""
+
+
 def read(text: str) -> tuple[Model, ModelUnits | None]:
     """A model with its units; raises `LagcError`."""
     diagnostics = Diagnostics()
@@ -164,6 +177,11 @@ def test_what_nothing_determines_is_named() -> None:
         "coordinate r [AU]\ncoefficient m > 0 = 3 [M_sun]\nconstant G = 6.6743e-11 [m^3/kg/s^2]\n"
         "constant f = 5.9e11 [AU^3/M_sun/yr^2*kg*s^2/m^3]\nL = 1/2*r'^2 + G*f*m/r",
         "coordinate q [m]\nL = q'^2\ninitial q = 2 [meters]\nrun until 3 [minutes] step 1 [min]",
+        f"{CART}L = 1/2*dot(w, A*w) + 1/2*m*dot(B*w, B*w)",
+        f"{CART}L = 1/2*dot(w, (m*transpose(B)*B)*w) + 1/2*dot(w, A*w)",
+        f"{CART}L = 1/2*dot(w, A*w)\nforce x = if(x > l and th < 1 or t > 0, m*x'*th', 0)",
+        "coordinate x [m]\nconstant M = ((1, 2), (3, 4), (5, 6)) [1]\nlet a = (x', x', x')\n"
+        "L = dot(a + M*(x', x'), a) + dot(M*(x', x') + a, a)",
     ],
 )  # fmt: skip
 def test_sound_models_are_accepted(body: str) -> None:
@@ -191,6 +209,14 @@ def test_sound_models_are_accepted(body: str) -> None:
         ("coordinate x [m]\nL = x'^2\ninitial p[x] = 1 [kg*m/s]\nrun until 1 [s]", "LAG242"),
         ("coordinate x [m]\nL = x'^2\nrun until 1 [s]\nobservable p = x^(t/2)", "LAG243"),
         ("coordinate r[2] [m]\nL = dot(r', r')\nforce r = (r[0], 0)\nrun until 1 [s]", "LAG242"),
+        (f"{CART}let C = ((m, m*l), (m, m*l^2))\nL = dot(w, A*w) + dot(w, C*w)", "LAG242"),
+        (f"{CART}L = 1/2*dot(w, A*w) + 1/2*m*dot(w, B*(B*w))", "LAG242"),
+        (f"{CART}L = 1/2*dot(w, A*w) - m*l", "LAG242"),
+        (f"{CART}L = 1/2*dot(w, A*w) - A[0][1]*x'^2", "LAG242"),
+        (f"{CART}let C [kg] = ((m, 0), (0, m*l))\nL = dot(w, A*w)", "LAG244"),
+        (f"{CART}L = dot(w, A*w)\nforce x = if(x > t, m*x'*th', 0)", "LAG242"),
+        (f"{CART}L = dot(w, A*w)\nforce x = if(x > 0 or x < 1, m*x'*th', 0)", "LAG242"),
+        (f"{CART}constant k = if(l > m, 1, 2)\nL = dot(w, A*w)\nobservable e = k", "LAG242"),
         ("coordinate r[2] [m]\nL = dot(r', r')\nobservable n = norm((r[0], r'[0]))\n"
          "run until 1 [s]", "LAG242"),
     ],

@@ -311,8 +311,8 @@ FORMULAS = (
     ),
     Habit(
         r"&&|\|\|",
-        "there are no conditions",
-        help="bounds are written `in [0, 1]` or `> 0`",
+        "conditions stand in `if`, joined by `and` and `or`",
+        help="`if(x > 0 and x < 1, a, b)`; bounds are written `in [0, 1]` or `> 0`",
         code=Code.LAG101,
     ),
 )

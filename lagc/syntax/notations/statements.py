@@ -38,6 +38,13 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
+        r"\A(?:use|import|include|require|using|load|source)\s*[(<\"'`‘“]*(?P<path>[\w./ -]+\.lag)"
+        r"[\"'`’”>)]*END",
+        "another file is used with `use` and its name in quotation marks",
+        'use "{path}"',
+        code=Code.LAG107,
+    ),
+    Habit(
         r"\A(?:import|from|using|include|require|library)\b[^\n]*",
         _NOTHING_TO_IMPORT,
         label="remove this line",

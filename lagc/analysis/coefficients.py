@@ -1,0 +1,105 @@
+"""Warnings and notes about coefficients that recordings cannot fix."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lagc.analysis.identifiability import Freedom, Identifiability
+from lagc.base.codes import Code
+from lagc.base.diagnostics import Diagnostics
+from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, scale, signs
+from lagc.base.spans import Span
+from lagc.semantics.model import Coefficient, Model
+
+_OBSERVED = "positions and velocities"
+
+
+def warn_of_coefficients(
+    source: Model, found: Identifiability, idle_terms: set[Span], diagnostics: Diagnostics
+) -> None:
+    """LAG323 where no equation of motion depends on a coefficient, LAG324 to LAG329 where
+    positions do not fix it alone.
+
+    source: the model as declared, which differs from the one looked at for a lattice; idle_terms:
+    the places of terms that are known to change no motion, and with them what stands only there.
+    """
+    declared = {source.shown(c): c for c in source.coefficients}
+    observed = {s.name for o in source.observables for s in o.value.free_symbols}
+    written = {
+        s.name.split("[")[0]
+        for t in (*source.lagrangian_terms, *source.coupling_terms)
+        if t.span not in idle_terms
+        for s in t.value.free_symbols
+    }
+    positions, momenta = found.positions, found.momenta
+    for name in found.idle:
+        plain = declared[name].name
+        if plain in written and plain not in observed:
+            unseen = any(name in f.names for f in momenta.freedoms)
+            diagnostics.add(
+                Code.LAG323,
+                f"no equation of motion depends on `{name}`",
+                declared[name].span,
+                label="changes no motion: positions and velocities cannot determine it"
+                if unseen
+                else "changes momenta, and no motion from the same positions and velocities",
+                help="it stands only in terms that are constant, inert or a total time derivative",
+            )
+    for freedom in positions.freedoms:
+        if found.idle.isdisjoint(freedom.names):
+            _note_freedom(freedom, declared, momenta.fixed, diagnostics)
+    for turned in positions.signs:
+        _note_signs(turned, declared, diagnostics)
+    for powers in found.networks:
+        names = [name for name, _ in powers if name in declared]
+        if names:
+            slots = [name for name, _ in powers if name not in declared]
+            diagnostics.add(
+                Code.LAG329,
+                not_separate(_OBSERVED, [f"`{name}`" for name in (*names, *slots)]),
+                declared[names[0]].span,
+                label="networks that are learnt take up a factor of the coefficients",
+                help=f"hold {listed(names, 'or')}",
+            )
+
+
+def _note_freedom(
+    freedom: Freedom,
+    declared: dict[str, Coefficient],
+    by_momenta: Collection[str],
+    diagnostics: Diagnostics,
+) -> None:
+    names = [f"`{name}`" for name in freedom.names]
+    label = ""
+    if freedom.unseen:
+        message = not_seen(_OBSERVED, names[0])
+        label = "multiplies equations of motion, and no more"
+    elif freedom.scale:
+        message = not_fixed(_OBSERVED, scale(names, tuple(declared)))
+    else:
+        message = not_separate(_OBSERVED, names)
+    if freedom.fixed:
+        verb = "is" if len(freedom.fixed) == 1 else "are"
+        label = f"only {listed(freedom.fixed)} {verb} determined"
+    hold = held(freedom.names, freedom.hold)
+    momenta = ", or observe momenta" if set(freedom.names) <= set(by_momenta) else ""
+    diagnostics.add(
+        Code.LAG324,
+        message,
+        declared[freedom.names[0]].span,
+        label=label,
+        help=f"hold {hold}{momenta}",
+    )
+
+
+def _note_signs(
+    names: tuple[str, ...], declared: dict[str, Coefficient], diagnostics: Diagnostics
+) -> None:
+    what = signs([f"`{name}`" for name in names])
+    diagnostics.add(
+        Code.LAG328,
+        not_fixed(_OBSERVED, what),
+        declared[names[0]].span,
+        label="the opposite gives the same motion",
+        help=f"bounds say which is meant, for instance `coefficient {names[0]} >= 0`",
+    )
