@@ -147,6 +147,8 @@ class Coordinates:
         targets = tuple(int(i) for i in content.pop("targets"))
         logarithmic = np.array(content.pop("logarithmic"), bool)
         arrays = {name: np.array([float(x) for x in value]) for name, value in content.items()}
+        if any(array.shape != (len(targets),) for array in (logarithmic, *arrays.values())):
+            raise ValueError("other shapes")
         return cls(gauging, targets, logarithmic, **arrays)
 
 
@@ -204,7 +206,10 @@ def find_gauge(family: Family, members: Members, observed: Observed) -> Gauging:
     spec = family.system.spec
     if spec.lattice is not None:
         return Gauging()
-    finite = np.flatnonzero(np.asarray(members.finite))[:_POINTS]
+    # Members with a coefficient at zero have no logarithms; they come last.
+    zeros = (np.asarray(members.coefficients) == 0).any(axis=1)
+    finite = np.flatnonzero(np.asarray(members.finite))
+    finite = finite[np.argsort(zeros[finite], kind="stable")][:_POINTS]
     drawn = [k for k, c in enumerate(spec.coefficients) if c.prior is not None]
     names = {c.name: c.default for c in spec.coefficients}
     rows = []

@@ -36,7 +36,7 @@ from lagc.learn.checkpoint import unwritable, write_json
 from lagc.learn.finetune import FineTune
 from lagc.learn.networks import Network, make_network
 from lagc.learn.reading import Reader
-from lagc.learn.train_options import TrainOptions
+from lagc.learn.train_options import TrainOptions, check_options
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
@@ -153,6 +153,7 @@ def load_run(folder: Path, system: System) -> TrainedRun:
     content, path = read_description(folder), folder / RUN
     try:
         model, options = content["model"], _options(content["options"])
+        check_options(options)
         system = with_initial(system, model["initial"])
         name, expected = str(model["name"]), str(model["hash"])
         spread = np.array([float(x) for x in content["spread"]["channels"]])
@@ -164,12 +165,14 @@ def load_run(folder: Path, system: System) -> TrainedRun:
             f"the network in {folder} was trained on another text of `{name}`",
             help="predict with the text it was trained on, or train again",
         )
-    family = options.family_of(system)
     try:
+        family = options.family_of(system)
         reader = Reader.from_json(family, options, content["reader"])
         like = make_network(
             options.network, reader.sizes, options.hidden, options.precision, jax.random.key(0)
         )
+        if reader.centre.shape != (reader.sizes.context,) or spread.shape != (2 * system.spec.dof,):
+            raise ValueError("other shapes")
         network: Network = eqx.tree_deserialise_leaves(folder / NETWORK, like)
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, TypeError) as error:
         raise _damaged(folder / NETWORK, error) from None
