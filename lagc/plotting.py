@@ -14,6 +14,7 @@ from lagc.base.diagnostics import fail
 
 if TYPE_CHECKING:
     from lagc.learn.fit_result import Curve
+    from lagc.learn.landscape import Landscape
     from lagc.learn.run_folder import HeldOut
     from lagc.runtime.spec import ModelSpec
 
@@ -130,6 +131,34 @@ def plot_training(log: Sequence[Mapping[str, Any]], held_out: HeldOut, path: str
     _save(figure, path)
 
 
+def plot_landscape(landscape: Landscape, path: str) -> None:
+    """chi^2 above its minimum in decades, the solution, and the linearised 95 % regions: of the
+    section (solid) and with all other unknowns free (dashed)."""
+    first, second = landscape.axes
+    figure = _figure()(figsize=(7, 5.6), layout="constrained")
+    axes = figure.add_subplot()
+    above = landscape.chi2 - landscape.minimum
+    finite = np.isfinite(above)
+    shown = np.log10(np.maximum(np.where(finite, above, np.nan), 0.1))
+    drawn = np.ma.masked_invalid(shown.T)
+    mesh = axes.pcolormesh(first.values, second.values, drawn, shading="nearest", cmap="viridis")
+    figure.colorbar(mesh, ax=axes, label="log10 (chi^2 - minimum), at least -1")
+    if np.nanmax(shown) > np.nanmin(shown):
+        axes.contour(first.values, second.values, drawn, levels=12, colors="white", linewidths=0.4)
+    for others_free, style in ((False, "-"), (True, "--")):
+        border = landscape.ellipse(others_free=others_free)
+        words = "95 %, others free" if others_free else "95 %, others held"
+        axes.plot(border[:, 0], border[:, 1], style, color="red", linewidth=1.2, label=words)
+    axes.plot(first.centre, second.centre, "+", color="red", markersize=10, label="solution")
+    axes.set_xlim(first.values[0], first.values[-1])
+    axes.set_ylim(second.values[0], second.values[-1])
+    axes.set_xlabel(first.label)
+    axes.set_ylabel(second.label)
+    axes.set_title(landscape.fit.model)
+    axes.legend(loc="upper right", fontsize="small")
+    _save(figure, path)
+
+
 def _save(figure: Any, path: str) -> None:
     try:
         figure.savefig(path, dpi=120)
@@ -149,11 +178,13 @@ def require_plots() -> None:
     _figure()
 
 
-def check_plot(path: str) -> None:
-    """Refuse a picture that could not be drawn, before anything is computed."""
+def check_plot(path: str, option: str = "--plot", others: Sequence[str] = ()) -> None:
+    """Refuse a picture that could not be drawn, before anything is computed; `others`: what else
+    the option takes."""
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
-        raise fail(Code.LAG510, f"--plot {path}: the file type is one of {', '.join(_FORMATS)}")
+        known = ", ".join((*_FORMATS, *others))
+        raise fail(Code.LAG510, f"{option} {path}: the file type is one of {known}")
     if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
         raise fail(Code.LAG002, f"{path}: the folder does not exist, or this is one")
     _figure()

@@ -445,15 +445,21 @@ class Code(Enum):
         "A network reads recordings such as it was trained on: the same channels, as many rows at "
         "intervals of the same length or range, and the same initial state where that was fixed.",
     )
-    LAG618 = (
-        "no posterior",
-        "There is a posterior only of what a fit has estimated and where the model follows the "
-        "data; the point masses of the laws may make at most 64 models.",
+    LAG609 = (
+        "batch cannot be polished",
+        "Data of many systems are one array (systems, rows, channels) with the labels of its "
+        "channels, the times of the rows and an initial state; each system needs more observed "
+        "values than it has unknowns.",
     )
-    LAG619 = (
-        "posterior without a mode",
-        "The density of the coefficients given the data and their laws is nowhere finite: the laws "
-        "exclude what the data ask for.",
+    LAG610 = (
+        "no landscape can be drawn",
+        "A landscape is the weighted sum of squares over two coefficients that the data determine, "
+        "or over the two principal directions, around a solution that follows the data.",
+    )
+    LAG611 = (
+        "network cannot be fine-tuned so",
+        "Fine-tuning through the integrator (`lagc train --fine-tune N`) follows on all other "
+        "updates, with positive widths and rates, and is resumed with the options it began with.",
     )
     LAG613 = (
         "data file cannot be read",
@@ -480,6 +486,16 @@ class Code(Enum):
     LAG617 = (
         "loss is not known",
         "The losses of a fit are squares, huber, cauchy and tukey.",
+    )
+    LAG618 = (
+        "no posterior",
+        "There is a posterior only of what a fit has estimated and where the model follows the "
+        "data; the point masses of the laws may make at most 64 models.",
+    )
+    LAG619 = (
+        "posterior without a mode",
+        "The density of the coefficients given the data and their laws is nowhere finite: the laws "
+        "exclude what the data ask for.",
     )
 
     def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:

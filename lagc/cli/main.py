@@ -25,6 +25,7 @@ _COMMANDS = {
     "fit": "learning",
     "train": "training",
     "predict": "predicting",
+    "landscape": "surveying",
     "explain": "compiling",
     "lsp": "serving",
 }

@@ -62,6 +62,14 @@ if TYPE_CHECKING:
 @click.option("--batch", type=int, default=256, metavar="N", help="Systems an update (256).")
 @click.option("--width", type=int, metavar="N", help="Hidden units (128 for mlp, 64 for lstm).")
 @click.option("--learning-rate", metavar="X", default="2e-3", help="At its peak (2e-3).")
+@click.option(
+    "--fine-tune",
+    "fine_tuning",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Updates by the trajectories, through the integrator, after all others (0).",
+)
 @click.option("--seed", type=int, default=0, metavar="N", help="(0)")
 @click.option("--output", metavar="DIR", help="Folder of the run (NAME-training).")
 @click.option("--plot", metavar="FILE.png", help="Draw learning curves, and predicted over true.")
@@ -76,6 +84,7 @@ def train_command(
     missing: str,
     observe: Any,
     learning_rate: str,
+    fine_tuning: int,
     output: str | None,
     plot: str | None,
     resume: bool,
@@ -96,6 +105,7 @@ def train_command(
         check_plot(plot)
     compilation = _in_one_file(common.compile_model(model))
     system = with_initial(common.load_system(compilation), compilation, initial)
+    from lagc.learn.finetune import FineTune
     from lagc.learn.train import train
     from lagc.learn.train_options import TrainOptions
 
@@ -107,6 +117,7 @@ def train_command(
         missing=_range(missing, "--missing"),
         observed=observe,
         learning_rate=common.number(learning_rate, "--learning-rate"),
+        fine_tune=FineTune(updates=fine_tuning),
         **given,
     )
     folder = Path(output if output is not None else f"{system.spec.name}-training")

@@ -8,7 +8,7 @@ through splines, where the rows are dense enough for that. What does not fit is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -27,12 +27,14 @@ from lagc.learn.observing import Observation
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.regression import noise_of
 from lagc.learn.run_folder import TrainedRun
+from lagc.learn.together import fit_together
 
 _EQUAL = 1e-4  # relative difference of steps that are the same
 _DENSE = 1.5  # intervals between known values, in steps, that a spline bridges
 _NEAR_START = 0.1  # part of the spread within which a recording begins at the initial state
 _SMOOTH = 1e-3  # noise, as a part of the spread, that a network trained on none overlooks
 _DEGREE = 5
+_TOGETHER = 8  # recordings from which on fits are made side by side
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def predict(
     """Coefficients of each recording (checked), with standard errors and 95 % intervals.
 
     noise: its level as a part of the spread of a channel, None to estimate it; it counts where the
-    network was trained on different levels. polish: fit each recording from there (`fit`). Raises
+    network was trained on different levels. polish: fit each recording from there (`fit`; many of
+    them side by side, `together`). Raises
     LAG607 for recordings that do not fit the network.
     """
     prepared = [_rows(run, recording, noise) for recording in recordings]
@@ -101,14 +104,24 @@ def predict(
     reader = run.reader
     inputs = in_chunks(jax.jit(reader.inputs), observed)
     columns = [np.asarray(x) for x in eqx.filter_jit(reader.predict)(run.network, inputs)]
+    together = len(recordings) >= _TOGETHER and all(map(_plain, recordings))
     results = []
     for index, (recording, rows) in enumerate(zip(recordings, prepared, strict=True)):
         progress(Progress("predict", index, len(recordings), recording.name))
         estimates = _estimates(run, *(x[index] for x in columns))
-        fitted, failure = _polished(run, recording, estimates) if polish else (None, "")
+        fitted, failure = None, ""
+        if polish and not together:
+            fitted, failure = _polished(run, recording, estimates)
         results.append(Predicted(recording.name, rows.dt, rows.notes, estimates, fitted, failure))
+    if polish and together:
+        results = _polished_together(run, recordings, results, progress)
     progress(Progress("predict", len(recordings), len(recordings), "done"))
     return tuple(results)
+
+
+def _plain(recording: Recording) -> bool:
+    """Whether fits side by side know of everything that a recording holds."""
+    return recording.a is None and recording.sigma is None
 
 
 def _estimates(
@@ -143,6 +156,32 @@ def _polished(
         return fit(system, [recording], fixed=fixed, guess=guess, r=r), ""
     except LagcError as error:
         return None, error.diagnostics[0].message
+
+
+def _polished_together(
+    run: TrainedRun,
+    recordings: Sequence[Recording],
+    results: Sequence[Predicted],
+    progress: Callback,
+) -> list[Predicted]:
+    """The results with the fits of all recordings, side by side."""
+    family = run.reader.family
+    searched = {family.drawn[k].name for k in run.reader.coordinates.targets}
+    starts: dict[str, np.ndarray] = {}
+    fixed: dict[str, np.ndarray] = {}
+    for name in results[0].coefficients:
+        values = np.array([result.coefficients[name].value for result in results])
+        (starts if name in searched else fixed)[name] = values
+    try:
+        fits = fit_together(family.system, recordings, starts, fixed, r=family.r, progress=progress)
+    except LagcError:  # one of them cannot be fitted: find out which
+        pairs = zip(recordings, results, strict=True)
+        alone = [_polished(run, recording, result.coefficients) for recording, result in pairs]
+        return [
+            replace(result, fit=found, failure=failure)
+            for result, (found, failure) in zip(results, alone, strict=True)
+        ]
+    return [replace(result, fit=found) for result, found in zip(results, fits, strict=True)]
 
 
 def _rows(run: TrainedRun, recording: Recording, noise: float | None) -> _Rows:

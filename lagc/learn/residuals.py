@@ -102,6 +102,10 @@ class Residuals:
                 far[:, :, mask] = np.isfinite(sizes[:, :, mask]) & (sizes[:, :, mask] > limit)
         return [(r, m, k, d) for r, m, k, d in np.argwhere(far).tolist()]
 
+    def structured(self) -> list[str]:
+        """The channels whose residuals are large and not those of white noise."""
+        return [n for n, m in self._groups() if self._part(m) > _POOR and not self._noise(m)]
+
     def notes(self) -> list[str]:
         """Signs that the model does not follow the data: large or correlated residuals."""
         poor = self.poor()

@@ -7,6 +7,8 @@
     report.json     errors on the held-out set
     held_out.npz    names (m,); true, predicted, low, high: (n, m), of the held-out set
     log.jsonl       a line of JSON every so many updates
+    fine-tuning.json
+                    how it was fine-tuned (`finetune`)
     checkpoint.json, checkpoint-N.eqx
                     where the run can be resumed (`checkpoint`)
 
@@ -31,6 +33,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.version import __version__
 from lagc.learn.checkpoint import unwritable, write_json
+from lagc.learn.finetune import FineTune
 from lagc.learn.networks import Network, make_network
 from lagc.learn.reading import Reader
 from lagc.learn.train_options import TrainOptions, check_options
@@ -182,6 +185,9 @@ def _options(content: Mapping[str, Any]) -> TrainOptions:
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
     if set(values) != known:
         raise ValueError("other options")
+    # Numbers that are not finite are null in JSON.
+    tuned: dict[str, Any] = {k: np.inf if v is None else v for k, v in values["fine_tune"].items()}
+    values["fine_tune"] = FineTune(**tuned)
     return TrainOptions(**values)
 
 

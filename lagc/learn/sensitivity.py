@@ -7,7 +7,7 @@ step, so what lies beyond the point where a trajectory is lost does not touch wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -166,18 +166,50 @@ def _one(
     times: jax.Array,
     inputs: dict[str, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    values = {c.name: coefficients[k] for k, c in enumerate(system.spec.coefficients)}
-    signals = {name: Samples(times, samples) for name, samples in inputs.items()}
-    options: dict[str, Any] = {"coefficients": values, "inputs": signals, "times": grid, "r": r}
+    names = [c.name for c in system.spec.coefficients]
+    values = {name: coefficients[k] for k, name in enumerate(names)}
+    start = {"q0": state[0], "v0": state[1]}
+    return observed_rows(
+        system, r, substeps, whole, values, start, grid, times, inputs, kinds=kinds
+    )
+
+
+def observed_rows(
+    system: System,
+    r: int,
+    substeps: int,
+    whole: bool,
+    coefficients: Mapping[str, jax.Array],
+    start: Mapping[str, jax.Array],
+    grid: jax.Array,
+    times: jax.Array,
+    inputs: Mapping[str, jax.Array],
+    *,
+    kinds: int = 3,
+) -> tuple[jax.Array, jax.Array]:
+    """q, v and p, and accelerations as the fourth of `kinds`, of one run at every `substeps`-th
+    time of a grid (m,): (rows, kinds, dof); and whether the strategy of the model was enough
+    (always, with the fallback: `whole`).
+
+    start: q0 with v0 or p0, each (dof,); inputs: (k,) each, at `times` (k,).
+    """
+    signals = {name: Samples(times, values) for name, values in inputs.items()}
+    options: dict[str, Any] = {
+        **start,
+        "coefficients": coefficients,
+        "inputs": signals,
+        "times": grid,
+        "r": r,
+    }
     if whole:
-        trajectory, solved = system.simulate(*state, **options), jnp.array(True)
+        trajectory, solved = system.simulate(**options), jnp.array(True)
     else:
-        trajectory, solved = system.attempt(*state, **options)
+        trajectory, solved = system.attempt(**options)
     observed = [x[::substeps] for x in (trajectory.q, trajectory.v, trajectory.p)]
     if kinds > len(observed):
 
         def motion(q: jax.Array, v: jax.Array, t: jax.Array) -> jax.Array:
-            return acceleration(system, q, v, t, values, signals)
+            return acceleration(system, q, v, t, coefficients, signals)
 
         observed.append(jax.vmap(motion)(observed[0], observed[1], grid[::substeps]))
     return jnp.stack(observed, axis=1), solved

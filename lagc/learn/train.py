@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ import optax  # type: ignore[import-untyped]
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn import checkpoint
+from lagc.learn import checkpoint, finetune
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
@@ -112,12 +112,13 @@ def train(
     identity = _identity(family, options)
     earlier = checkpoint.find(output, identity) if resume else None
     position = earlier.position if earlier is not None else Position()
-    if position.updates > options.updates:
+    if position.updates > options.updates + options.fine_tune.updates:
         raise fail(
             Code.LAG604,
             f"the checkpoint has seen {position.updates * options.batch} systems already, more "
             f"than the {options.updates * options.batch} asked for",
         )
+    finetune.check_resumed(output, options.fine_tune, options.updates, position.updates)
     if text is not None:
         write_text(output, text)
     run = _prepare(family, options)
@@ -166,11 +167,15 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
     inputs = in_chunks(look, seen)
     reader = reader.calibrated(inputs)
     schedule = _schedule(options.learning_rate)
-    optimiser = optax.chain(
+    optimiser = _optimiser(options, schedule)
+    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key)
+
+
+def _optimiser(options: TrainOptions, schedule: Callable[[Any], Any]) -> Any:
+    return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adamw(schedule, weight_decay=options.weight_decay),
     )
-    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key)
 
 
 def _seen(options: TrainOptions, members: Members, key: jax.Array) -> Observation:
@@ -207,14 +212,35 @@ def _first_state(run: _Run) -> State:
     return state
 
 
-def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]:
+Update = Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]
+
+
+def _fine_tuning(run: _Run) -> tuple[_Run, Update]:
+    """What fine-tuning has in place of the run, and its update."""
+    tune, family, reader = run.options.fine_tune, run.family, run.reader
+    optimiser = _optimiser(run.options, finetune.schedule(tune))
+    own = finetune.make_loss(
+        family, reader.coordinates, run.options.observed, run.calibration, tune
+    )
+    run = replace(run, optimiser=optimiser)
+    return run, _make_update(run, own)
+
+
+def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update:
     """An update: (state, its number) -> state, loss, members dropped. Drawing, looking and learning
-    are programs of their own, so that a calibration draw does not compile the first two anew."""
+    are programs of their own, so that a calibration draw does not compile the first two anew.
+
+    trajectories: the loss of fine-tuning, to which a part of the likelihood is added.
+    """
     members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
     options, coordinates = run.options, run.reader.coordinates
+    part = 1.0 if trajectories is None else options.fine_tune.likelihood
 
-    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, use: jax.Array) -> jax.Array:
-        losses = jax.vmap(loss)(run.reader.laws(network, inputs), target)
+    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, drawn: Members) -> jax.Array:
+        found, use = run.reader.laws(network, inputs), drawn.finite
+        losses = part * jax.vmap(loss)(found, target)
+        if trajectories is not None:
+            losses += trajectories(found.mean, drawn)
         return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
 
     @jax.jit
@@ -226,16 +252,16 @@ def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Arr
         state: State,
         number: jax.Array,
         inputs: Inputs,
-        coefficients: jax.Array,
-        use: jax.Array,
+        drawn: Members,
     ) -> tuple[State, jax.Array, jax.Array]:
-        target = coordinates.to_standard(coefficients)
-        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, use)
+        target = coordinates.to_standard(drawn.coefficients)
+        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, drawn)
         weights = eqx.filter(state.network, eqx.is_inexact_array)
         change, moments = run.optimiser.update(slope, state.moments, weights)
         network = eqx.apply_updates(state.network, change)
         # The average forgets its beginning at first as fast as it grows.
-        keep = jnp.minimum(_AVERAGING, (1.0 + number) / (10.0 + number))
+        made = number if trajectories is None else number - options.updates
+        keep = jnp.minimum(_AVERAGING, (1.0 + made) / (10.0 + made))
         averaged = jax.tree_util.tree_map(
             lambda old, new: (
                 keep.astype(new.dtype) * old + (1 - keep).astype(new.dtype) * new
@@ -245,15 +271,13 @@ def _make_update(run: _Run) -> Callable[[State, jax.Array], tuple[State, jax.Arr
             state.averaged,
             network,
         )
-        return State(network, averaged, moments), value, jnp.sum(~use)
+        return State(network, averaged, moments), value, jnp.sum(~drawn.finite)
 
     def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
         key = jax.random.fold_in(members_key, number % options.updates_of_a_pass)
         members = draw_compiled(run.family, key, options.batch)
         inputs = run.look(see(members, number))
-        result: tuple[State, jax.Array, jax.Array] = learn(
-            state, number, inputs, members.coefficients, members.finite
-        )
+        result: tuple[State, jax.Array, jax.Array] = learn(state, number, inputs, members)
         return result
 
     return update
@@ -285,7 +309,9 @@ def _loop(
     progress: Callback,
 ) -> tuple[State, Position]:
     """Update until the number asked for, with a checkpoint every so often and at the end."""
-    update, validate, total = _make_update(run), _make_validation(run), run.options.updates
+    update, validate = _make_update(run), _make_validation(run)
+    first, total = run.options.updates, run.options.updates + run.options.fine_tune.updates
+    tuning = _fine_tuning(run) if total > first else None
     log = Log(output / LOG, position.updates)
     saved = position.updates
     # State and position change in one assignment, which an interruption cannot divide.
@@ -293,6 +319,11 @@ def _loop(
     try:
         while current[1].updates < total:
             state, position = current
+            if tuning is not None and position.updates >= first:
+                tuned, update = tuning
+                if position.updates == first:
+                    state = _fresh(tuned, state)
+                    finetune.begin(output, run.options.fine_tune, first)
             new, value, dropped = update(state, jnp.asarray(position.updates))
             dropped_so_far = position.dropped + int(dropped)
             current = new, Position(position.updates + 1, dropped_so_far, float(value))
@@ -309,6 +340,12 @@ def _loop(
     return current
 
 
+def _fresh(run: _Run, state: State) -> State:
+    """The network that would have been reported, to go on from with new moments."""
+    weights = eqx.filter(state.averaged, eqx.is_inexact_array)
+    return State(state.averaged, state.averaged, run.optimiser.init(weights))
+
+
 def _write_log(
     run: _Run,
     log: Log,
@@ -316,14 +353,19 @@ def _write_log(
     state: State,
     done: Position,
 ) -> None:
-    validating = done.updates % VALIDATION_EVERY == 0 or done.updates == run.options.updates
+    options = run.options
+    ends = options.updates, options.updates + options.fine_tune.updates
+    validating = done.updates % VALIDATION_EVERY == 0 or done.updates in ends
     if done.updates % EVERY and not validating:
         return
+    rate, number = run.schedule, done.updates - 1
+    if number >= options.updates:
+        rate, number = finetune.schedule(options.fine_tune), number - options.updates
     content: dict[str, Any] = {
         "update": done.updates,
         "systems": done.updates * run.options.batch,
         "loss": done.loss,
-        "learning_rate": float(run.schedule(done.updates - 1)),
+        "learning_rate": float(rate(number)),
     }
     if validating:
         content["validation"] = validate(state.averaged)
@@ -362,7 +404,7 @@ def _report(
         network=options.network,
         observed=options.observed,
         features="trajectory" if reader.weak is None else "regression",
-        supervision=SUPERVISION,
+        supervision=SUPERVISION + (", trajectories" if position.updates > options.updates else ""),
         seed=options.seed,
         systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,
         passes=options.passes,

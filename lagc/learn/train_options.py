@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.family import Family, Range, States, make_family
+from lagc.learn.finetune import FineTune, check_fine_tune
 from lagc.learn.networks import Kind
 from lagc.learn.observing import Observed
 from lagc.runtime.spec import ModelSpec
@@ -37,7 +38,8 @@ class TrainOptions:
     estimates from the equations of motion (`weak_form`); width: hidden units (None: 128 for `mlp`,
     64 for `lstm`); learning_rate: at its peak, of AdamW with warm-up and then a decay with the
     square root of the number of updates; precision: of the network, simulations having the one jax
-    is configured for (single precision is faster and costs no accuracy here).
+    is configured for (single precision is faster and costs no accuracy here); fine_tune: updates
+    through the integrator after all others.
     """
 
     network: Kind = "mlp"
@@ -61,10 +63,11 @@ class TrainOptions:
     seed: int = 0
     held_out_seed: int = 1_000_003
     checkpoint_every: int = 1000
+    fine_tune: FineTune = field(default_factory=FineTune)
 
     @property
     def updates(self) -> int:
-        """Number of batches, all passes together."""
+        """Number of batches, all passes together, before fine-tuning."""
         return self.passes * self.updates_of_a_pass
 
     @property
@@ -102,7 +105,7 @@ class TrainOptions:
     def identity(self) -> dict[str, Any]:
         """What must be the same to go on from a checkpoint; the length of the run need not be, but
         for the number of systems where they are seen several times."""
-        excluded = ["checkpoint_every", "passes"]
+        excluded = ["checkpoint_every", "passes", "fine_tune"]  # `finetune` has its own record
         if self.passes == 1:
             excluded.append("systems")
         own = {name: value for name, value in asdict(self).items() if name not in excluded}
@@ -125,6 +128,7 @@ def check_options(options: TrainOptions) -> None:
             Code.LAG510, f"features `{options.features}`: there are `regression` and `trajectory`"
         )
     _check_ranges(options)
+    check_fine_tune(options.fine_tune)
     if not (math.isfinite(options.learning_rate) and options.learning_rate > 0):
         raise fail(Code.LAG510, f"learning_rate = {options.learning_rate} is not positive")
     if options.precision not in ("float32", "float64"):
