@@ -1,7 +1,8 @@
-"""Pictures of trajectories, with matplotlib (the extra `plot`)."""
+"""Pictures of trajectories and of fits, with matplotlib (the extra `plot`)."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 
 if TYPE_CHECKING:
+    from lagc.learn.fit_result import Curve
     from lagc.learn.run_folder import HeldOut
     from lagc.runtime.spec import ModelSpec
 
 _MOST_POINTS = 20_000
 _MOST_BARS = 1000
 _FORMATS = (".png", ".pdf", ".svg", ".jpg")
+_MOST_COLUMNS, _MOST_RECORDINGS = 16, 8  # of a picture of a fit
 
 
 def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: str) -> None:
@@ -50,6 +53,48 @@ def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: st
         orbit.set_ylabel(_labelled(spec, spec.labels[1]))
         orbit.set_aspect("equal", adjustable="datalim")
     _save(figure, path)
+
+
+def plot_fit(curves: Sequence[Curve], spec: ModelSpec, path: str) -> None:
+    """Data, fitted trajectories and residuals in standard deviations, a row for each channel."""
+    _save(_fit_figure(curves, spec), path)
+
+
+def fit_svg(curves: Sequence[Curve], spec: ModelSpec) -> bytes:
+    """The same picture as an SVG file, the same bytes for the same fit."""
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "lagc"}):
+        _fit_figure(curves, spec).savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def _fit_figure(curves: Sequence[Curve], spec: ModelSpec) -> Any:
+    columns = curves[0].columns[:_MOST_COLUMNS]
+    figure = _figure()(figsize=(11, 1 + 2 * len(columns)), layout="constrained")
+    axes = figure.subplots(len(columns), 2, sharex=True, squeeze=False, width_ratios=(3, 2))
+    for row, column in enumerate(columns):
+        left, right = axes[row]
+        for number, curve in enumerate(curves[:_MOST_RECORDINGS]):
+            seen, said = curve.observed[:, row], curve.predicted[:, row]
+            colour, stride = f"C{number}", max(1, len(seen) // _MOST_POINTS)
+            dots = {"marker": ".", "markersize": 3, "linewidth": 0, "rasterized": True}
+            left.plot(curve.times, seen, color=colour, **dots)
+            left.plot(curve.times[::stride], said[::stride], color="black", linewidth=0.8)
+            residual = (seen - said) / curve.deviations[:, row]
+            right.plot(curve.times, residual, color=colour, **dots)
+        left.set_ylabel(_labelled(spec, column))
+        right.set_ylabel("residual / noise")
+        right.axhspan(-2, 2, color="0.9", zorder=0)
+    hidden = len(curves) - _MOST_RECORDINGS
+    more = f", {_MOST_RECORDINGS} of {len(curves)} recordings" if hidden > 0 else ""
+    left_out = len(curves[0].columns) - len(columns)
+    more += f", {left_out} columns left out" if left_out > 0 else ""
+    axes[0, 0].set_title(f"{spec.name}: data and fit{more}")
+    for axis in axes[-1]:
+        axis.set_xlabel(_labelled(spec, "t"))
+    return figure
 
 
 def plot_training(log: Sequence[Mapping[str, Any]], held_out: HeldOut, path: str) -> None:
@@ -97,6 +142,11 @@ def _labelled(spec: ModelSpec, column: str) -> str:
     """The name of a series and its unit, where the model has one."""
     unit = spec.unit_of(column)
     return f"{column} [{unit}]" if unit else column
+
+
+def require_plots() -> None:
+    """LAG003 where matplotlib is missing."""
+    _figure()
 
 
 def check_plot(path: str) -> None:

@@ -413,8 +413,9 @@ class Code(Enum):
     )
     LAG601 = (
         "data cannot be used",
-        "A recording is a CSV file with a header: `t`, coordinates (`q`, `r[0]`), velocities "
-        "(`q'`, `r'[0]`), momenta (`p[q]`), at least two rows of finite numbers, increasing `t`.",
+        "A recording has columns `t`, coordinates (`q`, `r[0]`), velocities (`q'`, `r'[0]`), "
+        "momenta (`p[q]`) and accelerations (`q''`), any of them, and at least two rows of finite "
+        "numbers with increasing `t` (docs/fitting.md).",
     )
     LAG602 = (
         "fit did not converge",
@@ -443,6 +444,42 @@ class Code(Enum):
         "recording does not fit the network",
         "A network reads recordings such as it was trained on: the same channels, as many rows at "
         "intervals of the same length or range, and the same initial state where that was fixed.",
+    )
+    LAG618 = (
+        "no posterior",
+        "There is a posterior only of what a fit has estimated and where the model follows the "
+        "data; the point masses of the laws may make at most 64 models.",
+    )
+    LAG619 = (
+        "posterior without a mode",
+        "The density of the coefficients given the data and their laws is nowhere finite: the laws "
+        "exclude what the data ask for.",
+    )
+    LAG613 = (
+        "data file cannot be read",
+        "The file is damaged, or not of the kind that its ending says: `.nc` is NetCDF, `.parquet` "
+        "Parquet, `.npz` a NumPy archive, and everything else text separated by commas.",
+    )
+    LAG614 = (
+        "units of the data are others",
+        "The file and the model state different units for a column. Numbers are used as they are; "
+        "convert them in the file.",
+    )
+    LAG615 = (
+        "noise level cannot be used",
+        "A known standard deviation, from `--sigma NAME=VALUE` or a column `sigma[q]`, is a "
+        "positive number for a channel that was observed, given once, and for all of its values "
+        "or none.",
+    )
+    LAG616 = (
+        "fitted model cannot be written",
+        "`--output fitted.lag` writes the text of the model with other numbers in it. It needs "
+        "coefficients that are declared in the file of the model itself, and a state from which a "
+        "run that begins at t = 0 goes through the data.",
+    )
+    LAG617 = (
+        "loss is not known",
+        "The losses of a fit are squares, huber, cauchy and tukey.",
     )
 
     def __init__(self, title: str, explanation: str, severity: Severity = Severity.ERROR) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lagc.cli import common
-from lagc.cli.tables import print_tables, progress_of, with_digits
+from lagc.cli.tables import print_tables, progress_of
 
 if TYPE_CHECKING:
     from lagc.learn.predict import Predicted
@@ -76,6 +76,8 @@ def _system(folder: Path, model: str | None) -> System:
 
 def _print(result: Predicted, *, polished: bool) -> None:
     from rich.table import Table
+
+    from lagc.presentation.fit_report import with_digits
 
     columns = ["coefficient", "predicted", "std", "95 % interval"]
     if polished:

@@ -134,7 +134,7 @@ def check_format(path: str) -> None:
     if not Path(path).absolute().parent.is_dir():
         raise fail(Code.LAG002, f"{path}: the folder does not exist")
     if suffix == ".nc":
-        _xarray()
+        require_xarray()
 
 
 def write_result(result: Result, path: str) -> None:
@@ -173,7 +173,7 @@ def _npz(result: Result) -> bytes:
 
 
 def _netcdf(result: Result) -> bytes:
-    xarray = _xarray()
+    xarray = require_xarray()
     trajectory, spec = result.trajectory, result.spec
     variables: dict[str, Any] = {
         name: (("t", "dof"), getattr(trajectory, name)) for name in ("q", "v", "p", "winding")
@@ -199,7 +199,8 @@ def _netcdf(result: Result) -> bytes:
     return stream.getvalue()
 
 
-def _xarray() -> Any:
+def require_xarray() -> Any:
+    """The package, or LAG003 where it or what it writes with is missing."""
     try:
         import h5netcdf  # noqa: F401
         import h5py  # noqa: F401

@@ -1,9 +1,8 @@
-"""How results of fits and of training are shown: tables, numbers with their intervals, progress."""
+"""How results of fits and of training are shown: tables, lines, progress."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +21,6 @@ def print_tables(tables: Sequence[Any], lines: Sequence[str]) -> None:
         console.print(table)
     for line in lines:
         console.print(line)
-
-
-def with_digits(value: float, interval: tuple[float, float], least: int = 10) -> tuple[str, str]:
-    """Value and interval with two digits of its half width, and at least so many of the value."""
-    low, high = interval
-    half = (high - low) / 2
-    largest = max(abs(low), abs(high))
-    digits = least
-    if half > 0:
-        needed = math.floor(math.log10(largest)) - math.floor(math.log10(half)) + 2
-        digits = min(max(needed, digits), 17)
-    ends = f"{low:.{digits}g} .. {high:.{digits}g}"
-    return f"{value:.{digits}g}", ends if high > low else f"+- {half:.2g}"
 
 
 @contextlib.contextmanager

@@ -10,12 +10,12 @@ intervals from the sensitivities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.data import Recording
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
 from lagc.learn.gauge import (
     Gauge,
@@ -25,14 +25,19 @@ from lagc.learn.gauge import (
     structural_null_space,
 )
 from lagc.learn.horizon import Grown, grow, whole
+from lagc.learn.identification import identify
 from lagc.learn.intervals import estimate
 from lagc.learn.least_squares import Setting, search
+from lagc.learn.losses import loss_named
 from lagc.learn.noise import Noise
+from lagc.learn.outcome import curves, levels, outliers
 from lagc.learn.problem import Problem, check, hold, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
+from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
+from lagc.learn.signs import ambiguities, find_mirrors, off_the_mirrors, on_the_side_of
 from lagc.runtime.system import System
 
 _STAGES = 4
@@ -47,21 +52,67 @@ def fit(
     fixed: Mapping[str, float] | None = None,
     guess: Mapping[str, float] | None = None,
     r: int = 2,
+    loss: str = "squares",
+    sigma: Mapping[str, float] | None = None,
     progress: Callback = silent,
 ) -> FitResult:
     """Estimate all coefficients that are not `fixed`, and the initial state of each recording.
 
     The search starts at `guess`, else at the model's defaults; r is the number of interior nodes of
-    the integrator. Raises LAG601 for data or models that cannot be used, LAG502-504 for values that
-    cannot, LAG602 where no finite trajectory starts the search. A search that ends without meeting
-    its tolerance, or where the model does not follow the data, is returned with `converged` False
-    and a note; in the second case without intervals.
+    the integrator; loss: one of `lagc.learn.losses.LOSSES`; sigma: known standard deviations of the
+    noise by channel (`q`, `r'`, `p[q]`), in the place of those that the residuals have.
+
+    Raises LAG601 for data or models that cannot be used, LAG615 and LAG617 for noise levels and a
+    loss that are none, LAG502-504 for values that cannot, LAG602 where no finite trajectory starts
+    the search. A search that ends without meeting its tolerance, or where the model does not follow
+    the data, is returned with `converged` False and a note; in the second case without intervals.
     """
+    return solve(
+        system,
+        recordings,
+        fixed=fixed,
+        guess=guess,
+        r=r,
+        loss=loss,
+        sigma=sigma,
+        progress=progress,
+    ).result
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A fit and what it rests on, for what is asked of it next (`posterior`).
+
+    refined: the end of the search; follows: whether the model follows the data there.
+    """
+
+    problem: Problem
+    refined: Refined
+    follows: bool
+    result: FitResult
+
+
+def solve(
+    system: System,
+    recordings: Sequence[Recording],
+    *,
+    fixed: Mapping[str, float] | None = None,
+    guess: Mapping[str, float] | None = None,
+    r: int = 2,
+    loss: str = "squares",
+    sigma: Mapping[str, float] | None = None,
+    progress: Callback = silent,
+) -> Solution:
+    """`fit`, with what it rests on."""
     fixed, guess = dict(fixed or {}), dict(guess or {})
+    chosen = loss_named(loss)
     check(system, recordings, r)
-    problem = Problem.of(system, recordings, fixed, guess, r)
+    recordings = with_sigma(recordings, sigma or {}, system.spec)
+    problem = Problem.of(system, recordings, fixed, guess, r, chosen)
     progress(Progress("fit", 0, _STAGES, "gauge"))
     setting, held = hold_structural(problem)
+    mirrors = find_mirrors(problem, setting)
+    problem = off_the_mirrors(problem, setting, mirrors)
     if setting.count <= setting.free.sum():
         raise fail(
             Code.LAG601,
@@ -76,9 +127,12 @@ def fit(
         refined, unseen = _hold_unseen(problem, refined)
         held = [*held, *unseen]
         follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
+    refined = replace(refined, x=on_the_side_of(problem.start, refined, mirrors))
     result = _result(problem, grown, refined, held, follows)
+    ambiguous = ambiguities(mirrors, refined, problem.labels)
+    result = replace(result, gauge=(*result.gauge, *ambiguous))
     progress(Progress("fit", _STAGES, _STAGES, "done"))
-    return result
+    return Solution(problem, refined, follows, result)
 
 
 def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
@@ -167,6 +221,7 @@ def _result(
     if follows:
         notes += _bound_notes(setting, x, estimates, problem.labels)
     notes += residuals.notes()
+    shown = curves(setting, x, residuals, problem.recordings)
     aic, bic = residuals.criteria(int(setting.free.sum()))
     k, d = setting.coefficients, spec.dof
     state_labels = (*spec.labels, *spec.velocity_labels)
@@ -190,6 +245,11 @@ def _result(
         order=2 * setting.r + 2,
         substeps=setting.substeps,
         discretisation_error=refined.discretisation_error,
+        loss=setting.loss.name,
+        noise=levels(setting, problem.channels) if follows else {},
+        outliers=outliers(residuals, shown, problem.recordings, spec) if follows else (),
+        identification=identify(refined, problem.fixed) if follows else None,
+        curves=shown,
     )
 
 
@@ -200,7 +260,7 @@ def _bound_notes(
     for i in np.flatnonzero(setting.free[: setting.coefficients]).tolist():
         near = max(1e-6 * setting.sizes[i], 1e-3 * (estimates[i].std or 0.0))
         notes += [
-            f"{labels[i]} ends on its bound {bound:g}: its interval is not to be trusted"
+            f"{labels[i]} ends on its bound {bound:g}: its interval is one-sided"
             for bound in (setting.lower[i], setting.upper[i])
             if abs(x[i] - bound) <= near
         ]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lagc.learn.identification import Identification
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,50 @@ class InitialState:
 
 
 @dataclass(frozen=True)
+class Outlier:
+    """An observation so far from the model that noise hardly reaches there: the row by its number
+    in the file, the column by its name, and (observed - predicted) in standard deviations."""
+
+    recording: str
+    row: int
+    t: float
+    column: str
+    observed: float
+    predicted: float
+    size: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For `json.dumps`."""
+        names = ("recording", "row", "t", "column", "observed", "predicted", "size")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One recording beside the fitted model at its times (m,): columns (n,) by name, observed (NaN
+    where nothing was), predicted, and deviations, the noise of each: (m, n). Angles are those of
+    the model followed continuously, observations at the nearest period."""
+
+    recording: str
+    times: np.ndarray
+    columns: tuple[str, ...]
+    observed: np.ndarray
+    predicted: np.ndarray
+    deviations: np.ndarray
+
+
+@dataclass(frozen=True)
 class FitResult:
     """The outcome of `fit`, in model units.
 
     residual_rms: by channel (`q`, `q'`, `p[q]`) and `overall`; aic, bic: information criteria, to
     compare models fitted to the same data (infinite where the model loses them); gauge: what the
-    data do not fix, in words, one sentence for each value held; fixed: the names the caller held;
-    substeps: integration steps between two observations; discretisation_error: by channel, its rms
-    as estimated by halving the step.
-    """
+    data do not fix, in words, one sentence for each value held and for each sign left open; fixed:
+    the names the caller held; substeps: integration steps between two observations;
+    discretisation_error: by channel, its rms as estimated by halving the step; loss: its name;
+    noise: by channel, its standard deviation, as found or as stated; outliers: the observations
+    that noise does not explain; identification: the sensitivities, None where the model does not
+    follow the data; curves: data and predictions."""
 
     model: str
     converged: bool
@@ -71,6 +111,11 @@ class FitResult:
     order: int
     substeps: int
     discretisation_error: dict[str, float]
+    loss: str = "squares"
+    noise: dict[str, float] = field(default_factory=dict)
+    outliers: tuple[Outlier, ...] = ()
+    identification: Identification | None = None
+    curves: tuple[Curve, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def values(self) -> dict[str, float]:
@@ -94,4 +139,8 @@ class FitResult:
             "order": self.order,
             "substeps": self.substeps,
             "discretisation_error": self.discretisation_error,
+            "loss": self.loss,
+            "noise": self.noise,
+            "outliers": [outlier.as_json() for outlier in self.outliers],
+            "sensitivities": None if self.identification is None else self.identification.as_json(),
         }

@@ -13,7 +13,7 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.least_squares import Setting, search
+from lagc.learn.least_squares import Search, Setting, search
 from lagc.learn.progress import Callback, Progress
 from lagc.learn.starting import Channels
 
@@ -21,6 +21,7 @@ _FIRST_ROWS = 8
 _SLOWER = (2.0, 1.25)  # growth a stage: the first that follows the data
 _FOLLOWS = 0.2  # rms residual as a part of the spread of a channel
 _BISECTIONS = 6
+_SHARPENED, _SHARPEST = 3, 1e-3  # searches at lower levels, and the lowest, as a part of the spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ def whole(setting: Setting, x: np.ndarray, channels: Channels) -> Grown | None:
     """All rows at once, from a start that is thought to be near; None if its end does not follow
     the data."""
     current = replace(setting, sigma=channels.sizes).rescaled(x)
-    found = search(current, x, rough=True)
+    found = _approached(current, x, channels)
     if found is None or _misfit(current, found.x) >= _FOLLOWS:
         return None
     return Grown(current, found.x, True, ())
@@ -47,7 +48,7 @@ def grow(setting: Setting, x: np.ndarray, channels: Channels, progress: Callback
     """Fit the first rows, then more and more; LAG602 if not even the first rows can be computed."""
     best: tuple[float, Setting, np.ndarray] | None = None
     for factor in _SLOWER:
-        reached, end = _climb(replace(setting, sigma=channels.sizes), x, factor, progress)
+        reached, end = _climb(replace(setting, sigma=channels.sizes), x, factor, channels, progress)
         misfit = _misfit(reached, end)
         # A horizon that was not reached is worse than any misfit.
         misfit += (setting.horizon - reached.horizon) / setting.horizon * 1e3
@@ -63,14 +64,14 @@ def grow(setting: Setting, x: np.ndarray, channels: Channels, progress: Callback
 
 
 def _climb(
-    setting: Setting, x: np.ndarray, factor: float, progress: Callback
+    setting: Setting, x: np.ndarray, factor: float, channels: Channels, progress: Callback
 ) -> tuple[Setting, np.ndarray]:
     total = setting.horizon
     horizon = _first_horizon(setting)
     found = None
     while found is None:
         current = replace(setting, horizon=horizon).rescaled(x)
-        found = search(current, x, rough=True)
+        found = _approached(current, x, channels)
         if found is None and horizon <= 2:
             raise fail(
                 Code.LAG602,
@@ -84,7 +85,7 @@ def _climb(
         longer = int(np.ceil(horizon * (1 + (factor - 1) / 2**failures)))
         longer = min(max(longer, horizon + 1), total)
         candidate = replace(setting, horizon=longer).rescaled(x)
-        found = search(candidate, x, rough=True)
+        found = _approached(candidate, x, channels)
         if found is None:
             failures += 1
             continue
@@ -93,9 +94,27 @@ def _climb(
     return current, x
 
 
+def _approached(setting: Setting, x: np.ndarray, channels: Channels) -> Search | None:
+    """A rough search; with a robust loss again, at the levels that the residuals then have, which
+    large errors do not decide: at the spread of a channel hardly anything would be far."""
+    found = search(setting, x, rough=True)
+    for _ in range(_SHARPENED if setting.loss.robust else 0):
+        if found is None:
+            break
+        residual = np.full(setting.seen.shape, np.nan)
+        residual[setting.seen] = setting.whitened(found.x)
+        sigma = setting.sigma.copy()
+        for mask in channels.groups.values():
+            own = residual[:, :, mask]
+            level = setting.loss.size(own[np.isfinite(own)])
+            sigma[mask] *= float(np.clip(level, _SHARPEST, 1.0))
+        found = search(replace(setting, sigma=sigma), found.x, rough=True) or found
+    return found
+
+
 def _misfit(setting: Setting, x: np.ndarray) -> float:
-    """The rms residual over the horizon, as a part of the spread of the channels."""
-    return float(np.sqrt(np.mean(setting.whitened(x) ** 2)))
+    """The size of the residuals over the horizon, as a part of the spread of the channels."""
+    return setting.loss.size(setting.whitened(x))
 
 
 def _first_horizon(setting: Setting) -> int:

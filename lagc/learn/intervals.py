@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
 
 from lagc.learn.fit_result import Estimate
+from lagc.learn.least_squares import Setting
+from lagc.learn.noise import Noise
 from lagc.learn.refine import Refined, step_change
 
 _ROUND_OFF = 1e-12
 _COMPUTED = 1e-9  # residuals below this part of the spread are those of a computed record
+_FLATTEST = 0.05  # mean slope of psi below which its sample says nothing
 
 
 def estimate(refined: Refined, held: Mapping[int, str], follows: bool) -> list[Estimate]:
@@ -36,6 +40,57 @@ def estimate(refined: Refined, held: Mapping[int, str], follows: bool) -> list[E
     return result
 
 
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """How the free unknowns, in relative coordinates, answer to the observations: (free, count).
+
+    of_shifts: to a shift of the predictions, in standard deviations; of_noise: to noise of one
+    standard deviation, so that its rows say how large the errors are, and how they go together.
+    For an M-estimate with psi = rho'(z) r these are A^-1 J^T <psi'> and A^-1 J^T <psi^2>^(1/2),
+    with A = J^T <psi'> J and the means over the observations of a level, corrected for the number
+    of unknowns as in Huber, Robust Statistics (1981), section 7.6; for squares both are
+    J^+. weights: (count,), <psi'> / <psi^2>^(1/2), what an observation counts for as a part of a
+    normal one.
+    """
+
+    of_shifts: np.ndarray
+    of_noise: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, refined: Refined) -> Influence:
+        """At the end of a fit."""
+        setting = refined.setting.rescaled(refined.x)
+        whitened, matrix = setting.whitened_and_sensitivity(refined.x)
+        slope, size = _means(setting, refined.noise, whitened)
+        weight = np.sqrt(slope)
+        weighted = matrix[:, setting.free] * weight[:, None]
+        left, singular, rows = np.linalg.svd(weighted, full_matrices=False)
+        inverse = (rows.T / np.maximum(singular, np.finfo(float).tiny)) @ left.T
+        return cls(inverse * weight, inverse * (size / weight), slope / size)
+
+
+def _means(setting: Setting, noise: Noise, whitened: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean slope of psi and the root mean square of psi, of the level of each observation:
+    (count,) each; one for squares, where the level is chosen to make it so."""
+    slope, size = np.ones(whitened.size), np.ones(whitened.size)
+    if not setting.loss.robust:
+        return slope, size
+    source = np.broadcast_to(noise.source, setting.seen.shape)[setting.seen]
+    unknowns = int(setting.free.sum())
+    for which in np.unique(source):
+        own = source == which
+        count = int(own.sum())
+        degrees = min(noise.degrees[which], count * (1 - unknowns / whitened.size))
+        degrees = max(degrees, 1.0)
+        slopes = setting.loss.slope(whitened[own])
+        mean = max(float(np.mean(slopes)), _FLATTEST)
+        correction = 1 + (count - degrees) / count * float(np.var(slopes)) / mean**2
+        slope[own] = mean / correction
+        size[own] = np.sqrt(np.sum(setting.loss.psi(whitened[own]) ** 2) / degrees)
+    return slope, size
+
+
 def _errors(refined: Refined) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors (n,), NaN where held, and the factors (n,) that make 95 % of them.
 
@@ -43,24 +98,24 @@ def _errors(refined: Refined) -> tuple[np.ndarray, np.ndarray]:
     from its parts (Satterthwaite, Biometrics Bull. 2, 110, 1946).
     """
     setting = refined.setting.rescaled(refined.x)
-    _, matrix = setting.whitened_and_sensitivity(refined.x)
-    left, singular, rows = np.linalg.svd(matrix[:, setting.free], full_matrices=False)
-    inverse = (rows.T / np.maximum(singular, np.finfo(float).tiny)) @ left.T
-    noise = np.linalg.norm(inverse, axis=1)
-    change = (_steps_of_both_sides(refined) / setting.sigma)[setting.seen]
-    relative = np.hypot(noise, np.abs(inverse @ change))
+    influence = Influence.of(refined)
+    noise = np.linalg.norm(influence.of_noise, axis=1)
+    change = (_steps_of_both_sides(refined) / setting.deviations)[setting.seen]
+    relative = np.hypot(noise, np.abs(influence.of_shifts @ change))
     stds = np.full(refined.x.size, np.nan)
     stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
 
     total = setting.count - int(setting.free.sum())
+    least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
     source = np.broadcast_to(refined.noise.source, setting.seen.shape)[setting.seen]
     spread = np.zeros(noise.size)
     for which, degrees in enumerate(refined.noise.degrees):
-        part = np.linalg.norm(inverse[:, source == which], axis=1) / np.maximum(noise, 1e-300)
+        own = influence.of_noise[:, source == which]
+        part = np.linalg.norm(own, axis=1) / np.maximum(noise, 1e-300)
         spread += part**4 / degrees
     wide = np.full(refined.x.size, np.nan)
-    freedom = np.clip(1 / np.maximum(spread, 1 / total), 1.0, None)
-    wide[setting.free] = scipy.stats.t.ppf(0.975, freedom)
+    freedom = 1 / np.maximum(spread, max(least, 1e-12))
+    wide[setting.free] = scipy.stats.t.ppf(0.975, np.maximum(freedom, 1.0))
     return stds, wide
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.optimize
 
-from lagc.learn.sensitivity import Observations, Predictor
+from lagc.learn.losses import SQUARES, Loss
+from lagc.learn.sensitivity import Observations, Predictor, predictor
 from lagc.runtime.system import System
 
 _RIDGE = 1e-3  # pull to the start, in relative coordinates, while the horizon is still short
@@ -25,7 +26,9 @@ class Setting:
     """What a search holds constant.
 
     sizes (now, and at the start), lower, upper: (n,), of all unknowns; free: (n,) bool; sigma:
-    (3, dof), noise levels; horizon: rows.
+    (kinds, dof), noise levels; horizon: rows; relative: (R, m, kinds, dof), the noise of each
+    observation as a part of its level, or None where it is the whole; loss: of a residual in
+    standard deviations.
     """
 
     system: System
@@ -39,6 +42,8 @@ class Setting:
     free: np.ndarray
     sigma: np.ndarray
     horizon: int
+    relative: np.ndarray | None = None
+    loss: Loss = SQUARES
 
     @property
     def coefficients(self) -> int:
@@ -56,11 +61,11 @@ class Setting:
         rows = self.observations.rows
         while rows // 8 >= max(self.horizon, _SHORTEST_COMPILED):
             rows //= 8
-        return Predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
+        return predictor(self.system, self.observations, self.r, substeps or self.substeps, rows)
 
     @property
     def seen(self) -> np.ndarray:
-        """Which observations count: (R, horizon, 3, dof)."""
+        """Which observations count: (R, horizon, kinds, dof)."""
         return self.observations.seen[:, : self.horizon]
 
     @property
@@ -68,8 +73,15 @@ class Setting:
         """How many observations count."""
         return int(self.seen.sum())
 
+    @property
+    def deviations(self) -> np.ndarray:
+        """The standard deviation of each observation: (R, horizon, kinds, dof)."""
+        if self.relative is None:
+            return np.broadcast_to(self.sigma, self.seen.shape)
+        return self.sigma * self.relative[:, : self.horizon]
+
     def differences(self, predicted: np.ndarray) -> np.ndarray:
-        """Predicted minus observed, angles to the nearest period: (R, horizon, 3, dof)."""
+        """Predicted minus observed, angles to the nearest period: (R, horizon, kinds, dof)."""
         values = self.observations.values[:, : self.horizon]
         result = predicted[:, : self.horizon] - values
         for d, period in enumerate(self.system.spec.moduli):
@@ -81,13 +93,14 @@ class Setting:
     def whitened(self, x: np.ndarray) -> np.ndarray:
         """The residual vector over the horizon: (count,)."""
         differences = self.differences(self.predictor().values(*self.split(x)))
-        return np.asarray((differences / self.sigma)[self.seen])
+        return np.asarray((differences / self.deviations)[self.seen])
 
     def whitened_and_sensitivity(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`whitened`, and its derivative by relative changes of all unknowns: (count, n)."""
         predicted, derivative = self.predictor().values_and_derivatives(*self.split(x))
-        residual = (self.differences(predicted) / self.sigma)[self.seen]
-        derivative = derivative[:, : self.horizon] / self.sigma[..., None]
+        deviations = self.deviations
+        residual = (self.differences(predicted) / deviations)[self.seen]
+        derivative = derivative[:, : self.horizon] / deviations[..., None]
         matrix = np.zeros((self.count, x.size))
         row, k = 0, self.coefficients
         own = derivative.shape[-1] - k
@@ -119,7 +132,10 @@ class Search:
 
 
 class _Model:
-    """Residual and Jacobian of the free unknowns for SciPy, evaluated together and remembered."""
+    """Residual and Jacobian of the free unknowns for SciPy, evaluated together and remembered.
+
+    SciPy weights them in place where the loss is robust, and so gets copies.
+    """
 
     def __init__(self, setting: Setting, start: np.ndarray, ridge: float) -> None:
         self.setting, self.start, self.ridge = setting, start, ridge
@@ -149,19 +165,25 @@ class _Model:
 
     def value(self, u: np.ndarray) -> np.ndarray:
         self._evaluate(u)
-        return self.residual
+        return self.residual.copy()
 
     def jacobian(self, u: np.ndarray) -> np.ndarray:
         self._evaluate(u)
-        return self.matrix
+        return self.matrix.copy()
 
 
 def search(
-    setting: Setting, x: np.ndarray, *, rough: bool, evaluations: int | None = None
+    setting: Setting,
+    x: np.ndarray,
+    *,
+    rough: bool,
+    evaluations: int | None = None,
+    tolerance: float | None = None,
 ) -> Search | None:
     """The least-squares minimum near x, or None where the start has no finite trajectory.
 
-    A rough search, on the way to a longer horizon, is pulled a little to where it starts.
+    A rough search, on the way to a longer horizon, is pulled a little to where it starts. With
+    another loss each step solves least squares weighted by its derivatives at the residuals.
     """
     free, sizes = setting.free, setting.sizes
     model = _Model(setting, x, _RIDGE if rough else 0.0)
@@ -169,20 +191,23 @@ def search(
     start = np.clip(x[free] / sizes[free], lower, upper)
     if not (np.isfinite(model.value(start)).all() and np.isfinite(model.jacobian(start)).all()):
         return None
-    tolerance = 1e-4 if rough else 1e-11
+    tolerance = tolerance or (1e-4 if rough else 1e-11)
     try:
-        found = scipy.optimize.least_squares(
-            model.value,
-            start,
-            model.jacobian,
-            bounds=(lower, upper),
-            method="trf",
-            x_scale=1.0,
-            ftol=tolerance,
-            xtol=tolerance,
-            gtol=tolerance,
-            max_nfev=evaluations or (60 if rough else 300),
-        )
+        # Far outliers of a loss that falls off hardly count: SciPy then divides by almost nothing.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            found = scipy.optimize.least_squares(
+                model.value,
+                start,
+                model.jacobian,
+                bounds=(lower, upper),
+                method="trf",
+                loss=setting.loss.derivatives if setting.loss.robust else "linear",
+                x_scale=1.0,
+                ftol=tolerance,
+                xtol=tolerance,
+                gtol=tolerance,
+                max_nfev=evaluations or (60 if rough else 300),
+            )
     except (ValueError, np.linalg.LinAlgError):
         # A Jacobian that is not finite at a point whose residuals are: no way on from there.
         return None

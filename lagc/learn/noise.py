@@ -24,9 +24,9 @@ _RANK = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Levels: sigma (3, dof); from which estimate each comes: source (3, dof), an index to the
-    degrees of freedom; the channels that share the level of all; the largest residual, rms, as a
-    part of the spread of its channel."""
+    """Levels: sigma (kinds, dof); from which estimate each comes: source (kinds, dof), an index to
+    the degrees of freedom (infinite: known); the channels that share the level of all; the largest
+    residual, rms, as a part of the spread of its channel."""
 
     sigma: np.ndarray
     source: np.ndarray
@@ -45,30 +45,38 @@ class Noise:
 def estimate_noise(
     setting: Setting, x: np.ndarray, channels: Channels, pooled: Collection[str]
 ) -> Noise:
-    """The levels at a solution x; the channels in `pooled` stay with the level of all."""
-    residual, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
-    squares, leverage = np.zeros(setting.seen.shape), np.zeros(setting.seen.shape)
-    squares[setting.seen] = (
-        residual * np.broadcast_to(setting.sigma, squares.shape)[setting.seen]
-    ) ** 2
-    leverage[setting.seen] = _leverage(matrix[:, setting.free])
+    """The levels at a solution x; the channels in `pooled` stay with the level of all, those whose
+    noise is stated with theirs."""
+    loss = setting.loss
+    whitened, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
+    residual, leverage = np.zeros(setting.seen.shape), np.zeros(setting.seen.shape)
+    residual[setting.seen] = whitened * np.broadcast_to(setting.sigma, residual.shape)[setting.seen]
+    weights = loss.derivatives(whitened**2)[1]
+    leverage[setting.seen] = _leverage(matrix[:, setting.free] * np.sqrt(weights)[:, None])
     names, sums, degrees, parts = [], [], [], []
+    sigma, source = setting.sigma.copy(), np.zeros(setting.sigma.shape, int)
+    of_sources = [1.0]
     for name, mask in channels.groups.items():
-        count = int(setting.seen[:, :, mask].sum())
+        seen = setting.seen[:, :, mask]
+        count = int(seen.sum())
         if count == 0:
             continue
+        level = loss.size(residual[:, :, mask][seen])
+        parts.append(level / float(channels.sizes[mask][0]))
+        if name in channels.known:
+            sigma[mask], source[mask] = channels.known[name], len(of_sources)
+            of_sources.append(np.inf)
+            continue
         names.append(name)
-        sums.append(float(squares[:, :, mask].sum()))
+        sums.append(count * level**2)
         degrees.append(max(0.0, count - float(leverage[:, :, mask].sum())))
-        parts.append(np.sqrt(sums[-1] / count) / float(channels.sizes[mask][0]))
     together = frozenset(
         n for n, d in zip(names, degrees, strict=True) if d < _FEWEST or n in pooled
     )
     total = max(1.0, float(np.sum(degrees)))
     sizes = [float(channels.sizes[channels.groups[name]][0]) for name in names]
     relative = np.sqrt(sum(s / size**2 for s, size in zip(sums, sizes, strict=True)) / total)
-    sigma, source = setting.sigma.copy(), np.zeros(setting.sigma.shape, int)
-    of_sources = [total]
+    of_sources[0] = total
     for name, square, freedom, size in zip(names, sums, degrees, sizes, strict=True):
         mask = channels.groups[name]
         level = relative * size

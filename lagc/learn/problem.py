@@ -10,15 +10,18 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.data import Recording, check_recording
 from lagc.learn.gauge import Held, representatives, structural_null_space
 from lagc.learn.least_squares import Setting
+from lagc.learn.losses import SQUARES, Loss
+from lagc.learn.recording import Recording, check_recording
 from lagc.learn.refine import with_enough_substeps
+from lagc.learn.screening import screened
 from lagc.learn.sensitivity import gather
 from lagc.learn.starting import (
     Channels,
     coefficient_sizes,
     observed_channels,
+    relative_noise,
     starting_coefficients,
     starting_states,
     state_sizes,
@@ -69,13 +72,15 @@ class Problem:
         fixed: Mapping[str, float],
         guess: Mapping[str, float],
         r: int,
+        loss: Loss = SQUARES,
     ) -> Problem:
         """Gather the data, and start from the model's values and the first observations."""
         spec = system.spec
         observations = gather(recordings, spec)
-        channels = observed_channels(observations, spec)
+        channels = observed_channels(observations, spec, loss)
         values = starting_coefficients(spec, fixed, guess)
-        states = starting_states(system, observations, values)
+        trusted = screened(observations, spec) if loss.robust else observations
+        states = starting_states(system, trusted, values)
         names = [c.name for c in spec.coefficients]
         of_states = state_sizes(observations, channels, states).reshape(-1)
         sizes = np.concatenate([coefficient_sizes(spec, values), of_states])
@@ -94,6 +99,8 @@ class Problem:
             free=np.concatenate([[n not in fixed for n in names], np.ones(states.size, bool)]),
             sigma=channels.sizes,
             horizon=observations.rows,
+            relative=relative_noise(observations, channels),
+            loss=loss,
         )
         start = np.concatenate([[values[n] for n in names], states.reshape(-1)])
         return cls(recordings, setting, start, channels, tuple(fixed), _labels(spec, recordings))

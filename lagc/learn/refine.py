@@ -20,7 +20,7 @@ _HIDDEN = 0.1  # part of the noise level that discretisation may reach
 _ROUND_OFF = 1e-11  # part of the spread below which halving the step shows nothing
 _FOLLOWED = 1e-4  # part of the spread that is near enough while the noise is not known
 _MOST_SUBSTEPS = 64
-_ROUNDS = 10
+_ROUNDS, _ROBUST_ROUNDS = 10, 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def discretisation_error(setting: Setting, x: np.ndarray, channels: Channels) ->
 
 
 def step_change(setting: Setting, x: np.ndarray, coarse: int | None = None) -> np.ndarray:
-    """How the predictions change when every step is halved: (R, horizon, 3, dof).
+    """How the predictions change when every step is halved: (R, horizon, kinds, dof).
 
     With `coarse`, when there are twice the present number of steps instead of that many.
     """
@@ -117,7 +117,7 @@ def _reweighted(
 ) -> tuple[Setting, np.ndarray, bool, Noise]:
     """Search and estimate the noise in turn until it settles."""
     met, noise = False, Noise.unknown(setting)
-    for _ in range(_ROUNDS):
+    for _ in range(_ROBUST_ROUNDS if setting.loss.robust else _ROUNDS):
         found = search(setting.rescaled(x), x, rough=False)
         if found is None:
             return setting, x, False, noise

@@ -5,14 +5,16 @@ equations d/dt b = a say that the integral of phi' b + phi a is zero, b and a be
 coefficients of most models. Paths are smoothed first (cubic splines that leave out as much as the
 noise seen between neighbouring rows), so that nothing is integrated and no start has to be near:
 for a model linear in its coefficients the answer does not depend on it. A momentum that was
-observed takes the place of b, and b is compared with it. Source of the weak form: Messenger &
+observed takes the place of b, and b is compared with it; an acceleration that was observed is put
+into b_v q'' + b_q q' + b_t = a. A path that was not observed is the integral of its velocity, from
+where the search starts. Source of the weak form: Messenger &
 Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,7 +24,10 @@ import scipy.interpolate
 import scipy.optimize
 
 from lagc.learn.least_squares import Setting
+from lagc.learn.screening import screened
 from lagc.learn.sensitivity import Observations
+from lagc.learn.smoothing import SmoothingSplines
+from lagc.learn.subsets import Subsets
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
@@ -38,18 +43,21 @@ _ROUGHEST, _SMOOTHEST, _BISECTIONS = -6.0, 8.0, 20  # decades of smoothing, in c
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """A smoothed recording: t: (m,); q, v: (m, dof); p: (m, dof) or None; inputs: name to (m,)."""
+    """A smoothed recording: t: (m,); q, v: (m, dof); p, a: (m, dof) or None; inputs: name to (m,),
+    and how fast they change."""
 
     t: np.ndarray
     q: np.ndarray
     v: np.ndarray
     p: np.ndarray | None
+    a: np.ndarray | None
     inputs: dict[str, np.ndarray]
+    input_slopes: dict[str, np.ndarray]
 
 
 def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     """The unknowns (n,) with the free coefficients by regression and initial states from the
-    smoothed paths; None where positions were not observed, or in too few rows."""
+    smoothed paths; None where there are none of them, or too few rows."""
     regression = _Regression.of(setting, start)
     found = None if regression is None else regression.solved()
     if regression is None or found is None:
@@ -60,74 +68,60 @@ def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     return np.concatenate([found.values, initial])
 
 
-def elimination_order(
-    setting: Setting, start: np.ndarray, candidates: Sequence[int]
-) -> tuple[int, ...]:
-    """The indices of the free coefficients among `candidates`, in the order in which they can best
-    be left out: each time the one that is smallest in units of its standard error. Shorter where
-    the regression finds no values."""
-    order: list[int] = []
+def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> Subsets | None:
+    """What the regression says of each subset of the coefficients of these indices, to first order
+    where the model is not linear in them; None where `regress` gives None."""
     regression = _Regression.of(setting, start)
-    while regression is not None:
-        found = regression.solved()
-        left = [i for i in regression.free.tolist() if i in candidates]
-        if found is None or not left:
-            break
-        ratio = dict(zip(regression.free.tolist(), found.ratios, strict=True))
-        weakest = min(left, key=lambda i: ratio[i])
-        order.append(weakest)
-        values = found.values.copy()
-        values[weakest] = 0.0
-        free = regression.free[regression.free != weakest]
-        regression = replace(regression, free=free, start=values) if free.size else None
-    return tuple(order)
+    found = None if regression is None else regression.solved()
+    if regression is None or found is None:
+        return None
+    values = found.values / setting.sizes[: setting.coefficients]
+    matrix = np.zeros((found.residual.size, values.size))
+    matrix[:, regression.free] = found.matrix
+    always = np.setdiff1d(regression.free, optional)
+    return Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
 
 
-def exchanges(
-    setting: Setting, start: np.ndarray, kept: Sequence[int], left_out: Sequence[int]
-) -> list[tuple[int, int]]:
-    """Pairs of a coefficient that is kept and one left out, those first whose exchange leaves the
-    smallest residual in the regression; start: (n,), with what is left out at zero."""
-    regression = _Regression.of(setting, start)
-    if regression is None:
-        return []
-    free = np.setdiff1d(regression.free, left_out)
-    reference = replace(regression, free=free).solved()
-    if reference is None:
-        return []
-    costs: dict[tuple[int, int], float] = {}
-    for out in kept:
-        for into in left_out:
-            values = start[: setting.coefficients].copy()
-            values[out] = 0.0
-            support = np.append(free[free != out], into)
-            found = replace(regression, free=support, start=values).solved(reference.scales)
-            if found is not None:
-                costs[out, into] = found.cost
-    return sorted(costs, key=lambda pair: costs[pair])
-
-
-def _smoothed(data: Observations, index: int, spec: ModelSpec) -> _Path | None:
-    """One recording as smooth functions at its times, or None."""
+def _smoothed(data: Observations, index: int, spec: ModelSpec, state: np.ndarray) -> _Path | None:
+    """One recording as smooth functions at its times, or None; state: (2, dof), where it starts as
+    far as that was not observed."""
     seen = data.seen[index].any(axis=(1, 2))
     rows = min(int(np.flatnonzero(seen)[-1]) + 1, _MOST_ROWS) if seen.any() else 0
     t = data.times[index, :rows]
     if rows < _FEWEST_ROWS:
         return None
-    q, v, p = (np.full((rows, spec.dof), np.nan) for _ in range(3))
+    q, v, p, a = (np.full((rows, spec.dof), np.nan) for _ in range(4))
     for d, period in enumerate(spec.moduli):
-        observed = [data.values[index, :rows, kind, d] for kind in range(3)]
+        observed = [data.values[index, :rows, kind, d] for kind in range(data.kinds)]
         position = _spline(t, observed[0], period)
+        velocity, momentum, *rest = (_spline(t, values, None) for values in observed[1:])
+        acceleration = rest[0] if rest else None
+        if position is None and velocity is None:
+            velocity = _integrated(acceleration, t[0], state[1, d])
+        if position is None:
+            position = _integrated(velocity, t[0], state[0, d])
         if position is None:
             return None
-        velocity = _spline(t, observed[1], None)
-        momentum = _spline(t, observed[2], None)
         q[:, d] = position(t)
         v[:, d] = position.derivative()(t) if velocity is None else velocity(t)
         if momentum is not None:
             p[:, d] = momentum(t)
+        if acceleration is not None:
+            a[:, d] = acceleration(t)
     inputs = {name: values[index, :rows] for name, values in data.inputs.items()}
-    return _Path(t, q, v, p if np.isfinite(p).all() else None, inputs)
+    slopes = {name: np.gradient(values, t) for name, values in inputs.items()}
+    momenta, accelerations = (x if np.isfinite(x).all() else None for x in (p, a))
+    return _Path(t, q, v, momenta, accelerations, inputs, slopes)
+
+
+def _integrated(slope: Any, first: float, value: float) -> Any:
+    """The integral of a spline that has a value at a first time, None for None."""
+    if slope is None:
+        return None
+    integral = slope.antiderivative()
+    shift = value - float(integral(first))
+    # The elements of a B-spline basis add up to one.
+    return type(integral)(integral.t, integral.c + shift, integral.k)
 
 
 def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
@@ -138,20 +132,14 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     if period is not None:
         y = np.unwrap(y, period=period)
     wanted = noise_of(x, y)
-    interpolated = scipy.interpolate.make_interp_spline(x, y, k=5)
-    unit = float(np.median(np.diff(x)) ** 3)
+    smoothing = SmoothingSplines(x, y)
     low, high = _ROUGHEST, _SMOOTHEST
-    smoothed = scipy.interpolate.make_smoothing_spline(x, y, lam=10.0**low * unit)
-    if np.sqrt(np.mean((smoothed(x) - y) ** 2)) >= wanted:
-        return interpolated
+    if smoothing.residual(low) >= wanted:
+        return scipy.interpolate.make_interp_spline(x, y, k=5)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        candidate = scipy.interpolate.make_smoothing_spline(x, y, lam=10.0**middle * unit)
-        if np.sqrt(np.mean((candidate(x) - y) ** 2)) < wanted:
-            low, smoothed = middle, candidate
-        else:
-            high = middle
-    return smoothed
+        low, high = (middle, high) if smoothing.residual(middle) < wanted else (low, middle)
+    return scipy.interpolate.make_interp_spline(x, smoothing.values(low), k=3, bc_type="natural")
 
 
 def noise_of(x: np.ndarray, y: np.ndarray) -> float:
@@ -193,18 +181,30 @@ def _windows(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(slopes).reshape(-1, m), np.array(bumps).reshape(-1, m)
 
 
-Arrays = tuple[Any, ...]  # t, q, v, p or None, inputs, and the weights of phi' and phi
+Arrays = tuple[Any, ...]  # t, q, v, p, a, inputs and their slopes, and weights of phi' and phi
 
 
 def _equations(system: System, coefficients: jax.Array, arrays: Arrays) -> list[jax.Array]:
     """Groups of equations of one recording, one for each component and kind: (equations,) each."""
-    t, q, v, p, inputs, slopes, bumps = arrays
+    t, q, v, p, acceleration, inputs, input_slopes, slopes, bumps = arrays
     values = {c.name: coefficients[i] for i, c in enumerate(system.spec.coefficients)}
-    a, b = system.kernels.forces(q.T, v.T, t, values, inputs, {})
+    kernels = system.kernels
+    a, b = kernels.forces(q.T, v.T, t, values, inputs, {})
     carried = b if p is None else p.T
     motion = [slopes @ carried[d] + bumps @ a[d] for d in range(len(a))]
     # Slopes of a smoothed path are poor at its ends.
-    return motion if p is None else motion + list((b - carried)[:, _ENDS:-_ENDS])
+    inner = slice(_ENDS, -_ENDS)
+    if p is not None:
+        motion += list((b - carried)[:, inner])
+    if acceleration is not None:
+        along = (v.T, acceleration.T, jax.numpy.ones_like(t), input_slopes)
+        _, rate = jax.jvp(
+            lambda q, v, t, u: kernels.momentum(q, v, t, values, u, {}),
+            (q.T, v.T, t, inputs),
+            along,
+        )
+        motion += list((rate - a)[:, inner])
+    return motion
 
 
 _residuals = jax.jit(_equations, static_argnums=0)
@@ -212,13 +212,12 @@ _slopes = jax.jit(jax.jacfwd(_equations, argnums=1), static_argnums=0)
 
 
 class _Found(NamedTuple):
-    """All coefficients (k,), how many standard errors each of the free ones is from zero, what the
-    groups of equations were divided by, and half the sum of squares."""
+    """All coefficients (k,), the residuals (equations,) in units of their size, and their
+    derivatives by the free coefficients in units of theirs (equations, free)."""
 
     values: np.ndarray
-    ratios: np.ndarray
-    scales: list[float]
-    cost: float
+    residual: np.ndarray
+    matrix: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,15 +233,19 @@ class _Regression:
     def of(cls, setting: Setting, start: np.ndarray) -> _Regression | None:
         """None where there is nothing to regress, or no smooth path to do it on."""
         data, spec, k = setting.observations, setting.system.spec, setting.coefficients
+        if setting.loss.robust:
+            data = screened(data, spec)
+        _, states = setting.split(start)
         free = np.flatnonzero(setting.free[:k])
         if spec.lattice is not None or free.size == 0:
             return None
         recordings: list[Arrays] = []
         for index in range(len(data.times)):
-            path = _smoothed(data, index, spec)
+            path = _smoothed(data, index, spec, states[index])
             if path is None:
                 return None
-            recordings.append((path.t, path.q, path.v, path.p, path.inputs, *_windows(path.t)))
+            observed = (path.t, path.q, path.v, path.p, path.a, path.inputs, path.input_slopes)
+            recordings.append((*observed, *_windows(path.t)))
         return cls(setting, recordings, free, start[:k])
 
     def full(self, u: np.ndarray) -> np.ndarray:
@@ -263,19 +266,17 @@ class _Regression:
         of_each = [_slopes(self.setting.system, values, r) for r in self.recordings]
         return [np.concatenate(parts)[:, self.free] * sizes for parts in zip(*of_each, strict=True)]
 
-    def solved(self, scales: list[float] | None = None) -> _Found | None:
+    def solved(self) -> _Found | None:
         """The values in the sense of least squares, or None where there are none.
 
-        Equations of a kind weigh as much as their residuals turn out small, unless `scales` says
-        how much.
+        Equations of a kind weigh as much as their residuals turn out small.
         """
         free, setting = self.free, self.setting
         sizes = setting.sizes[free]
         bounds = setting.lower[free] / sizes, setting.upper[free] / sizes
         u = np.clip(self.start[free] / sizes, *bounds)
-        given = scales is not None
-        scales = scales or [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
-        for _ in range(1 if given else _REWEIGHTED):
+        scales = [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
+        for _ in range(_REWEIGHTED):
             value = partial(self._weighed, self.residuals, scales)
             slope = partial(self._weighed, self.slopes, scales)
             if not (np.isfinite(value(u)).all() and np.isfinite(slope(u)).all()):
@@ -284,14 +285,12 @@ class _Regression:
                 value, u, slope, bounds=bounds, x_scale="jac", max_nfev=100
             )
             u = found.x
-            if given:
-                break
             scales = [
                 max(float(np.sqrt(np.mean(group**2))), 1e-12 * scale)
                 for group, scale in zip(self.residuals(u), scales, strict=True)
             ]
         matrix = self._weighed(self.slopes, scales, u)
-        return _Found(self.full(u), _ratios(u, matrix), scales, float(found.cost))
+        return _Found(self.full(u), self._weighed(self.residuals, scales, u), matrix)
 
     @staticmethod
     def _weighed(
@@ -299,11 +298,3 @@ class _Regression:
     ) -> np.ndarray:
         parts = zip(function(u), scales, strict=True)
         return np.concatenate([group / scale for group, scale in parts])
-
-
-def _ratios(u: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """|u| over its standard error, for residuals of unit size: (free,)."""
-    _, singular, directions = np.linalg.svd(matrix, full_matrices=False)
-    floor = max(np.finfo(float).eps * float(singular.max()), np.finfo(float).tiny ** 0.5)
-    errors = np.linalg.norm(directions / np.maximum(singular, floor)[:, None], axis=0)
-    return np.asarray(np.abs(u) / errors)

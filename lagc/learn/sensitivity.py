@@ -9,33 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lagc.learn.data import Recording
+from lagc.learn.acceleration import acceleration
+from lagc.learn.recording import KINDS, Recording
 from lagc.runtime.signals import Samples
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
-KINDS = ("q", "v", "p")
-
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Recordings side by side: R of them, m rows, the three kinds q, v and p, dof components.
+    """Recordings side by side: R of them, m rows, the kinds q, v and p, dof components.
 
-    times: (R, m), continued beyond the end of shorter recordings; values and seen: (R, m, 3, dof);
-    inputs: name to (R, m).
+    times: (R, m), continued beyond the end of shorter recordings; values and seen: (R, m, 3, dof),
+    or (R, m, 4, dof) where accelerations were observed; inputs: name to (R, m); stated: known
+    standard deviations, as the values and NaN where unknown, or None where all are.
     """
 
     times: np.ndarray
     values: np.ndarray
     seen: np.ndarray
     inputs: dict[str, np.ndarray]
+    stated: np.ndarray | None = None
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of values there are: 3, or 4 with accelerations."""
+        return int(self.values.shape[2])
 
     @property
     def rows(self) -> int:
@@ -46,11 +52,17 @@ class Observations:
 def gather(recordings: Sequence[Recording], spec: ModelSpec) -> Observations:
     """Recordings (checked) in one set of arrays."""
     rows = max(len(r.times) for r in recordings)
-    values = np.full((len(recordings), rows, 3, spec.dof), np.nan)
+    kinds = len(KINDS) if any(r.a is not None for r in recordings) else len(KINDS) - 1
+    values = np.full((len(recordings), rows, kinds, spec.dof), np.nan)
+    stated = None
+    if any(r.sigma is not None for r in recordings):
+        stated = np.full(values.shape, np.nan)
     for index, recording in enumerate(recordings):
         for kind, array in enumerate(recording.channels):
             if array is not None:
                 values[index, : len(array), kind] = array
+        if stated is not None and recording.sigma is not None:
+            stated[index, : len(recording.sigma)] = recording.sigma[:, :kinds]
     times = np.stack([_continued(np.asarray(r.times, float), rows) for r in recordings])
     inputs = {
         name: np.stack(
@@ -58,7 +70,7 @@ def gather(recordings: Sequence[Recording], spec: ModelSpec) -> Observations:
         )
         for name in spec.inputs
     }
-    return Observations(times, values, np.isfinite(values), inputs)
+    return Observations(times, values, np.isfinite(values), inputs, stated)
 
 
 def _continued(times: np.ndarray, rows: int) -> np.ndarray:
@@ -93,29 +105,53 @@ class Predictor:
         inputs = {name: jnp.asarray(values) for name, values in data.inputs.items()}
         return jnp.asarray(step_grid(times, self.substeps)), jnp.asarray(data.times), inputs
 
+    @cached_property
+    def _last(self) -> dict[str, tuple[bytes, Any]]:
+        """The last results: a fit asks again and again at the point where a search ended."""
+        return {}
+
     def values(self, coefficients: np.ndarray, states: np.ndarray) -> np.ndarray:
-        """q, v and p: (R, rows, 3, dof), NaN once a trajectory is lost."""
-        return np.asarray(self._run(_values, coefficients, states)[0])
+        """All kinds that are observed: (R, rows, kinds, dof), NaN once a trajectory is lost."""
+        key = coefficients.tobytes() + states.tobytes()
+        for at, result in self._last.values():
+            if at == key:
+                return np.asarray(result[0])
+        values = np.asarray(self._run(_values, coefficients, states)[0])
+        self._last["values"] = key, (values,)
+        return values
 
     def values_and_derivatives(
         self, coefficients: np.ndarray, states: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`values`, and their derivatives (R, rows, 3, dof, n + 2 dof): by every coefficient, then
-        by the initial position and velocity of the recording itself."""
+        """`values`, and their derivatives (R, rows, kinds, dof, n + 2 dof): by every coefficient,
+        then by the initial position and velocity of the recording itself."""
+        key = coefficients.tobytes() + states.tobytes()
+        at, result = self._last.get("derivatives", (b"", None))
+        if at == key and result is not None:
+            return result[0], result[1]
         values, by_coefficients, by_states = self._run(_derivatives, coefficients, states)
         flat = np.asarray(by_states).reshape(*by_states.shape[:-2], -1)
-        return np.asarray(values), np.concatenate([np.asarray(by_coefficients), flat], axis=-1)
+        derivatives = np.concatenate([np.asarray(by_coefficients), flat], axis=-1)
+        self._last["derivatives"] = key, (np.asarray(values), derivatives)
+        return np.asarray(values), derivatives
 
     def _run(self, function: Callable[..., Any], *unknowns: np.ndarray) -> tuple[jax.Array, ...]:
         """A program that does without the fallback, and so compiles in half the time, is enough for
         nearly all fits."""
         for whole in (False, True):
-            *results, solved = function(
-                self.system, self.r, self.substeps, whole, *unknowns, *self._arguments()
-            )
+            how = (self.r, self.substeps, whole, self.observations.kinds)
+            *results, solved = function(self.system, *how, *unknowns, *self._arguments())
             if bool(jnp.all(solved)):
                 break
         return tuple(results)
+
+
+@lru_cache(maxsize=4)
+def predictor(
+    system: System, observations: Observations, r: int, substeps: int, rows: int
+) -> Predictor:
+    """A `Predictor`, the same for the same arguments while it is in use, with what it remembers."""
+    return Predictor(system, observations, r, substeps, rows)
 
 
 def _one(
@@ -123,49 +159,54 @@ def _one(
     r: int,
     substeps: int,
     whole: bool,
+    kinds: int,
     coefficients: jax.Array,
     state: jax.Array,
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    names = [c.name for c in system.spec.coefficients]
-    options: dict[str, Any] = {
-        "coefficients": {name: coefficients[k] for k, name in enumerate(names)},
-        "inputs": {name: Samples(times, values) for name, values in inputs.items()},
-        "times": grid,
-        "r": r,
-    }
+    values = {c.name: coefficients[k] for k, c in enumerate(system.spec.coefficients)}
+    signals = {name: Samples(times, samples) for name, samples in inputs.items()}
+    options: dict[str, Any] = {"coefficients": values, "inputs": signals, "times": grid, "r": r}
     if whole:
         trajectory, solved = system.simulate(*state, **options), jnp.array(True)
     else:
         trajectory, solved = system.attempt(*state, **options)
-    every = jnp.stack([trajectory.q, trajectory.v, trajectory.p], axis=1)
-    return every[::substeps], solved
+    observed = [x[::substeps] for x in (trajectory.q, trajectory.v, trajectory.p)]
+    if kinds > len(observed):
+
+        def motion(q: jax.Array, v: jax.Array, t: jax.Array) -> jax.Array:
+            return acceleration(system, q, v, t, values, signals)
+
+        observed.append(jax.vmap(motion)(observed[0], observed[1], grid[::substeps]))
+    return jnp.stack(observed, axis=1), solved
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _values(
     system: System,
     r: int,
     substeps: int,
     whole: bool,
+    kinds: int,
     coefficients: jax.Array,
     states: jax.Array,
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    one = partial(_one, system, r, substeps, whole)
+    one = partial(_one, system, r, substeps, whole, kinds)
     return jax.vmap(one, in_axes=(None, 0, 0, 0, 0))(coefficients, states, grid, times, inputs)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _derivatives(
     system: System,
     r: int,
     substeps: int,
     whole: bool,
+    kinds: int,
     coefficients: jax.Array,
     states: jax.Array,
     grid: jax.Array,
@@ -180,7 +221,7 @@ def _derivatives(
         inputs: dict[str, jax.Array],
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         def observed(c: jax.Array, s: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            values, solved = _one(system, r, substeps, whole, c, s, grid, times, inputs)
+            values, solved = _one(system, r, substeps, whole, kinds, c, s, grid, times, inputs)
             return values, (values, solved)
 
         (by_c, by_s), (values, solved) = jax.jacfwd(observed, argnums=(0, 1), has_aux=True)(

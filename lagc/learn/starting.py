@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, did_you_mean, fail
+from lagc.learn.losses import SQUARES, Loss
+from lagc.learn.recording import PATTERNS
 from lagc.learn.sensitivity import Observations
 from lagc.runtime.arguments import check_bounds
 from lagc.runtime.priors import LogUniform, Mixture, Normal, Point, Prior, Uniform
@@ -73,18 +75,24 @@ def coefficient_sizes(spec: ModelSpec, values: Mapping[str, float]) -> np.ndarra
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """The sizes of what was observed: (3, dof) by kind and component, and the groups that share one
-    noise level, name to mask (3, dof)."""
+    """The sizes of what was observed: (kinds, dof) by kind and component, the groups that share one
+    noise level, name to mask (kinds, dof), and the levels that are known, by name: the root mean
+    square of the standard deviations stated."""
 
     sizes: np.ndarray
     groups: dict[str, np.ndarray]
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
-def observed_channels(observations: Observations, spec: ModelSpec) -> Channels:
-    """One group for each coordinate and kind that was observed, with its spread as its size."""
-    sizes = np.ones((3, spec.dof))
+def observed_channels(
+    observations: Observations, spec: ModelSpec, loss: Loss = SQUARES
+) -> Channels:
+    """One group for each coordinate and kind that was observed, with its spread as its size; LAG615
+    where the noise of a group is known for some of its values only."""
+    sizes = np.ones((observations.kinds, spec.dof))
     groups: dict[str, np.ndarray] = {}
-    for kind, pattern in enumerate(("{}", "{}'", "p[{}]")):
+    known: dict[str, float] = {}
+    for kind, pattern in enumerate(PATTERNS[: observations.kinds]):
         start = 0
         for coordinate in spec.coordinates:
             part = slice(start, start + len(coordinate.labels))
@@ -92,14 +100,48 @@ def observed_channels(observations: Observations, spec: ModelSpec) -> Channels:
             seen = observations.values[:, :, kind, part]
             if not np.isfinite(seen).any():
                 continue
-            mask = np.zeros((3, spec.dof), bool)
+            mask = np.zeros(sizes.shape, bool)
             mask[kind, part] = True
-            groups[pattern.format(coordinate.name)] = mask
-            size = float(np.nanstd(seen)) or float(np.nanmax(np.abs(seen))) or 1.0
+            name = pattern.format(coordinate.name)
+            groups[name] = mask
+            level = _known_level(observations, mask, name)
+            if level is not None:
+                known[name] = level
+            values = seen[np.isfinite(seen)]
+            size = loss.spread(values) or float(np.max(np.abs(values))) or 1.0
             if kind == 0 and coordinate.modulus is not None:
                 size = min(size, coordinate.modulus / 4)
             sizes[mask] = size
-    return Channels(sizes, groups)
+    return Channels(sizes, groups, known)
+
+
+def _known_level(observations: Observations, mask: np.ndarray, name: str) -> float | None:
+    """The root mean square of the stated standard deviations of a group, None if none is."""
+    if observations.stated is None:
+        return None
+    stated = observations.stated[:, :, mask][observations.seen[:, :, mask]]
+    missing = np.isnan(stated)
+    if missing.all():
+        return None
+    if missing.any():
+        raise fail(
+            Code.LAG615,
+            f"the noise of `{name}` is known for {np.sum(~missing)} of {stated.size} values",
+            help="state it for all values of a coordinate and kind, or for none",
+        )
+    return float(np.sqrt(np.mean(stated**2)))
+
+
+def relative_noise(observations: Observations, channels: Channels) -> np.ndarray | None:
+    """The standard deviations as parts of the level of their group: (R, m, kinds, dof), or None
+    where all are equal."""
+    if observations.stated is None:
+        return None
+    relative = np.ones(observations.values.shape)
+    for name, level in channels.known.items():
+        mask = np.broadcast_to(channels.groups[name], relative.shape) & observations.seen
+        relative[mask] = observations.stated[mask] / level
+    return relative
 
 
 def starting_states(

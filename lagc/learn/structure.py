@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lagc.learn.acceleration import acceleration
 from lagc.learn.sensitivity import Observations
 from lagc.runtime.system import System
 
@@ -27,7 +28,7 @@ def acceleration_sensitivity(
     at random states of the size of those observed; rows that are not finite are left out."""
     spec = system.spec
     count = _POINTS + len(spec.coefficients)
-    values = data.values.reshape(-1, 3, spec.dof)
+    values = data.values.reshape(-1, data.kinds, spec.dof)
     middle, spread = np.zeros((2, spec.dof)), np.ones((2, spec.dof))
     duration = float(np.ptp(data.times)) or 1.0
     for d in range(spec.dof):
@@ -62,14 +63,20 @@ def _slopes(
 
     def motion(coefficients: jax.Array) -> tuple[jax.Array, jax.Array]:
         c = {name: coefficients[i] for i, name in enumerate(names)}
-        kernels = system.kernels
-        a, b = kernels.forces(q, v, t, c, inputs, {})
-        *_, b_q, b_v = kernels.blocks(q, v, t, c, inputs, {})
-        _, b_t = jax.jvp(
-            lambda t: kernels.momentum(q, v, t, c, inputs, {}), (t,), (jnp.ones_like(t),)
-        )
-        force = a - jnp.sum(b_q * v[None], axis=1) - b_t
-        mass = jnp.moveaxis(b_v, -1, 0)
-        return jnp.linalg.solve(mass, force.T[..., None])[..., 0].T, b
+
+        def at(
+            q: jax.Array, v: jax.Array, t: jax.Array, u: dict[str, jax.Array]
+        ) -> tuple[jax.Array, jax.Array]:
+            held = {name: partial(_same, value) for name, value in u.items()}
+            momentum: jax.Array = system.kernels.momentum(q, v, t, c, u, {})
+            return acceleration(system, q, v, t, c, held), momentum
+
+        return jax.vmap(at, in_axes=(-1, -1, 0, 0), out_axes=-1)(q, v, t, inputs)
 
     return jax.jacfwd(motion)(coefficients)
+
+
+def _same(value: jax.Array, t: jax.Array) -> jax.Array:
+    """An input that does not change with time."""
+    del t
+    return value

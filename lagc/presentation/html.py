@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from lagc.presentation import mathml
@@ -22,7 +23,12 @@ code { font-size: .95em; }
 
 def as_html(document: Document) -> str:
     """A whole page; every text of the user is escaped."""
-    name = escape(document.name)
+    return page(document.name, [line for s in document.sections for line in section_lines(s)])
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """A page of lines of HTML under a title, which is escaped."""
+    name = escape(title)
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -34,13 +40,13 @@ def as_html(document: Document) -> str:
         "</head>",
         "<body>",
         f"<h1>{name}</h1>",
+        *body,
     ]
-    for section in document.sections:
-        lines += _section(section)
     return "\n".join([*lines, "</body>", "</html>"])
 
 
-def _section(section: Section) -> list[str]:
+def section_lines(section: Section) -> list[str]:
+    """A section under its heading, every text of the user escaped."""
     lines = [f'<section id="{section.key}">', f"<h2>{escape(section.heading)}</h2>"]
     rows = list(section.rows)
     while rows:

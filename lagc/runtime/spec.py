@@ -46,6 +46,11 @@ class CoordinateSpec:
         """`q'`, or `r'[0]`, `r'[1]`."""
         return self._labels("'")
 
+    @property
+    def acceleration_labels(self) -> tuple[str, ...]:
+        """`q''`, or `r''[0]`, `r''[1]`, as data files name them."""
+        return self._labels("''")
+
     def _labels(self, prime: str) -> tuple[str, ...]:
         if self.size is None:
             return (f"{self.name}{prime}",)
@@ -181,6 +186,11 @@ class ModelSpec:
     def velocity_labels(self) -> tuple[str, ...]:
         """One velocity label a degree of freedom."""
         return tuple(label for c in self.coordinates for label in c.velocity_labels)
+
+    @cached_property
+    def acceleration_labels(self) -> tuple[str, ...]:
+        """One label of an acceleration a degree of freedom."""
+        return tuple(label for c in self.coordinates for label in c.acceleration_labels)
 
     @cached_property
     def momentum_labels(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ def record(path: Path, columns: str, noise: float = 0.0) -> str:
 
 def test_fit_recovers_coefficients(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = record(tmp_path / "data.csv", "t,q,p[q]", noise=0.01)
-    assert run(["fit", DHO, data, "--json"]) == 0
+    draws = tmp_path / "draws.csv"
+    asked = ["--posterior", "laplace", "--samples", "500", "--draws", str(draws), "--seed", "3"]
+    assert run(["fit", DHO, data, *asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"model", "converged", "observations", "residual_rms", "gauge", "coefficients"} <= set(
         found
@@ -42,6 +45,34 @@ def test_fit_recovers_coefficients(tmp_path: Path, capsys: pytest.CaptureFixture
         assert abs(estimate["value"] - true) < 4 * estimate["std"] < 0.4 * true
         low, high = estimate["interval95"]
         assert low < estimate["value"] < high and estimate["identifiable"]
+        # Laws that are flat over what the data admit change little.
+        marginal = found["posterior"]["coefficients"][name]
+        assert marginal["median"] == pytest.approx(estimate["value"], abs=0.3 * estimate["std"])
+        assert marginal["std"] == pytest.approx(estimate["std"], rel=0.2)
+    header, *rows = draws.read_text().splitlines()
+    assert header == "chain,c1,c2,c3,initial q,initial q'" and len(rows) == 500
+    median = np.median([float(row.split(",")[1]) for row in rows])
+    assert median == pytest.approx(found["posterior"]["coefficients"]["c1"]["median"], rel=1e-12)
+
+
+def test_options_of_a_posterior_that_is_not_wanted_or_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = record(tmp_path / "data.csv", "t,q,p[q]")
+    assert run(["fit", DHO, data, "--draws", "draws.csv"]) == 2
+    assert "LAG510" in capsys.readouterr().err
+    assert run(["fit", DHO, data, "--posterior", "laplace", "--draws", "draws.txt"]) == 2
+    assert ".nc, .csv" in capsys.readouterr().err
+
+
+def test_a_sampler_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "blackjax", None)
+    data = record(tmp_path / "data.csv", "t,q,p[q]")
+    assert run(["fit", DHO, data, "--posterior", "nuts"]) == 2
+    said = capsys.readouterr().err
+    assert "LAG003" in said and "pip install 'lagc[posterior]'" in said
 
 
 def test_fit_says_what_the_data_cannot_decide(

@@ -5,12 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
+import xarray as xr
 
 import lagc
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
-from lagc.learn.data import Recording, check_recording, read_recordings
+from lagc.cli.main import run
+from lagc.learn.data import (
+    Recording,
+    check_recording,
+    read_recordings,
+    recordings_of_arrays,
+)
+from tests.conftest import EXAMPLES
 
 
 @pytest.fixture
@@ -143,3 +153,156 @@ def test_recordings_made_in_python_are_checked_too(dho, recording):
     with pytest.raises(LagcError) as caught:
         check_recording(recording, dho.spec)
     assert caught.value.diagnostics[0].code is Code.LAG601
+
+
+SPRING = """
+model spring
+coordinate r[2]
+coordinate s
+coefficient k > 0 = 1
+input u
+L = 1/2*dot(r', r') - 1/2*k*dot(r, r) + 1/2*s'^2
+force s = u
+"""
+
+
+@pytest.fixture(scope="module")
+def spring() -> lagc.System:
+    """A vector, another coordinate, an input."""
+    return lagc.loads(SPRING)
+
+
+COLUMNS = ("t", "r[0]", "r'[1]", "p[s]", "s''", "u", "sigma[r[0]]")
+
+
+def columns_of_spring() -> dict[str, np.ndarray]:
+    values = {name: np.linspace(1, 2, 5) + k for k, name in enumerate(COLUMNS)}
+    values["s''"][2] = np.nan
+    return values
+
+
+def require_spring(recording: Recording) -> None:
+    expected = columns_of_spring()
+    np.testing.assert_array_equal(recording.times, expected["t"])
+    np.testing.assert_array_equal(recording.q[:, 0], expected["r[0]"])
+    assert np.isnan(recording.q[:, 1:]).all() and np.isnan(recording.v[:, [0, 2]]).all()
+    np.testing.assert_array_equal(recording.v[:, 1], expected["r'[1]"])
+    np.testing.assert_array_equal(recording.p[:, 2], expected["p[s]"])
+    np.testing.assert_array_equal(recording.a[:, 2], expected["s''"])
+    np.testing.assert_array_equal(recording.inputs["u"], expected["u"])
+    np.testing.assert_array_equal(recording.sigma[:, 0, 0], expected["sigma[r[0]]"])
+    assert recording.observations == 19 and np.isnan(recording.sigma[:, 1:]).all()
+
+
+def test_every_kind_of_file_holds_the_same_recording(spring, write, tmp_path):
+    values = columns_of_spring()
+    require_spring(recordings_of_arrays(values, spring.spec)[0])
+    rows = "\n".join(",".join(map(repr, row)) for row in np.stack([*values.values()], 1).tolist())
+    require_spring(read_recordings(write(",".join(values) + "\n" + rows), spring.spec)[0])
+    np.savez(tmp_path / "x.npz", **values)
+    require_spring(read_recordings(tmp_path / "x.npz", spring.spec)[0])
+    parquet.write_table(pa.table(values), tmp_path / "x.parquet")
+    require_spring(read_recordings(tmp_path / "x.parquet", spring.spec)[0])
+    dataset = xr.Dataset({k: ("time", v) for k, v in values.items()})
+    dataset.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    require_spring(read_recordings(tmp_path / "x.nc", spring.spec)[0])
+
+
+def test_arrays_of_all_components_with_labels_and_several_runs(spring, tmp_path):
+    t = np.array([[0.0, 1, 2], [5, 6, np.nan]])
+    q = np.arange(18.0).reshape(2, 3, 3)
+    q[1, 2] = np.nan
+    dataset = xr.Dataset(
+        {
+            "q": (("trajectory", "t_index", "dof"), q),
+            "t": (("trajectory", "t_index"), t),
+            "u": (("t_index",), np.array([1, 2, 3])),
+            "station": ("dof", np.zeros(3)),  # not along the rows, so no data
+        },
+        coords={"dof": ["s", "r[1]", "r[0]"], "trajectory": ["b", "a"]},
+    )
+    dataset.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    first, second = read_recordings(tmp_path / "x.nc", spring.spec)
+    np.testing.assert_array_equal(first.q, q[0][:, [2, 1, 0]])
+    np.testing.assert_array_equal(second.q, q[1, :2, [2, 1, 0]].T)
+    np.testing.assert_array_equal(second.times, [5, 6])
+    np.testing.assert_array_equal(second.inputs["u"], [1, 2])
+    assert first.name.endswith("(b)") and second.name.endswith("(a)")
+
+
+def test_what_a_run_writes_is_read_back_from_every_format(tmp_path, capsys):
+    model = str(EXAMPLES / "pendulum.lag")
+    args = ["run", model, "--until", "1", "--step", "0.1", "--initial", "theta = 3, theta' = 2"]
+    found = []
+    for ending in ("csv", "nc", "npz"):
+        assert run([*args, "--output", str(tmp_path / f"x.{ending}")]) == 0
+        found += read_recordings(tmp_path / f"x.{ending}", lagc.load(model).spec)
+    capsys.readouterr()
+    assert found[0].observations == 33 and found[0].rows[0] > 1  # a line number
+    for other in found[1:]:
+        for name in ("times", "q", "v", "p"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(found[0], name))
+
+
+def test_other_units_are_refused(tmp_path):
+    system = lagc.loads("coordinate x [m]\ncoefficient k > 0 = 1 [s^-2]\nL = x'^2 - k*x^2")
+    path = tmp_path / "x.csv"
+    for unit, fine in (("m", True), ("mm", False)):
+        path.write_text(f"# unit x: {unit}\nt,x\n0,1\n1,2\n")
+        if fine:
+            assert read_recordings(path, system.spec)[0].observations == 2
+            continue
+        with pytest.raises(LagcError, match="column `x` is in mm") as caught:
+            read_recordings(path, system.spec)
+        assert caught.value.diagnostics[0].code is Code.LAG614
+
+
+def _parquet(path: Path, **columns) -> None:
+    parquet.write_table(pa.table(columns), path)
+
+
+# file name, how it is made, code, words
+BAD_FILES = [
+    ("x.nc", lambda p: p.write_bytes(b"t,q\n0,1\n"), Code.LAG613, "not a NetCDF file"),
+    ("x.nc", lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\nrubbish"), Code.LAG613, "NetCDF"),
+    ("x.parquet", lambda p: p.write_bytes(b"PAR1rubbish"), Code.LAG613, "Parquet"),
+    ("x.npz", lambda p: p.write_bytes(b"PK\x03\x04rubbish"), Code.LAG613, "NumPy archive"),
+    ("x.csv", lambda p: p.write_bytes(b"PAR1rubbish"), Code.LAG613, "give it the ending"),
+    ("x.nc", lambda p: None, Code.LAG001, "no such file"),
+    ("x.npz", lambda p: np.savez(p, q=np.ones(3)), Code.LAG601, "no column `t`"),
+    ("x.npz", lambda p: np.savez(p, t=np.arange(3), q=np.ones((3, 2))), Code.LAG601, "components"),
+    ("x.npz", lambda p: np.savez(p, t=np.arange(3), q=np.ones(4)), Code.LAG601, "4 rows"),
+    ("x.npz", lambda p: np.savez(p, t=np.arange(3), q=np.ones((3, 1, 1))), Code.LAG601, "3 axes"),
+    ("x.npz", lambda p: np.savez(p, t=np.arange(2), q=["a", "b"]), Code.LAG601, "but text"),
+    ("x.npz", lambda p: np.savez(p, t=np.arange(2), qq=[1, 2]), Code.LAG601, "`qq` is not"),
+    ("x.parquet", lambda p: _parquet(p, t=[0, 1], q=["1", "2"]), Code.LAG601, "`1` in row 1"),
+    (
+        "x.parquet",
+        lambda p: _parquet(p, t=[0.0, 1.0, None], q=[1, 2, 3]),
+        Code.LAG601,
+        "row 3, column `t`: column `t` needs",
+    ),
+    (
+        "x.parquet",
+        lambda p: _parquet(p, t=[0.0, 1.0, 1.0], q=[1, 2, 3]),
+        Code.LAG601,
+        "row 3, column `t`: the time 1 appears twice",
+    ),
+    (
+        "x.parquet",
+        lambda p: _parquet(p, **{"t": [0, 1], "q": [1.0, 2], "sigma[q]": [1.0, -1.0]}),
+        Code.LAG601,
+        "row 2, column `sigma[q]`: a standard deviation is positive",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "make", "code", "words"), BAD_FILES)
+def test_bad_files_of_other_kinds_end_in_a_diagnostic(dho, tmp_path, name, make, code, words):
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(LagcError) as caught:
+        read_recordings(path, dho.spec)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code is code and words in diagnostic.message + diagnostic.help
+    assert str(path) in diagnostic.message

@@ -1,0 +1,69 @@
+"""Data and predictions of a finished fit side by side, and what stands out between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lagc.learn.fit_result import Curve, Outlier
+from lagc.learn.least_squares import Setting
+from lagc.learn.recording import Recording
+from lagc.learn.residuals import Residuals
+from lagc.learn.starting import Channels
+from lagc.learn.table import channels_of
+from lagc.runtime.spec import ModelSpec
+
+
+def curves(
+    setting: Setting, x: np.ndarray, residuals: Residuals, recordings: Sequence[Recording]
+) -> tuple[Curve, ...]:
+    """One for each recording, up to the horizon; columns of what was observed anywhere."""
+    spec = setting.system.spec
+    predicted = setting.predictor().values(*setting.split(x))[:, : setting.horizon]
+    shape = predicted.shape[2:]
+    names = [label for kind in channels_of(spec)[: shape[0]] for label in kind]
+    shown = np.flatnonzero(setting.seen.any(axis=(0, 1)))
+    result = []
+    for index, recording in enumerate(recordings):
+        rows = min(len(recording.times), setting.horizon)
+        values = predicted[index, :rows].copy()
+        for d, period in enumerate(spec.moduli):
+            if period is not None:
+                values[:, 0, d] = np.unwrap(values[:, 0, d], period=period)
+        observed = values - residuals.values[index, :rows]
+        arrays = (observed, values, residuals.deviations[index, :rows])
+        seen, said, noise = (array.reshape(rows, -1)[:, shown] for array in arrays)
+        columns = tuple(names[i] for i in shown)
+        result.append(Curve(recording.name, recording.times[:rows], columns, seen, said, noise))
+    return tuple(result)
+
+
+def levels(setting: Setting, channels: Channels) -> dict[str, float]:
+    """The noise by channel."""
+    return {name: float(setting.sigma[mask][0]) for name, mask in channels.groups.items()}
+
+
+def outliers(
+    residuals: Residuals, shown: Sequence[Curve], recordings: Sequence[Recording], spec: ModelSpec
+) -> tuple[Outlier, ...]:
+    """The observations that stand out, row by row."""
+    sizes = residuals.standardised()
+    labels = channels_of(spec)
+    result = []
+    for index, row, kind, d in residuals.outliers():
+        curve = shown[index]
+        column = labels[kind][d]
+        place = curve.columns.index(column)
+        result.append(
+            Outlier(
+                curve.recording,
+                int(recordings[index].row_numbers[row]),
+                float(curve.times[row]),
+                column,
+                float(curve.observed[row, place]),
+                float(curve.predicted[row, place]),
+                float(-sizes[index, row, kind, d]),
+            )
+        )
+    return tuple(result)
