@@ -169,6 +169,19 @@ class StepEquations:
         whole = jnp.moveaxis(whole, (4, 5), (2, 4))
         return whole.reshape((offsets, n, n, sites, *lanes))
 
+    def without_kinetic(self, matrix: Array, mass_inverse: Array, h: Array) -> Array:
+        """P matrix: (n, m, *L), with P the inverse of what b = M v alone contributes to dR/dU, for
+        constant M: a Jacobian becomes 1 + O(h). mass_inverse: (d, *L) if diagonal, else (d, d, *L).
+        """
+        d, nodes = mass_inverse.shape[0], self.method.s - 1
+        x = apply(self.method.inverse, matrix.reshape((d, nodes, *matrix.shape[1:])))
+        if mass_inverse.ndim == h.ndim + 1:
+            x = mass_inverse[:, None, None] * x
+        else:
+            x = times(mass_inverse[:, :, None, None], x)
+        x = _behind(h, x) * x
+        return x.reshape((*matrix.shape[:2], *x.shape[3:]))
+
     def start_jacobian(self, blocks: tuple[Array, ...], h: Array) -> Array:
         """dR/dq at fixed displacements: (d (r+1), d, *L). Not for lattices."""
         a_q, _, b_q, _ = blocks

@@ -60,6 +60,36 @@ def eliminate(matrix: jax.Array, right: jax.Array) -> jax.Array:
     return jax.lax.scan(column, (matrix, right), steps, unroll=n if n <= _WRITTEN_OUT else 1)[0][1]
 
 
+def inverse_near_identity(matrix: jax.Array) -> jax.Array:
+    """matrix^-1: (n, n, ...), by halves, where no row has entries of matrix - 1 adding up to 1/2.
+
+    Such a matrix and all that is left of it on the way have pivots above 1/2 on the diagonal, so
+    nothing is compared or exchanged. Sums are taken in an order that does not depend on the batch.
+    """
+    n = matrix.shape[0]
+    if n == 1:
+        return 1 / matrix
+    if n == 2:
+        (a, b), (c, d) = matrix
+        one = 1 / (a * d - b * c)
+        return jnp.stack([jnp.stack([d * one, -b * one]), jnp.stack([-c * one, a * one])])
+    k = n // 2
+    corner = inverse_near_identity(matrix[:k, :k])
+    left = matrix_product(matrix[k:, :k], corner)
+    below = inverse_near_identity(matrix[k:, k:] - matrix_product(left, matrix[:k, k:]))
+    right = matrix_product(corner, matrix[:k, k:])
+    across = matrix_product(right, below)
+    top = jnp.concatenate([corner + matrix_product(across, left), -across], axis=1)
+    return jnp.concatenate([top, jnp.concatenate([-matrix_product(below, left), below], axis=1)])
+
+
+def near_identity(matrix: jax.Array) -> jax.Array:
+    """Where `inverse_near_identity` may be used: (n, n, ...) to (...)."""
+    eye = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    rest = matrix - eye.reshape(eye.shape + (1,) * (matrix.ndim - 2))
+    return jnp.all(jnp.sum(jnp.abs(rest), axis=1) < 0.5, axis=0)
+
+
 def _first_largest(size: jax.Array) -> list[jax.Array]:
     """For every row whether it is the first with the largest size."""
     largest, chosen = size[0], [jnp.ones_like(size[0], bool)]

@@ -117,8 +117,12 @@ def _along(
         rest = None
         if active:
             _, rest = jax.jvp(explicit, [piece.leaves[i] for i in active], piece.tangents)
-        along = _by_transitions if machine.equations.model.lattice is None else _by_solves
-        dq, dp, du = along(machine, x, u, good, rest, z)
+        if machine.equations.model.lattice is None:
+            mass = acting.mass_inverse
+            mass = None if mass is None else jnp.expand_dims(mass, mass.ndim - good.ndim + 1)
+            dq, dp, du = _by_transitions(machine, x, u, good, rest, z, mass)
+        else:
+            dq, dp, du = _by_solves(machine, x, u, good, rest, z)
         return (dq[-1], dp[-1]), (dq, dp, du)
 
     kinds = jax.tree_util.tree_leaves(_kinds(world))
@@ -260,12 +264,20 @@ def _no_tangent(tree: Any) -> Any:
 
 
 def _by_transitions(
-    machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
+    machine: Machine,
+    x: StepData,
+    u: Array,
+    good: Array,
+    rest: Any,
+    start: tuple[Array, Array],
+    mass_inverse: Array | None,
 ) -> tuple[Array, Array, Array]:
     """Tangents of the path by the matrices d(q', pi')/d(q, pi) of every step."""
     eq = machine.equations
     d, s = x.q.shape[0], eq.method.s
-    transition, by_q, by_p, inverted, moment_u = linearise(eq, eq.blocks(u, x), x.h, good)
+    transition, by_q, by_p, inverted, moment_u = linearise(
+        eq, eq.blocks(u, x), x.h, good, mass_inverse
+    )
     last = slice(s - 2, None, s - 1)
     gained = by_rest = None
     if rest is not None:

@@ -253,18 +253,18 @@ def _block(
         again, path_again = robust(s, failed)
         return choose(failed, again, end), choose(failed, path_again, done)
 
-    return jax.lax.cond(_anywhere(failed), redo, lambda end, done: (end, done), end, done)
+    return jax.lax.cond(anywhere(failed), redo, lambda end, done: (end, done), end, done)
 
 
 @jax.custom_batching.custom_vmap
-def _anywhere(x: Array) -> Array:
+def anywhere(x: Array) -> Array:
     """Whether any is true, in all places mapped over: so that a conditional upon it stays one."""
     return jnp.any(x)
 
 
-@_anywhere.def_vmap
+@anywhere.def_vmap
 def _(size: int, batched: Any, x: Array) -> tuple[Array, bool]:
-    return _anywhere(x), False
+    return anywhere(x), False
 
 
 def _small(machine: Machine, s: State, robust: bool = False) -> bool:
