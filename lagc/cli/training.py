@@ -73,6 +73,11 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, metavar="N", help="(0)")
 @click.option("--output", metavar="DIR", help="Folder of the run (NAME-training).")
 @click.option("--plot", metavar="FILE.png", help="Draw learning curves, and predicted over true.")
+@click.option(
+    "--coordinator", metavar="HOST:PORT", help="Train together with other processes: the first's."
+)
+@click.option("--processes", type=int, default=1, metavar="N", help="How many there are (1).")
+@click.option("--process", type=int, default=0, metavar="K", help="Which one this is (0).")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the checkpoint in the folder.")
 def train_command(
@@ -87,6 +92,9 @@ def train_command(
     fine_tuning: int,
     output: str | None,
     plot: str | None,
+    coordinator: str | None,
+    processes: int,
+    process: int,
     resume: bool,
     overwrite: bool,
     **given: Any,
@@ -96,9 +104,19 @@ def train_command(
     Members are drawn from the laws (`~ ...`) of the coefficients. The report compares the network
     with always answering the mean and with the regression alone, on systems it has never seen.
     `lagc predict` reads recordings with the network in the folder.
+
+    Every update is divided among all devices that jax has (JAX_NUM_CPU_DEVICES tells it to divide a
+    processor), and with --coordinator among those of several processes, on one host or more: start
+    the same command once for each, with its own --process. The first writes the folder.
     """
     if resume and overwrite:
         raise fail(Code.LAG510, "--resume and --overwrite cannot be given together")
+    if coordinator is None and (processes, process) != (1, 0):
+        raise fail(Code.LAG510, "--processes and --process need --coordinator HOST:PORT")
+    if coordinator is not None:
+        from lagc.learn.devices import connect
+
+        connect(coordinator, processes, process)
     if plot is not None:
         from lagc.plotting import check_plot
 
@@ -131,6 +149,8 @@ def train_command(
             overwrite=overwrite,
             progress=progress,
         )
+    if process > 0:
+        return 0
     if plot is not None:
         _plot(folder, plot)
     if not common.answer(report.as_json() | {"output": str(folder), "plot": plot}):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
+from lagc.learn.devices import PARTS, WHOLE, Devices
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 from lagc.runtime.system import System
 
@@ -137,8 +139,8 @@ def within_bounds(spec: CoefficientSpec, values: jax.Array) -> jax.Array:
     return result
 
 
-def draw(family: Family, key: jax.Array, count: int) -> Members:
-    """`count` members drawn by `key` and simulated; composes with jit."""
+def draw(family: Family, key: jax.Array, count: int, devices: Devices | None = None) -> Members:
+    """`count` members drawn by `key` and simulated, divided among devices; composes with jit."""
     spec = family.system.spec
     # Parts of one split: a key that is folded may be one that its own split gives too.
     coefficient_key, state_key, step_key = jax.random.split(key, 3)
@@ -150,7 +152,10 @@ def draw(family: Family, key: jax.Array, count: int) -> Members:
     coefficients = jnp.stack([values for values, _ in draws], axis=-1)
     allowed = jnp.stack([good for _, good in draws]).all(axis=0)
     states = initial_states(family, state_key, count)
-    members = simulate(family, coefficients, states, draw_steps(family, step_key, count))
+    run: Callable[..., Members] = partial(simulate, family)
+    if devices is not None:
+        run = devices.divided(run, given=divided_members(family))
+    members = run(coefficients, states, draw_steps(family, step_key, count))
     return members._replace(finite=members.finite & allowed)
 
 
@@ -200,7 +205,7 @@ def simulate(
     return Members(coefficients, t, q, trajectory.v, trajectory.p, finite)
 
 
-draw_compiled = jax.jit(draw, static_argnums=(0, 2))
+draw_compiled = jax.jit(draw, static_argnums=(0, 2, 3))
 
 
 def draw_many(family: Family, key: jax.Array, count: int) -> Members:
@@ -215,6 +220,12 @@ def draw_many(family: Family, key: jax.Array, count: int) -> Members:
             for name, parts in zip(Members._fields, zip(*chunks, strict=True), strict=True)
         )
     )
+
+
+def divided_members(family: Family) -> Members:
+    """How members lie on several devices: common times are the same everywhere."""
+    parts = Members(*(PARTS for _ in Members._fields))
+    return parts if isinstance(family.dt, tuple) else parts._replace(t=WHOLE)
 
 
 def in_chunks(function: Callable[..., Any], *arrays: Any) -> Any:

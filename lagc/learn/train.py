@@ -28,10 +28,12 @@ from lagc.base.diagnostics import fail
 from lagc.learn import checkpoint, finetune
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
+from lagc.learn.devices import PARTS, WHOLE, Devices
 from lagc.learn.evaluate import coefficient_errors, trajectory_errors
 from lagc.learn.family import (
     Family,
     Members,
+    divided_members,
     draw_compiled,
     draw_many,
     held_out,
@@ -84,6 +86,7 @@ class _Run:
     schedule: Callable[[Any], Any]
     optimiser: optax.GradientTransformation
     key: jax.Array
+    devices: Devices
 
 
 def train(
@@ -105,6 +108,8 @@ def train(
     """
     since = time.monotonic(), time.process_time()
     check_options(options)
+    devices = Devices.all()
+    devices.check(options.batch)
     family = options.family_of(system)
     if not resume and not overwrite:
         checkpoint.refuse_existing(output)
@@ -119,9 +124,10 @@ def train(
             f"than the {options.updates * options.batch} asked for",
         )
     finetune.check_resumed(output, options.fine_tune, options.updates, position.updates)
-    if text is not None:
+    devices.wait("the folder is known to every process")
+    if text is not None and devices.leads:
         write_text(output, text)
-    run = _prepare(family, options)
+    run = _prepare(family, options, devices)
     state = _first_state(run)
     if earlier is not None:
         state = checkpoint.load(earlier, state)
@@ -130,6 +136,8 @@ def train(
     found = eqx.filter_jit(run.reader.laws)(state.averaged, run.inputs)
     reader = run.reader.widened(found, standard)
     report, tested = _report(run, reader, state.averaged, position, since)
+    if not devices.leads:
+        return report
     spread = np.asarray(observe(run.calibration, options.observed)).std(axis=(0, 1))
     save_run(output, reader, state.averaged, {"channels": spread.tolist()})
     save_held_out(output, tested)
@@ -148,7 +156,7 @@ def _identity(family: Family, options: TrainOptions) -> dict[str, Any]:
     return result
 
 
-def _prepare(family: Family, options: TrainOptions) -> _Run:
+def _prepare(family: Family, options: TrainOptions, devices: Devices) -> _Run:
     key = jax.random.key(options.seed)
     members = draw_many(family, jax.random.fold_in(key, 0), CALIBRATION)
     finite = np.asarray(members.finite)
@@ -168,7 +176,7 @@ def _prepare(family: Family, options: TrainOptions) -> _Run:
     reader = reader.calibrated(inputs)
     schedule = _schedule(options.learning_rate)
     optimiser = _optimiser(options, schedule)
-    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key)
+    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key, devices)
 
 
 def _optimiser(options: TrainOptions, schedule: Callable[[Any], Any]) -> Any:
@@ -233,15 +241,20 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
     trajectories: the loss of fine-tuning, to which a part of the likelihood is added.
     """
     members_key, noise_key = (jax.random.fold_in(run.key, k) for k in (2, 4))
-    options, coordinates = run.options, run.reader.coordinates
+    options, coordinates, devices = run.options, run.reader.coordinates, run.devices
+    several = devices if devices.count > 1 else None
+    look = jax.jit(devices.divided(run.reader.inputs)) if several else run.look
     part = 1.0 if trajectories is None else options.fine_tune.likelihood
 
-    def mean_loss(network: Network, inputs: Inputs, target: jax.Array, drawn: Members) -> jax.Array:
+    def total_loss(
+        weights: Any, rest: Any, inputs: Inputs, target: jax.Array, drawn: Members
+    ) -> jax.Array:
+        network = eqx.combine(weights, rest)
         found, use = run.reader.laws(network, inputs), drawn.finite
         losses = part * jax.vmap(loss)(found, target)
         if trajectories is not None:
             losses += trajectories(found.mean, drawn)
-        return jnp.sum(jnp.where(use, losses, 0.0)) / jnp.maximum(jnp.sum(use), 1)
+        return jnp.sum(jnp.where(use, losses, 0.0))
 
     @jax.jit
     def see(members: Members, number: jax.Array) -> Observation:
@@ -255,8 +268,16 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
         drawn: Members,
     ) -> tuple[State, jax.Array, jax.Array]:
         target = coordinates.to_standard(drawn.coefficients)
-        value, slope = eqx.filter_value_and_grad(mean_loss)(state.network, inputs, target, drawn)
-        weights = eqx.filter(state.network, eqx.is_inexact_array)
+        weights, rest = eqx.partition(state.network, eqx.is_inexact_array)
+        sums = devices.summed(
+            lambda own, *parts: jax.value_and_grad(total_loss)(own, rest, *parts),
+            (WHOLE, PARTS, PARTS, divided_members(run.family)),
+        )
+        used = jnp.sum(drawn.finite)
+        value, slope = jax.tree_util.tree_map(
+            lambda x: x / jnp.maximum(used, 1).astype(x.dtype),
+            sums(weights, inputs, target, drawn),
+        )
         change, moments = run.optimiser.update(slope, state.moments, weights)
         network = eqx.apply_updates(state.network, change)
         # The average forgets its beginning at first as fast as it grows.
@@ -271,12 +292,12 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
             state.averaged,
             network,
         )
-        return State(network, averaged, moments), value, jnp.sum(~drawn.finite)
+        return State(network, averaged, moments), value, options.batch - used
 
     def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
         key = jax.random.fold_in(members_key, number % options.updates_of_a_pass)
-        members = draw_compiled(run.family, key, options.batch)
-        inputs = run.look(see(members, number))
+        members = draw_compiled(run.family, key, options.batch, several)
+        inputs = look(see(members, number))
         result: tuple[State, jax.Array, jax.Array] = learn(state, number, inputs, members)
         return result
 
@@ -312,22 +333,26 @@ def _loop(
     update, validate = _make_update(run), _make_validation(run)
     first, total = run.options.updates, run.options.updates + run.options.fine_tune.updates
     tuning = _fine_tuning(run) if total > first else None
-    log = Log(output / LOG, position.updates)
+    devices = run.devices
+    log = Log(output / LOG, position.updates) if devices.leads else None
     saved = position.updates
     # State and position change in one assignment, which an interruption cannot divide.
-    current = state, position
+    current = devices.everywhere(state), position
     try:
         while current[1].updates < total:
             state, position = current
             if tuning is not None and position.updates >= first:
                 tuned, update = tuning
                 if position.updates == first:
-                    state = _fresh(tuned, state)
-                    finetune.begin(output, run.options.fine_tune, first)
-            new, value, dropped = update(state, jnp.asarray(position.updates))
+                    state = devices.everywhere(_fresh(tuned, devices.here(state)))
+                    if devices.leads:
+                        finetune.begin(output, run.options.fine_tune, first)
+            new, value, dropped = update(state, np.asarray(position.updates))
             dropped_so_far = position.dropped + int(dropped)
             current = new, Position(position.updates + 1, dropped_so_far, float(value))
             done = current[1]
+            if log is None:
+                continue
             if done.updates % run.options.checkpoint_every == 0:
                 checkpoint.save(output, *current, identity)
                 saved = done.updates
@@ -335,9 +360,9 @@ def _loop(
             progress(Progress("train", done.updates, total, f"loss {done.loss:.3g}"))
     finally:
         # On an interruption too: nothing that was computed is lost.
-        if current[1].updates != saved or saved == 0:
+        if log is not None and (current[1].updates != saved or saved == 0):
             checkpoint.save(output, *current, identity)
-    return current
+    return devices.here(current[0]), current[1]
 
 
 def _fresh(run: _Run, state: State) -> State:
@@ -368,7 +393,7 @@ def _write_log(
         "learning_rate": float(rate(number)),
     }
     if validating:
-        content["validation"] = validate(state.averaged)
+        content["validation"] = validate(run.devices.here(state.averaged))
     log.write(content)
 
 
