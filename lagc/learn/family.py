@@ -222,10 +222,11 @@ def draw_many(family: Family, key: jax.Array, count: int) -> Members:
     )
 
 
-def divided_members(family: Family) -> Members:
+def divided_members(family: Family) -> Any:
     """How members lie on several devices: common times are the same everywhere."""
-    parts = Members(*(PARTS for _ in Members._fields))
-    return parts if isinstance(family.dt, tuple) else parts._replace(t=WHOLE)
+    common = () if isinstance(family.dt, tuple) else ("t",)
+    places: list[Any] = [WHOLE if name in common else PARTS for name in Members._fields]
+    return Members(*places)
 
 
 def in_chunks(function: Callable[..., Any], *arrays: Any) -> Any:

@@ -220,7 +220,7 @@ def _first_state(run: _Run) -> State:
     return state
 
 
-Update = Callable[[State, jax.Array], tuple[State, jax.Array, jax.Array]]
+Update = Callable[[State, np.ndarray], tuple[State, jax.Array, jax.Array]]
 
 
 def _fine_tuning(run: _Run) -> tuple[_Run, Update]:
@@ -294,7 +294,7 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
         )
         return State(network, averaged, moments), value, options.batch - used
 
-    def update(state: State, number: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+    def update(state: State, number: np.ndarray) -> tuple[State, jax.Array, jax.Array]:
         key = jax.random.fold_in(members_key, number % options.updates_of_a_pass)
         members = draw_compiled(run.family, key, options.batch, several)
         inputs = look(see(members, number))
