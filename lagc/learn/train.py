@@ -257,13 +257,13 @@ def _make_update(run: _Run, trajectories: finetune.Loss | None = None) -> Update
         return jnp.sum(jnp.where(use, losses, 0.0))
 
     @jax.jit
-    def see(members: Members, number: jax.Array) -> Observation:
+    def see(members: Members, number: jax.Array | np.ndarray) -> Observation:
         return _seen(options, _replaced(members), jax.random.fold_in(noise_key, number))
 
     @eqx.filter_jit
     def learn(
         state: State,
-        number: jax.Array,
+        number: jax.Array | np.ndarray,
         inputs: Inputs,
         drawn: Members,
     ) -> tuple[State, jax.Array, jax.Array]:
