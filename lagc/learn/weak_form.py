@@ -30,6 +30,7 @@ _PARTS = (4, 2, 1)  # of the rows that bumps are wide
 _ROUNDS = 4
 _LINEARISATIONS = 3
 _SAME = 1e-9
+_ROUND_OFF = 1e3  # of values, in units of their precision
 _LEAST_LEVEL = 1e-7  # of residuals, as a part of what they consist of
 _ROUGHNESS = 1e-9  # weight of the third derivative where values are missing
 
@@ -188,9 +189,10 @@ class WeakForm:
         """Values and standard errors (m,) for one member by the tests (tests,) that count."""
         middle, sizes = jnp.asarray(self.middle), jnp.asarray(self.sizes)
         targets, std = middle, sizes
+        faint = _ROUND_OFF * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values))
         for _ in range(1 if self.affine else _LINEARISATIONS):
             r, slope = self._linear(targets, values, dt)
-            u, error = _reweighted(r, slope, (targets - middle) / sizes, use)
+            u, error = _reweighted(r, slope, (targets - middle) / sizes, use, faint)
             good = jnp.isfinite(u) & jnp.isfinite(error)
             targets = jnp.where(good, middle + sizes * u, middle)
             std = jnp.where(good, sizes * error, sizes)
@@ -198,22 +200,24 @@ class WeakForm:
 
 
 def _reweighted(
-    r: jax.Array, slope: jax.Array, start: jax.Array, use: jax.Array
+    r: jax.Array, slope: jax.Array, start: jax.Array, use: jax.Array, faint: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Where r + slope (u - start), residuals (groups, tests), is least, and its standard errors:
     each group in units of its root mean square, found in turn, and u (m,) being 0 with standard
-    error 1 as one more observation."""
+    error 1 as one more observation; no residual is believed below `faint`, as of a member that is
+    at rest."""
     precision, tiny = 10 * jnp.finfo(r.dtype).eps, jnp.finfo(r.dtype).tiny
     r, slope = r * use[None], slope * use[None, :, None]
     # Of a group that no coefficient is part of, the residuals are the size.
     size = jnp.sqrt(jnp.mean(slope**2, axis=(1, 2)) + jnp.mean(r**2, axis=1)) + tiny
     r, slope = r / size[:, None], slope / size[:, None, None]
+    least = jnp.maximum(_LEAST_LEVEL, faint / size)
     products = jnp.einsum("gtm,gtn->gmn", slope, slope)
     against = jnp.einsum("gtm,gt->gm", slope, r)
     identity = jnp.eye(start.size, dtype=r.dtype)
 
     def round_(level: jax.Array, prior: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        weight = 1 / jnp.maximum(level, _LEAST_LEVEL) ** 2
+        weight = 1 / jnp.maximum(level, least) ** 2
         normal = jnp.einsum("g,gmn->mn", weight, products) + prior * identity
         # In units of the diagonal, so that no group is so sure that the others do not count.
         unit = 1 / jnp.sqrt(jnp.diagonal(normal) + tiny)

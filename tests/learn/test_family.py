@@ -244,10 +244,15 @@ def test_weak_form_finds_the_coefficients_of_slow_members(family, members, obser
     some = selected(members, np.asarray(members.coefficients)[:, 0] > 5)
     some = selected(some, np.arange(64))
     seen = observation(some, observed, (0.0, 0.0), (0.0, 0.0), jax.random.key(0))
-    found = np.asarray(jax.jit(weak.estimates)(seen).values)
+    values, std = (np.asarray(x)[:, 0] for x in jax.jit(weak.estimates)(seen))
     true = np.asarray(coordinates.gauging.fix(some.coefficients))[:, list(coordinates.targets)]
     # The first set has single intervals alone: no error but that of the splines.
-    np.testing.assert_allclose(found[:, 0], true, rtol=1e-4, atol=1e-4)
+    moving = np.asarray(some.coefficients)[:, 1] > 0
+    np.testing.assert_allclose(values[moving], true[moving], rtol=1e-4, atol=1e-4)
+    # A member that stays at rest has no stiffness, and says nothing of its friction.
+    stiffness, friction = -2, -1
+    assert (~moving).any() and (std[~moving, friction] > 0.5 * weak.sizes[friction]).all()
+    np.testing.assert_allclose(values[~moving, stiffness], 0, atol=1e-4)
 
 
 def test_likelihood_of_a_law_is_that_of_the_student_law():
