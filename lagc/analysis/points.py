@@ -154,6 +154,7 @@ _DERIVATIVES: dict[Any, Any] = {  # of x and of the value at x
     sp.sin: lambda x, y: mp.cos(x),
     sp.cos: lambda x, y: -mp.sin(x),
     sp.tan: lambda x, y: 1 + y**2,
+    sp.cot: lambda x, y: -1 - y**2,
     sp.asin: lambda x, y: 1 / mp.sqrt(1 - x**2),
     sp.acos: lambda x, y: -1 / mp.sqrt(1 - x**2),
     sp.atan: lambda x, y: 1 / (1 + x**2),

@@ -24,6 +24,7 @@ _FUNCTIONS: dict[Any, Callable[..., float]] = {
     sp.sin: math.sin,
     sp.cos: math.cos,
     sp.tan: math.tan,
+    sp.cot: lambda x: 1 / math.tan(x),
     sp.asin: math.asin,
     sp.acos: math.acos,
     sp.atan: math.atan,

@@ -24,6 +24,7 @@ _SAFE: dict[Any, tuple[int, ...]] = {
     sp.acosh: (2,),
     sp.atanh: (0,),
     sp.tan: (0,),
+    sp.cot: (1,),
     sp.exp: (0,),
     sp.sinh: (0,),
     sp.cosh: (0,),

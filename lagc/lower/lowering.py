@@ -95,6 +95,8 @@ class Builder:
             return self._product(e)
         if e.is_Pow:
             return self._power(e.base, e.exp)
+        if e.func is sp.cot:
+            return self._product(sp.cos(e.args[0]) / sp.sin(e.args[0]))
         return self.emit(_OPERATIONS[e.func], *[self.lower(x) for x in e.args])
 
     def _sum(self, e: sp.Add) -> int:

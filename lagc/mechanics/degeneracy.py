@@ -185,8 +185,9 @@ def check_periodicity(
                     "remove `mod`, or let the model depend on it through `sin` and `cos` "
                     "(a neural term too: `V(sin(theta), cos(theta))`)"
                 )
-                if _same_motion(model, of_forces, of_momenta, rate):
-                    first = noticed[len(forces) :].index(True)
+                unlike = noticed[len(forces) :]
+                if any(unlike) and _same_motion(model, of_forces, of_momenta, rate):
+                    first = unlike.index(True)
                     what = (
                         f"the momentum p[{model.labels[first]}] = {to_text(momenta[first])} changes"
                     )

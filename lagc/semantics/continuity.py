@@ -155,7 +155,7 @@ class _Line:
         waiting = [surface]
         while waiting:
             part = waiting.pop()
-            if self.symbol in self.symbols(part):
+            if isinstance(part, sp.Tuple) or self.symbol in self.symbols(part):
                 waiting += part.args
                 continue
             value = self._value(part, point)

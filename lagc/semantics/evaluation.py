@@ -27,12 +27,13 @@ from lagc.semantics.functions import (
 
 _LARGEST_EXPONENT = 40  # as a power of two
 _LARGEST_ANGLE = 4096
-_PERIODIC = (sp.sin, sp.cos, sp.tan)
+_PERIODIC = (sp.sin, sp.cos, sp.tan, sp.cot)
 
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     sp.sin: mp.sin,
     sp.cos: mp.cos,
     sp.tan: mp.tan,
+    sp.cot: mp.cot,
     sp.asin: mp.asin,
     sp.acos: mp.acos,
     sp.atan: mp.atan,

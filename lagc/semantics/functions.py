@@ -235,8 +235,9 @@ SCALAR_FUNCTIONS: dict[str, ScalarFunction] = {
     "smooth_max": ScalarFunction("smooth_max", 3, smooth_max, width=True),
 }
 
-# The classes of what is smooth; a root is a power, and has none.
-SMOOTH_FUNCTIONS = (*(f for f in _SMOOTH.values() if isinstance(f, type)), sp.atan2)
+# The classes of what is smooth; a root is a power, and has none. SymPy makes a cotangent of
+# tan(pi/2 - x), also when a constant gets its value.
+SMOOTH_FUNCTIONS = (*(f for f in _SMOOTH.values() if isinstance(f, type)), sp.atan2, sp.cot)
 
 # Functions of vectors and matrices; `if` has a condition, `sum` an index.
 VECTOR_FUNCTIONS = {"dot": 2, "cross": 2, "norm": 1, "transpose": 1}

@@ -46,6 +46,15 @@ def test_what_a_text_must_not_cause_is_noticed(text: str) -> None:
 
 
 FOUND = {
+    # A cotangent, which SymPy makes of a shifted tangent; also of one whose shift is a constant.
+    "shifted tangent": "coordinate q\nL = 1/2*q'^2 + tan(pi/2 - q)\n",
+    "shift by a constant": "coordinate q\nconstant k = 1e9\nL = 1/2*q'^2 - tan(pi/k - q)\n",
+    # Inputs of a neural term under a sign.
+    "sign of a neural term": "coordinate q\ncoordinate x\nneural V(q) = mlp(8)\n"
+    "L = 1/2*q'^2 + 1/2*x'^2 + sign(V(x')/2)\n",
+    # Forces that notice a period, where nothing can be said of the motion.
+    "periodic jump": "coordinate q mod 2*pi\ncoordinate x\nL = 1/2*q'^2 + 1/2*x'^2\n"
+    "force x = asin(if(2 < q, x', q'))\n",
     # Branches of `min` that are complex numbers cannot be compared.
     "complex minimum": "coordinate q\nconstant m = 0.1\nL = q'^2 + min(-2, (-1/2)^((-m)^2))*q\n",
     "complex sign": "coordinate q\nconstant m = 0.1\nL = q'^2 + sign((-1/2)^m)*q\n",
