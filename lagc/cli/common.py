@@ -268,7 +268,11 @@ def number(text: str, what: str) -> float:
 
     value = _exact(text, what)
     if isinstance(value, tuple):
-        raise fail(Code.LAG510, f"{what}: one number is given, not {len(value)}")
+        raise fail(
+            Code.LAG510,
+            f"{what}: one number is given, not {len(value)}",
+            help="leave the brackets out",
+        )
     return nearest_double(value)
 
 

@@ -95,14 +95,14 @@ def check_output(
     compilation: Compilation,
     system: System,
     recordings: Sequence[Recording],
-    fixed: Sequence[str],
+    fixed: Mapping[str, float],
 ) -> None:
     """LAG616 where no model could be written that goes through the data, whatever is fitted."""
     from lagc.presentation.fitted import require_own_coefficients
 
     if files.output is None:
         return
-    names = [c.name for c in system.spec.coefficients if c.name not in fixed]
+    names = [c.name for c in system.spec.coefficients if fixed.get(c.name) != c.default]
     require_own_coefficients(compilation, names)
     start = float(recordings[0].times[0])
     if start != 0 and system.spec.inputs:

@@ -95,6 +95,11 @@ def fit_command(
     if order % 2 or not 2 <= order <= MAX_ORDER:
         raise fail(Code.LAG509, f"the order {order} is not one of 2, 4, 6, ... {MAX_ORDER}")
     request = _posterior_options(method, samples, draws, seed)
+    if request and loss != "squares":
+        raise fail(
+            Code.LAG510,
+            f"--posterior goes with --loss squares: `{loss}` is no likelihood of normal noise",
+        )
     from lagc.cli.fitting import Files, check_output
 
     files = Files(output, report, plot)
@@ -108,7 +113,7 @@ def fit_command(
     recordings = [r for path in data for r in read_recordings(path, system.spec)]
     held = _held(system, fixed)
     guess = common.assignments(guesses, "--guess")
-    check_output(files, compilation, system, recordings, list(held))
+    check_output(files, compilation, system, recordings, held)
     options: dict[str, Any] = {"fixed": held, "guess": guess, "r": order // 2 - 1}
     options |= {"loss": loss, "sigma": common.assignments(levels, "--sigma")}
     selection = None
@@ -120,7 +125,11 @@ def fit_command(
         if request or not selection:
             solution = solve(system, recordings, **options, progress=progress)
         result = selection.result if selection else solution.result
-        posterior = request.computed(solution, progress) if request else None
+        posterior, refused = None, []
+        try:
+            posterior = request.computed(solution, progress) if request else None
+        except LagcError as error:  # the fit stands
+            refused = list(error.diagnostics)
     written, problems = files.write(result, compilation, system, recordings)
     answer = (selection or result).as_json() | {"written": written}
     if request:
@@ -136,8 +145,8 @@ def fit_command(
             click.echo(f"wrote {path}")
         if output is not None and not result.converged:
             click.echo(f"{output} was not written: the fit did not converge")
-    if problems:
-        raise LagcError(problems)
+    if problems or refused:
+        raise LagcError([*problems, *refused])
     return 0 if result.converged else common.EXIT_NUMERICAL
 
 

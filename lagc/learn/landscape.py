@@ -94,13 +94,16 @@ def landscape(
     coefficients: the two to vary, or None for principal directions: those of the normal matrix of
     the free coefficients relative to their values, the best and the worst determined; points: odd,
     so that the solution is one of them; extent: how far to each side, as a part of the values,
-    or None for six standard errors. Takes the options of `fit` and raises what it raises, LAG610
-    where there are no two coefficients to vary or the fit does not follow the data.
+    or None for six standard errors. fixed, guess and r are as for `fit`; noise
+    is as the residuals or the recordings say. Raises what `fit` raises, LAG610 where there are no
+    two coefficients to vary, accelerations were observed, or the fit does not follow the data.
     """
     if points < 3 or points % 2 == 0 or points > _LARGEST:
         raise _refuse(f"points = {points}: an odd number from 3 to {_LARGEST} is needed")
     if extent is not None and not 0 < extent < np.inf:
         raise _refuse(f"extent = {extent:g} is not positive")
+    if any(recording.a is not None for recording in recordings):
+        raise _refuse("the sum of squares of accelerations is not drawn: leave their columns out")
     progress(Progress("landscape", 0, 2, "fit"))
     result = fit(system, recordings, fixed=fixed, guess=guess, r=r)
     if not result.converged:
@@ -149,8 +152,6 @@ def _at(
     x = np.concatenate([list(result.values.values()), states])
     known = [e.std is not None for e in result.coefficients.values()]
     known += [s.values[n].std is not None for s in result.initial_states for n in labels]
-    if problem.setting.observations.kinds > 3:
-        raise _refuse("the sum of squares of accelerations is not drawn: leave their columns out")
     setting = replace(problem.setting, substeps=result.substeps, free=np.array(known))
     noise = Noise.unknown(setting)
     for _ in range(_ROUNDS):

@@ -228,7 +228,7 @@ def _followed(
     observed = np.where(batch.seen, differences, np.nan)
     for i in np.flatnonzero(result & large.any(axis=1)).tolist():
         of_one = residuals_of(spec, searches.layout, observed[i], spread[i], levels.sigma[i])
-        result[i] = not of_one.structured()
+        result[i] = not of_one.poor()
     return result
 
 

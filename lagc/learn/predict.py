@@ -104,7 +104,11 @@ def predict(
     reader = run.reader
     inputs = in_chunks(jax.jit(reader.inputs), observed)
     columns = [np.asarray(x) for x in eqx.filter_jit(reader.predict)(run.network, inputs)]
-    together = len(recordings) >= _TOGETHER and all(map(_plain, recordings))
+    # Momenta fix what is held where they are not among what the network sees.
+    more = bool(run.reader.held) and run.reader.options.observed == "q,v"
+    together = len(recordings) >= _TOGETHER and all(
+        _plain(recording) and not (more and recording.p is not None) for recording in recordings
+    )
     results = []
     for index, (recording, rows) in enumerate(zip(recordings, prepared, strict=True)):
         progress(Progress("predict", index, len(recordings), recording.name))

@@ -194,9 +194,11 @@ def _equations(system: System, coefficients: jax.Array, arrays: Arrays) -> list[
     motion = [slopes @ carried[d] + bumps @ a[d] for d in range(len(a))]
     # Slopes of a smoothed path are poor at its ends.
     inner = slice(_ENDS, -_ENDS)
-    if p is not None:
-        motion += list((b - carried)[:, inner])
-    if acceleration is not None:
+    nothing = [a[0][:0]] * len(a)  # recordings with other channels have the same groups
+    motion += nothing if p is None else list((b - carried)[:, inner])
+    if acceleration is None:
+        motion += nothing
+    else:
         along = (v.T, acceleration.T, jax.numpy.ones_like(t), input_slopes)
         _, rate = jax.jvp(
             lambda q, v, t, u: kernels.momentum(q, v, t, values, u, {}),
@@ -275,7 +277,7 @@ class _Regression:
         sizes = setting.sizes[free]
         bounds = setting.lower[free] / sizes, setting.upper[free] / sizes
         u = np.clip(self.start[free] / sizes, *bounds)
-        scales = [float(np.abs(j).max()) or 1.0 for j in self.slopes(u)]
+        scales = [float(np.abs(j).max(initial=0.0)) or 1.0 for j in self.slopes(u)]
         for _ in range(_REWEIGHTED):
             value = partial(self._weighed, self.residuals, scales)
             slope = partial(self._weighed, self.slopes, scales)
@@ -286,7 +288,7 @@ class _Regression:
             )
             u = found.x
             scales = [
-                max(float(np.sqrt(np.mean(group**2))), 1e-12 * scale)
+                max(float(np.sqrt(np.sum(group**2) / max(1, group.size))), 1e-12 * scale)
                 for group, scale in zip(self.residuals(u), scales, strict=True)
             ]
         matrix = self._weighed(self.slopes, scales, u)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 
 from lagc.learn.least_squares import Setting
-from lagc.learn.losses import Loss, outlying
+from lagc.learn.losses import LOSSES, Loss, outlying
 from lagc.learn.starting import Channels
 
 _CORRELATED = 0.5
@@ -49,9 +49,10 @@ class Residuals:
         return {**result, "overall": _rms(self.values)}
 
     def criteria(self, unknowns: int) -> tuple[float, float]:
-        """Akaike's and Schwarz's criteria, AIC and BIC, of noise with the density that belongs to
-        the loss, normal for squares, and a level of its own in each channel; levels that are not
-        stated count among the unknowns. Comparable for the same data and loss only."""
+        """Akaike's and Schwarz's criteria, AIC and BIC, of normal noise with a level of its own in
+        each channel; levels that are not stated count among the unknowns. For a robust loss the
+        level is one that gross errors hardly move and that all other residuals do (Yohai & Zamar,
+        J. Am. Stat. Assoc. 83, 406, 1988). Comparable for the same data and loss only."""
         deviance, observed, levels = 0.0, 0, 0
         for name, mask in self._groups():
             values = self._seen(mask)
@@ -64,10 +65,10 @@ class Residuals:
                 continue
             floor = _ROUND_OFF * float(self.channels.sizes[mask][0])
             size = max(self.loss.size(values), floor)
-            tails = 1.0  # of squares: the mean of (residual/size)^2
             if self.loss.robust and count:
-                tails = float(np.mean(self.loss.derivatives((values / size) ** 2)[0]))
-            deviance += count * (np.log(2 * np.pi * size**2) + tails)
+                bounded = LOSSES["tukey"].derivatives((values / size) ** 2)[0]
+                size *= float(np.sqrt(np.mean(bounded)))
+            deviance += count * (np.log(2 * np.pi * size**2) + 1)
             levels += count > 0
         parameters = unknowns + levels
         return deviance + 2 * parameters, deviance + np.log(max(observed, 1)) * parameters
@@ -102,16 +103,12 @@ class Residuals:
                 far[:, :, mask] = np.isfinite(sizes[:, :, mask]) & (sizes[:, :, mask] > limit)
         return [(r, m, k, d) for r, m, k, d in np.argwhere(far).tolist()]
 
-    def structured(self) -> list[str]:
-        """The channels whose residuals are large and not those of white noise."""
-        return [n for n, m in self._groups() if self._part(m) > _POOR and not self._noise(m)]
-
     def notes(self) -> list[str]:
         """Signs that the model does not follow the data: large or correlated residuals."""
         poor = self.poor()
         notes = [
             f"the residual of {name} is {100 * part:.3g} % of its spread: the model does not "
-            "follow the data, or the search is in a wrong minimum; try another `--guess`"
+            "follow the data, or the search is in a wrong minimum; try another start (`--guess`)"
             for name, part in poor.items()
         ]
         for name, mask in self._groups():
@@ -128,7 +125,7 @@ class Residuals:
         if far:
             notes.append(
                 f"{far} observation{'s are' if far > 1 else ' is'} further from the model than "
-                "noise reaches, and squares let them decide: try `--loss huber`"
+                "noise reaches, and squares let them decide: try a robust loss (`lagc fit --loss huber`)"
             )
         return notes
 

@@ -245,10 +245,14 @@ class _Comparison:
         levels = np.maximum(setting.sigma, _LEVEL * self.problem.channels.sizes)
         floored = (levels > setting.sigma) & setting.seen.any(axis=(0, 1))
         residual, matrix = replace(setting, sigma=levels).whitened_and_sensitivity(model.x)
+        if setting.loss.robust:
+            weight = np.sqrt(setting.loss.derivatives(residual**2)[1])
+            residual, matrix = residual * weight, matrix * weight[:, None]
         always = np.setdiff1d(np.flatnonzero(setting.free), self.optional)
         least = float(floored.sum() / setting.seen.any(axis=(0, 1)).sum())
         values = model.x / setting.sizes
-        return Subsets.of(residual, matrix, values, self.optional, always, least)
+        known = bool(self.problem.channels.known)
+        return Subsets.of(residual, matrix, values, self.optional, always, least, known)
 
     def _rivals(self, local: Subsets, support: Support) -> list[Support]:
         """Neighbours not fitted yet that might do as well, those first that might do best."""

@@ -43,6 +43,7 @@ class Subsets:
     rest: float
     count: int
     least: float
+    known: bool = False  # whether the level of the noise was stated
 
     @classmethod
     def of(
@@ -53,6 +54,7 @@ class Subsets:
         optional: tuple[int, ...],
         always: np.ndarray,
         least: float,
+        known: bool = False,
     ) -> Subsets:
         """residual (n,) and matrix (n, u) at unknowns of these values (u,), in units of their
         sizes; optional and always: indices of columns."""
@@ -68,6 +70,7 @@ class Subsets:
             float(np.sum(triangle[height:, -1] ** 2)),
             residual.size - len(always),
             least,
+            known,
         )
 
     def values(self, support: Support) -> np.ndarray:
@@ -85,8 +88,9 @@ class Subsets:
             return np.inf
         misses = self.columns @ self.values(support) - self.response
         square = (self.rest + float(misses @ misses)) / self.count + self.least
+        level = np.log(max(square, np.finfo(float).tiny))
         return (
-            self.count * np.log(max(square, np.finfo(float).tiny))
+            self.count * (square if self.known else level)
             + kept * np.log(self.count)
             + multiplicity(len(self.indices), kept)
         )

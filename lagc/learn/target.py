@@ -105,7 +105,8 @@ def log_posterior(form: Form, given: Given, z: jax.Array, predicted: jax.Array) 
     normal = -0.5 * sums / given.sigma**2 - given.counts * jnp.log(
         jnp.sqrt(2 * jnp.pi) * given.sigma
     )
-    likelihood = jnp.sum(jnp.where(jnp.array(form.known), normal, integrated))
+    each = jnp.sum(jnp.where(given.seen, jnp.log(given.relative), 0.0))
+    likelihood = jnp.sum(jnp.where(jnp.array(form.known), normal, integrated)) - each
     z = along(form, given, z)
     prior = sum(p.log_density(z[i]) for i, p in enumerate(form.priors) if p is not None)
     return jnp.where(lost, -jnp.inf, likelihood + prior)
