@@ -271,7 +271,7 @@ def number(text: str, what: str) -> float:
         raise fail(
             Code.LAG510,
             f"{what}: one number is given, not {len(value)}",
-            help="leave the brackets out",
+            help="write it without brackets and commas",
         )
     return nearest_double(value)
 

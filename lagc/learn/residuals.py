@@ -125,7 +125,8 @@ class Residuals:
         if far:
             notes.append(
                 f"{far} observation{'s are' if far > 1 else ' is'} further from the model than "
-                "noise reaches, and squares let them decide: try a robust loss (`lagc fit --loss huber`)"
+                "noise reaches, and squares let them decide: try a robust loss, as by "
+                "`lagc fit --loss huber`"
             )
         return notes
 

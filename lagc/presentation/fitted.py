@@ -56,7 +56,7 @@ def require_own_coefficients(compilation: Compilation, names: Iterable[str]) -> 
             Code.LAG616,
             f"{listed}: declared in a file that {compilation.source.name} uses",
             help="other models may use that file; declare the coefficients in the model itself, or "
-            "hold them with --fix",
+            "hold them at their defaults with --fix",
         )
 
 
