@@ -263,13 +263,13 @@ class _Summary:
 
     def _say(self) -> None:
         """Notes on the approximation, and on what the laws do not say."""
-        best = self.models[0]
-        if self.method == "laplace" and not best.weighted.corrected:
+        shown = [m for m, w in zip(self.models, self.weights, strict=True) if w >= _NEGLIGIBLE]
+        if self.method == "laplace" and not all(m.weighted.corrected for m in shown):
             self.notes.append(
                 "the posterior is far from normal, and importance sampling does not correct it: "
                 "the intervals are those of a rough approximation; compare with `nuts`"
             )
-        elif self.method == "laplace" and not best.normal.smooth:
+        elif self.method == "laplace" and not all(m.normal.smooth for m in shown):
             self.notes.append(
                 "the density has no smooth maximum; the intervals rest on importance sampling alone"
             )

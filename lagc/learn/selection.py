@@ -134,6 +134,8 @@ def select(
     held_out = fixed | dict.fromkeys(without, 0.0)
     kept_guess = {name: value for name, value in guess.items() if name not in without}
     result = fit(system, recordings, fixed=held_out, guess=kept_guess, r=r, loss=loss)
+    left_out = {n: replace(result.coefficients[n], held="left out by evidence") for n in without}
+    result = replace(result, coefficients={**result.coefficients, **left_out}, fixed=tuple(fixed))
     ranked = sorted(comparison.models.values(), key=lambda m: m.rank)
     candidates = tuple(
         Candidate(
