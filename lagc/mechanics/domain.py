@@ -11,6 +11,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.numeric import evaluate_at_points
+from lagc.semantics.functions import NeuralTerm
 from lagc.semantics.model import Model, Term
 from lagc.semantics.notation import to_text
 
@@ -47,7 +48,8 @@ def _smallest_part(model: Model, expression: sp.Expr) -> sp.Expr:
     """The innermost part of an expression that has no value at any point tried."""
     faulty = expression
     while True:
-        inner = [a for a in faulty.args if not evaluate_at_points(model, [a], points=1)]
+        parts = faulty.inputs if isinstance(faulty, NeuralTerm) else faulty.args
+        inner = [a for a in parts if not evaluate_at_points(model, [a], points=1)]
         if not inner:
             return faulty
         faulty = inner[0]

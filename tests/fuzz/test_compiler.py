@@ -52,6 +52,8 @@ FOUND = {
     # Inputs of a neural term under a sign.
     "sign of a neural term": "coordinate q\ncoordinate x\nneural V(q) = mlp(8)\n"
     "L = 1/2*q'^2 + 1/2*x'^2 + sign(V(x')/2)\n",
+    # An input of a neural term that has no real value.
+    "complex input": "coordinate q\nneural V(q) = mlp(8)\nL = 1/2*q'^2 + V(acos(-2))\n",
     # Forces that notice a period, where nothing can be said of the motion.
     "periodic jump": "coordinate q mod 2*pi\ncoordinate x\nL = 1/2*q'^2 + 1/2*x'^2\n"
     "force x = asin(if(2 < q, x', q'))\n",
