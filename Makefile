@@ -1,5 +1,5 @@
 # make demo: set up, compile an example, run it, fit it, train on its family.
-# make test: set up with the test extra, run the suite.
+# make test: set up with the test extra, run the suite. make test-long: its longest tests.
 # make bench: set up with the bench extra, measure, write docs/benchmarks.md (BENCH="--case orbit-c").
 # make fuzz: set up with the fuzz extra, search for programs that break the compiler.
 
@@ -9,7 +9,7 @@ PYTEST_WORKERS ?= 3
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 1
 
-.PHONY: demo test lint codes editors language examples figures verification bench fuzz clean
+.PHONY: demo test test-long lint codes editors language examples figures verification bench fuzz clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -46,6 +46,10 @@ demo: .venv/.demo
 
 test: .venv/.test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --durations 20
+
+# What `make test` leaves out: whole trainings, in several processes and through the integrator.
+test-long: .venv/.test
+	$(BIN)/python -m pytest -m long -n 1 --durations 5
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ def _started(folder: Path, *place: str, devices: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
+@pytest.mark.long
 def test_two_processes_with_two_devices_each_learn_the_same(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))

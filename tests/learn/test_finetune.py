@@ -123,6 +123,7 @@ def test_options_out_of_range_are_refused(change):
     assert caught.value.diagnostics[0].code is Code.LAG611
 
 
+@pytest.mark.long
 def test_fine_tuning_follows_on_training_and_goes_on_only_as_it_began(dho, tmp_path):
     tune = FineTune(updates=200, learning_rate=1e-3, likelihood=0.0)
     options = TrainOptions(

@@ -19,8 +19,10 @@ NAMES = ("c1", "c2", "c3")
 SCALE = "the data do not fix the overall scale: c1 is held at 0.5; only ratios to it are determined"
 
 
-@pytest.mark.parametrize("c", [(2.0, 3.0, 1.0), (0.5, 0.5, 0.1), (1.0, 10.0, 0.05)])
-@pytest.mark.parametrize("rows", [100, 400])
+@pytest.mark.parametrize(
+    ("rows", "c"),
+    [(100, (2.0, 3.0, 1.0)), (100, (0.5, 0.5, 0.1)), (400, (1.0, 10.0, 0.05))],
+)
 def test_exact_momenta_give_back_every_coefficient(dho, record, c, rows):
     result = fit(dho, [record(c, rows, "p")])
     assert result.converged and result.gauge == () and result.notes == ()
