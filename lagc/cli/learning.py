@@ -120,11 +120,10 @@ def fit_command(
     with progress_of("fitting") as progress:
         if selecting:
             selection = select(system, recordings, **options, progress=progress)
-            options["fixed"] = held | dict.fromkeys(selection.without, 0.0)
-            options["guess"] = {k: v for k, v in guess.items() if k not in selection.without}
-        if request or not selection:
+            solution = selection.solution
+        else:
             solution = solve(system, recordings, **options, progress=progress)
-        result = selection.result if selection else solution.result
+        result = solution.result
         posterior, refused = None, []
         try:
             posterior = request.computed(solution, progress) if request else None

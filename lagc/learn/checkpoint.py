@@ -48,6 +48,18 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         raise unwritable(path, error) from None
 
 
+def write_arrays(path: Path, tree: Any) -> None:
+    """Write the array leaves of a tree so that the file is never seen half-written; LAG002 if it
+    cannot be."""
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            eqx.tree_serialise_leaves(file, tree)
+        os.replace(partial, path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
 def finite(value: Any) -> Any:
     """The same with numbers that are not finite as None."""
     if isinstance(value, dict):
@@ -66,13 +78,7 @@ def prepare_folder(folder: Path) -> None:
 def save(folder: Path, state: Any, position: Position, identity: dict[str, Any]) -> None:
     """Replace the checkpoint in a folder. `identity` is compared when it is read back."""
     arrays = folder / f"checkpoint-{position.updates}.eqx"
-    partial = arrays.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            eqx.tree_serialise_leaves(file, state)
-        os.replace(partial, arrays)
-    except OSError as error:
-        raise unwritable(arrays, error) from None
+    write_arrays(arrays, state)
     content = {
         "format": FORMAT,
         "arrays": arrays.name,

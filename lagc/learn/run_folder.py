@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -32,7 +31,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.version import __version__
-from lagc.learn.checkpoint import unwritable, write_json
+from lagc.learn.checkpoint import unwritable, write_arrays, write_json
 from lagc.learn.finetune import FineTune
 from lagc.learn.networks import Network, make_network
 from lagc.learn.reading import Reader
@@ -63,15 +62,8 @@ def write_text(folder: Path, text: str) -> None:
 def save_run(folder: Path, reader: Reader, network: Network, sizes: Mapping[str, Any]) -> None:
     """Write the network, then `run.json`, which says that it is whole. sizes: by channel, the
     spread (2 dof,) of what was seen, with which the beginning of a recording is compared."""
-    path, system = folder / NETWORK, reader.family.system
-    partial = path.with_suffix(".partial")
-    try:
-        with partial.open("wb") as stream:
-            eqx.tree_serialise_leaves(stream, network)
-        os.replace(partial, path)
-    except OSError as error:
-        raise unwritable(path, error) from None
-    spec = system.spec
+    write_arrays(folder / NETWORK, network)
+    spec = reader.family.system.spec
     content = {
         "format": FORMAT,
         "lagc": __version__,

@@ -17,7 +17,7 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.fit import fit
+from lagc.learn.fit import Solution, solve
 from lagc.learn.fit_result import FitResult
 from lagc.learn.horizon import grow, whole
 from lagc.learn.least_squares import Setting, search
@@ -61,9 +61,14 @@ class Candidate:
 class Selection:
     """The fit of the model chosen, what it leaves out, and all models compared, the best first."""
 
-    result: FitResult
+    solution: Solution
     without: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+
+    @property
+    def result(self) -> FitResult:
+        """The report of the fit."""
+        return self.solution.result
 
     def as_json(self) -> dict[str, Any]:
         """For `json.dumps`: that of the fit, with `selection`."""
@@ -133,7 +138,8 @@ def select(
     without = tuple(names[i] for i in free if i not in best.support)
     held_out = fixed | dict.fromkeys(without, 0.0)
     kept_guess = {name: value for name, value in guess.items() if name not in without}
-    result = fit(system, recordings, fixed=held_out, guess=kept_guess, r=r, loss=loss)
+    solution = solve(system, recordings, fixed=held_out, guess=kept_guess, r=r, loss=loss)
+    result = solution.result
     left_out = {n: replace(result.coefficients[n], held="left out by evidence") for n in without}
     result = replace(result, coefficients={**result.coefficients, **left_out}, fixed=tuple(fixed))
     ranked = sorted(comparison.models.values(), key=lambda m: m.rank)
@@ -145,7 +151,7 @@ def select(
         )
         for model in ranked
     )
-    return Selection(result, without, candidates)
+    return Selection(replace(solution, result=result), without, candidates)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ _LARGEST_DENOMINATOR = 12
 def notes_on_numbers(*nodes: ast.Expression) -> list[Note]:
     """That numbers are pure, at the first factor of the terms that is not a small fraction."""
     for node in nodes:
-        for number in _factors(node):
+        for number in numbers_in(node):
             value = abs(number.value)
             if value.numerator > _LARGEST_NUMERATOR or value.denominator > _LARGEST_DENOMINATOR:
                 text = number.span.text
@@ -29,15 +29,15 @@ def notes_on_numbers(*nodes: ast.Expression) -> list[Note]:
     return []
 
 
-def _factors(node: ast.Expression) -> Iterator[ast.Number]:
-    """The numbers that a term is multiplied with, in the terms of sums too."""
+def numbers_in(node: ast.Expression) -> Iterator[ast.Number]:
+    """The numbers that an expression is multiplied with or adds."""
     match node:
         case ast.Number():
             yield node
         case ast.Negate(operand):
-            yield from _factors(operand)
+            yield from numbers_in(operand)
         case ast.Sum(first, rest) | ast.Product(first, rest):
             for part in (first, *(item for _, item in rest)):
-                yield from _factors(part)
+                yield from numbers_in(part)
         case _:
             return

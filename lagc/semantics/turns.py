@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
+from lagc.semantics.pure_numbers import numbers_in
 from lagc.semantics.unused import names_in
 from lagc.syntax import ast
 from lagc.syntax.ast import of_kind
@@ -77,7 +78,7 @@ class _Angles:
 
     def has_turn(self, node: ast.Expression) -> bool:
         """Whether pi stands somewhere, or 2*pi as a number."""
-        if any(_TURN[0] < number < _TURN[1] for number in _numbers(node)):
+        if any(_TURN[0] < number.value < _TURN[1] for number in numbers_in(node)):
             return True
         for name in (n.name for n in names_in(node)):
             if name in self._values and name not in self._turns:
@@ -123,17 +124,3 @@ def _calls(file: ast.File) -> Iterator[ast.Call]:
             waiting += reversed(part)
         elif isinstance(part, ast.Node):
             waiting += reversed(list(vars(part).values()))
-
-
-def _numbers(node: ast.Expression) -> Iterator[Fraction]:
-    """The numbers that an expression is multiplied with or adds."""
-    match node:
-        case ast.Number(value=value):
-            yield value
-        case ast.Negate(operand):
-            yield from _numbers(operand)
-        case ast.Sum(first, rest) | ast.Product(first, rest):
-            for part in (first, *(item for _, item in rest)):
-                yield from _numbers(part)
-        case _:
-            return
