@@ -33,12 +33,11 @@ def output(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_every_command_answers_in_json(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = {"fit": ["data.csv"], "explain": None}
+    with_data = dict.fromkeys(("fit", "landscape", "predict"), ["data.csv"])
     names = lagc.list_commands(click.Context(lagc))
     assert {"check", "run"} <= set(names)
     for name in set(names) - WITHOUT_JSON:
-        rest = arguments.get(name, [])
-        subject = ["LAG99"] if rest is None else [bad, *rest]
+        subject = ["LAG99"] if name == "explain" else [bad, *with_data.get(name, [])]
         code = run([name, "--json", *subject])
         found = output(capsys)
         assert found["ok"] is False and code in (1, 2), name
