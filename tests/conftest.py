@@ -1,7 +1,12 @@
-"""Common set-up: 64-bit arithmetic, strict rank promotion, checked array annotations."""
+"""Common set-up: 64-bit arithmetic, strict rank promotion, checked array annotations, and compiled
+programs that all processes of a run of the suite share.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +30,20 @@ EXAMPLES = ROOT / "examples"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites the golden files from what the program does now."""
     parser.addoption("--update-golden", action="store_true", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiling is most of what the suite does, and the same programs come up in many tests: workers
+    and the processes that tests start take them from one folder, which is empty at the beginning."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="lagc-programs-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 @pytest.fixture
