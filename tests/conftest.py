@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compiling is most of what the suite does, and the same programs come up in many tests: workers
-    and the processes that tests start take them from one folder, which is empty at the beginning."""
+    """Compiling is most of what the suite does, and the same programs come up in many tests. All
+    workers and the processes that tests start take them from one folder, empty at the beginning."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="lagc-programs-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -35,7 +35,7 @@ _GOES_ON = re.compile(r"(?:[*/^=,~:<>]|(?<!\\)\\|(?<!_)[+-]|\.\.)\Z")
 _BRACKETS = re.compile(r"(?<![\w'])in[ \t]*[(\[]|[()\[\]]")
 _QUOTED = re.compile(r'"[^"\n]*"')
 # `coefficient c in ]0, 1[` is how some write open ends; it is refused where its statement is read.
-# The bracket of `in [a[0], 1]` is an index: something other than the rest of a statement follows it.
+# The second bracket of `in [a[0], 1]` is none: what follows cannot be the rest of a statement.
 _REVERSED = re.compile(
     r"(?<=\bin)[ \t]*(?:\][^()\[\]\n]*[)\[\]]|\[[^()\[\]\n]*\[(?=[ \t]*(?:$|[=~\[])))"
 )

@@ -16,6 +16,7 @@ from tests.conftest import EXAMPLES, ROOT
 
 BAD = "model 𝟙\n# θ\ncoordinate q\nL = 𝟙*q\nL = 1/2*q'^2 - 𐐷*q\ncoordinate q\nK = {\n"
 SUBSET = json.loads((Path(__file__).parent / "sarif_subset.json").read_text(encoding="utf-8"))
+WITH_DATA = {"fit", "landscape", "predict"}
 WITHOUT_JSON = {"lsp"}  # its stdout is the protocol
 
 
@@ -33,11 +34,10 @@ def output(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_every_command_answers_in_json(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with_data = dict.fromkeys(("fit", "landscape", "predict"), ["data.csv"])
     names = lagc.list_commands(click.Context(lagc))
     assert {"check", "run"} <= set(names)
     for name in set(names) - WITHOUT_JSON:
-        subject = ["LAG99"] if name == "explain" else [bad, *with_data.get(name, [])]
+        subject = ["LAG99"] if name == "explain" else [bad, *["data.csv"] * (name in WITH_DATA)]
         code = run([name, "--json", *subject])
         found = output(capsys)
         assert found["ok"] is False and code in (1, 2), name
