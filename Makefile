@@ -45,7 +45,7 @@ demo: .venv/.demo
 	@echo "left demo/dho_lag.py, demo/dho.nc, demo/dho.png, demo/recording.csv, demo/training"
 
 test: .venv/.test
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --durations 20
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope --durations 20
 
 # What `make test` leaves out: whole trainings, in several processes and through the integrator.
 test-long: .venv/.test
