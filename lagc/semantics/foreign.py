@@ -42,8 +42,13 @@ _OF_MATRICES = {
     **dict.fromkeys(("eye", "identity", "diag"), "a matrix is written out, `((1, 0), (0, 1))`"),
     **dict.fromkeys(("zeros", "ones"), "a vector or a matrix is written out, `(0, 0)`"),
 }
+_LAWS = {
+    **{law: law for law in ("uniform", "loguniform", "normal", "mixture")},
+    **dict.fromkeys(("gaussian", "gauss", "randn"), "normal"),
+    **dict.fromkeys(("rand", "random"), "uniform"),
+}
 _PRIME = "a velocity is written with a prime"
-_VELOCITIES = ("v", "vel", "velocity", "speed")
+VELOCITIES = ("v", "vel", "velocity", "speed")
 _ENERGIES = ("T", "V", "U", "W", "KE", "PE", "Ekin", "Epot", "E_kin", "E_pot", "T_kin", "V_pot")
 
 
@@ -65,6 +70,9 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
     texts = [argument.span.text for argument in node.arguments]
     if folded in DERIVATIVES and node.arguments:
         return _derivative(node.arguments[0].value, texts, coordinates)
+    if folded in _LAWS:
+        law = f"~ {_LAWS[folded]}({', '.join(texts)})"
+        return Advice(help=f"a law stands behind `~` in a declaration: `coefficient c {law}`")
     if folded in CALLS:
         text = _filled(CALLS[folded], texts)
         return Advice(
@@ -122,15 +130,16 @@ def on_name(
     coordinates: Mapping[str, Coordinate],
     known: Iterable[str],
     decoration: str = "",
-    doubled: bool = False,
+    histories: Collection[str] = (),
 ) -> Advice:
     """What to write for a name that is not defined; an empty label if nothing is close.
 
-    `decoration` is what stands behind it, `'` or `'_+`; `doubled` whether it may stand in K.
+    `decoration` is what stands behind it, `'` or `'_+`; `histories` what ends the name of one of
+    the two histories where it may stand, such as `_1`.
     """
-    history = _history(name, decoration, coordinates) if doubled else ""
-    if history:
-        return Advice(help=f"in K history {name[-1]} of `{name[:-2]}` is `{history}`")
+    history = _history(name, decoration, coordinates, histories)
+    if history is not None:
+        return history
     stem, ending = _component(name, coordinates) or decorated(name, coordinates)
     if stem and ending == "''":
         return Advice(help="L and K hold no accelerations; the equations of motion follow from L")
@@ -148,7 +157,7 @@ def on_name(
         return Advice(
             f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else ""
         )
-    if name in _VELOCITIES and len(coordinates) == 1:
+    if name in VELOCITIES and len(coordinates) == 1:
         return Advice(f"did you mean `{next(iter(coordinates))}'`?", _PRIME)
     if name == "e":
         return Advice(help="Euler's number is `exp(1)`, its powers are `exp(x)`")
@@ -161,14 +170,19 @@ def on_name(
     return Advice(did_you_mean(name, known))
 
 
-def _history(name: str, decoration: str, coordinates: Mapping[str, Coordinate]) -> str:
-    """What `x_1` or `x_2` is in the doubled variables of a number `x`; empty for other names."""
-    stem, _, number = name.rpartition("_")
-    coordinate = coordinates.get(stem)
-    if coordinate is None or coordinate.size or coordinate.index or number not in ("1", "2"):
-        return ""
-    base = stem + decoration
-    return f"{base}_+ {'+' if number == '1' else '-'} {base}_-/2"
+def _history(
+    name: str, decoration: str, coordinates: Mapping[str, Coordinate], endings: Collection[str]
+) -> Advice | None:
+    """What `x_1` or `x2` is in the doubled variables of a number `x`; None for other names."""
+    for ending in endings:
+        stem = name.removesuffix(ending)
+        coordinate = coordinates.get(stem) if stem != name else None
+        if coordinate is not None and not coordinate.size and not coordinate.index:
+            base, sign = stem + decoration, "+" if ending[-1] == "1" else "-"
+            return Advice(
+                help=f"in K history {ending[-1]} of `{stem}` is `({base}_+ {sign} {base}_-/2)`"
+            )
+    return None
 
 
 def _component(name: str, coordinates: Mapping[str, Coordinate]) -> tuple[str, str] | None:

@@ -40,6 +40,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("define", "set", "where", "function", "local", "expression"), "let"),
     **dict.fromkeys(("output", "measure", "energy", "monitor", "observe"), "observable"),
     **dict.fromkeys(("control", "signal"), "input"),
+    **dict.fromkeys(("damping", "drag", "friction", "torque", "drive", "driving"), "force"),
     **dict.fromkeys(("network", "nn", "mlp"), "neural"),
     **dict.fromkeys(("include", "require"), "use"),
     **dict.fromkeys(("simulate", "integrate", "solve"), "run"),

@@ -14,6 +14,8 @@ _EQUATION = (
     "the equations of motion are not written down, they follow from `L`, `K`, `R` and `force`"
 )
 
+_FORCE = r"(?P<at>(?:F|Q|force|Force)(?:_?\w+)?|friction|drag|damping|torque)(?!\w)"
+
 
 def _declared(found: re.Match[str]) -> str:
     word = "coefficient" if found["kind"].startswith("parameter") else "constant"
@@ -131,7 +133,7 @@ STATEMENTS = (
     ),
     Habit(
         (
-            r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
+            rf"\A{_FORCE}\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
             r"(?P<value>[^\n]*)END"
         ),
         "a force is written with the coordinate that it acts on",
@@ -139,7 +141,7 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?P<value>[^\n]*)END",
+        rf"\A{_FORCE}\s*=\s*(?!-?\s*NUMBEREND)(?P<value>[^\n]*)END",
         "a force is written with the coordinate that it acts on",
         help="write for instance `force q = {value}`",
         code=Code.LAG107,
