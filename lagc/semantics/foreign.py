@@ -64,7 +64,9 @@ def instead(text: str) -> str:
     return f"write `{text}`" if len(text) <= _LONGEST else ""
 
 
-def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]) -> Advice:
+def on_call(
+    node: ast.Call, coordinates: Collection[str], known: Collection[str], lets: Collection[str]
+) -> Advice:
     """What to write for the call of something that is not a function of the language."""
     name, folded = node.name, node.name.casefold()
     texts = [argument.span.text for argument in node.arguments]
@@ -95,6 +97,13 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
         )
     if folded in STEPS and name not in known:
         return Advice(help="a smooth step is `(1 + tanh(x/eps))/2` with a small eps")
+    if name in lets:
+        if all(text in coordinates for text in texts):
+            return Advice(instead(name), "a `let` has no arguments, it is put in as it stands")
+        return Advice(
+            help=f"a `let` has no arguments, write out what is meant; a product is written "
+            f"`{name}*({', '.join(texts)})`"
+        )
     if name in known:
         return Advice(instead(f"{name}*({', '.join(texts)})"), "products are written with `*`")
     return Advice()

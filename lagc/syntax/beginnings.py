@@ -79,7 +79,7 @@ def unknown_statement(place: Place) -> LagcError | None:
             word.span,
             help="a statement begins with a word such as `coordinate` or `let`, or is `L = ...`",
         )
-    if following is not None and following.text in ("=", "+=", ":=", "=="):
+    if following is not None and following.text in ("=", "+=", ":=", "==", ":"):
         return _named(place, word, following)
     if following is None and not _known(word.text):
         return fail(

@@ -141,6 +141,12 @@ DECLARATIONS = (
         lambda found: re.sub(r"\W", "_", found["at"]),
     ),
     Habit(
+        r"\A(?:let|observable|constant)\s+(?P<name>NAME)(?P<at>\s*ROUND)\s*=",
+        "the name of an expression has no arguments",
+        "",
+        help="it is put in wherever its name stands: use it as `{name}`",
+    ),
+    Habit(
         r"\Acoordinate\s+(?P<name>NAME)(?P<at>'+)",
         "a velocity is declared with its coordinate",
         "",
