@@ -289,6 +289,8 @@ class CallReader(SiteReader):
 
     def _unknown_function(self, node: ast.Call) -> Value:
         name = node.name
+        if self.scope.incomplete:
+            return None
         hint, help = on_call(node, self.scope.coordinates, self.scope.known(), self.scope.let_names)
         if not hint and not help:
             hint = did_you_mean(name, [*FUNCTION_NAMES, *self.scope.neural])

@@ -73,6 +73,7 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+    incomplete: bool = False  # whether a used file was not read, so that any name may stand in it
     moving: frozenset[str] = frozenset()  # names that stand somewhere with a prime or doubled
     traits: Traits = field(default_factory=Traits)
     work: Work = field(default_factory=reading)
@@ -304,7 +305,7 @@ class NameReader:
 
     def _undefined(self, node: ast.Name) -> Value:
         name = node.name
-        if decorated(name, self.scope.lost)[0]:
+        if self.scope.incomplete or decorated(name, self.scope.lost)[0]:
             return None
         # It is not called, so that no function was meant.
         known: list[str] = []

@@ -210,11 +210,20 @@ def test_total_derivatives_in_the_coupling(coupling: str, fires: bool) -> None:
         ("q'^2/2 - k*q^2 + c*t*q'", []),
         ("q'^2/2 - (sin(c)^2 + cos(c)^2)*q^2 - k*q", ["c"]),
         ("q'^2/2 - sqrt(c^2 + k*q^2)", []),
+        ("q'^2/2 - k*q^2 + 0*c", ["c"]),
+        ("q'^2/2 - (k + c)*q^2 + c*q^2", ["c"]),
     ],
 )
 def test_idle_coefficients(lagrangian: str, idle: list[str]) -> None:
     head = "coordinate q\ncoefficient c in (0, 2) = 1\ncoefficient k > 0 = 1\n"
     assert pointed_at(f"{head}L = {lagrangian}\n", "LAG323") == idle
+
+
+def test_idle_components() -> None:
+    head = "coordinate q\ncoefficient k[2] > 0 = 1\nL = q'^2/2 - k[1]*q^2\n"
+    (found,) = (d for d in lints(head) if d.code.name == "LAG323")
+    assert "`k[0]`" in found.message
+    assert not pointed_at(f"{head}observable o = k[0]\n", "LAG323")
 
 
 def test_what_notices_is_said() -> None:
