@@ -226,6 +226,12 @@ def test_idle_components() -> None:
     assert not pointed_at(f"{head}observable o = k[0]\n", "LAG323")
 
 
+def test_many_conserved_momenta_are_counted() -> None:
+    (found,) = lints("coordinate r[9]\nL = dot(r', r')/2 - r[0]*r[4]\n")
+    assert found.code.name == "LAG327" and len(found.message) < 120
+    assert "7 components of `r`, the first of them `r[1]`" in found.message
+
+
 def test_what_notices_is_said() -> None:
     """A coefficient of a total derivative changes momenta, and so a start given by them."""
     head = "coordinate q\ncoefficient c in (0, 2) = 1\n"
