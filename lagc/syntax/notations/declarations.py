@@ -76,6 +76,11 @@ DECLARATIONS = (
         help="write for instance `observable speed = {name}'`",
     ),
     Habit(
+        r"\A(?P<at>(?P<start>neural\s+NAME\s*ROUND)\s*(?P<unit>\[[^\[\]\n]*\])\s*=\s*(?P<value>EXPR))END",
+        "the unit of a neural term stands at the end of its line",
+        "{start} = {value} {unit}",
+    ),
+    Habit(
         r"\Aneural\s+(?P<at>(?P<name>NAME))\s*=",
         "a neural term is declared with what it depends on",
         help="write for instance `neural {name}(q) = ...`",
