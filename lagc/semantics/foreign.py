@@ -47,6 +47,7 @@ _LAWS = {
     **dict.fromkeys(("gaussian", "gauss", "randn"), "normal"),
     **dict.fromkeys(("rand", "random"), "uniform"),
 }
+_SIGNALS = ("u", "tau", "torque", "control", "action", "F", "F_ext", "f_ext", "drive")
 _PRIME = "a velocity is written with a prime"
 VELOCITIES = ("v", "vel", "velocity", "speed")
 _ENERGIES = ("T", "V", "U", "W", "KE", "PE", "Ekin", "Epot", "E_kin", "E_pot", "T_kin", "V_pot")
@@ -89,6 +90,8 @@ def on_call(
         )
     if folded in FUNCTION_NAMES:
         return Advice(instead(f"{folded}({', '.join(texts)})"), "functions have small letters")
+    if name in coordinates and len(texts) == 1 and _is_site(node.arguments[0].value, known):
+        return Advice(instead(f"{name}[{texts[0]}]"), "sites stand in square brackets")
     if name in coordinates:
         timed = texts in (["t"], ["0"])
         return Advice(
@@ -107,6 +110,13 @@ def on_call(
     if name in known:
         return Advice(instead(f"{name}*({', '.join(texts)})"), "products are written with `*`")
     return Advice()
+
+
+def _is_site(node: ast.Expression, known: Collection[str]) -> bool:
+    """Whether `i`, `i + 1` or a number: what names a site where a coordinate is a field."""
+    if isinstance(node, ast.Sum):
+        return _is_site(node.first, known) and isinstance(node.rest[0][1], ast.Number)
+    return isinstance(node, ast.Name) and node.name in ("i", "j", "k", "n") and node.name in known
 
 
 def _derivative(inner: ast.Expression, texts: list[str], coordinates: Collection[str]) -> Advice:
@@ -176,7 +186,10 @@ def on_name(
     for alike in known:
         if alike != name and _sounds(alike) == _sounds(name):
             return Advice(f"did you mean `{alike}`?", _strange_letter(name))
-    return Advice(did_you_mean(name, known))
+    hint = did_you_mean(name, [k for k in known if len(k) > 1 or len(name) < 3])
+    if name in _SIGNALS:
+        return Advice(hint, f"what is given with the run is declared with `input {name}`")
+    return Advice(hint)
 
 
 def _history(
@@ -291,6 +304,8 @@ def with_arity(name: str, texts: list[str]) -> str:
     """What to write for a call with the wrong number of arguments, where that is clear."""
     if name in ("min", "max") and len(texts) == 3:
         return instead(f"{name}({texts[0]}, {name}({texts[1]}, {texts[2]}))")
+    if name == "dot" and len(texts) == 3:
+        return instead(f"dot({texts[0]}, {texts[1]}*{texts[2]})")
     return instead(f"dot({texts[0]}, {texts[0]})") if name == "dot" and len(texts) == 1 else ""
 
 

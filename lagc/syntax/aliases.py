@@ -78,7 +78,7 @@ NAMES = {
     "PI": "pi",
     "time": "t",
     "infinity": "inf",
-    "oo": "inf",
+    **dict.fromkeys(("oo", "infty", "Inf", "INF", "Infinity"), "inf"),
     "True": "1",
     "true": "1",
     "False": "0",

@@ -54,7 +54,7 @@ _OTHER_CLAUSES = {
     "p": "order",
     "modulo": "mod",
     "period": "mod",
-    "ring": "periodic",
+    **dict.fromkeys(("ring", "cyclic", "circular", "wrap"), "periodic"),
     "open": "free",
 }
 
@@ -112,9 +112,11 @@ def unknown_statement(place: Place) -> LagcError | None:
 
 def one_by_one(kind: str, words: Sequence[Word]) -> str:
     """How `coordinate x, y` is written: a statement for each name."""
-    names = [word for word in words if word.text != ","]
-    if not 2 <= len(names) <= 4 or any(name.kind != "name" for name in names):
+    names = [word for word in words if word.text != "," and "'" not in word.text]
+    if not (len(words) > 1 and 1 <= len(names) <= 4) or any(name.kind != "name" for name in names):
         return ""
+    if len(names) == 1:
+        return f"write `{kind} {names[0].text}`; its velocity is declared with it"
     listed = [f"`{kind} {name.text}`" for name in names]
     return f"write a line for each: {', '.join(listed[:-1])} and {listed[-1]}"
 

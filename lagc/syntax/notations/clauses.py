@@ -76,6 +76,32 @@ CLAUSES = (
         within=("coefficient",),
     ),
     Habit(
+        r"\Acoefficient\s+NAME(?P<at>\s*[:=]\s*(?P<low>-?NUMBER)\s*\.\.+\s*(?P<high>-?NUMBER))",
+        "bounds are an interval in brackets",
+        " in [{low}, {high}]",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\bin\s+(?P<at>R\s*\+|R_\+|R>0|reals?\+|positives?)(?!\w)",
+        "bounds are an interval",
+        "(0, inf)",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\Acoefficient\s+NAME\s+(?P<at>(?P<bounds>[(\[][^()\[\]=,]*,[^()\[\]=,]*[)\]]))",
+        "the bounds of a coefficient stand after `in`",
+        "in {bounds}",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\Acoefficient\s+(?P<name>NAME)\s*[<>]=?[^,<>=~\n]+(?P<at>\s*(?:,|\band\b)\s*(?P=name)?\s*)[<>]",
+        "two bounds stand side by side",
+        " ",
+        label="remove this",
+        help="such a statement reads `coefficient c > 0 < 10`",
+        within=("coefficient",),
+    ),
+    Habit(
         r"\b(?P<at>(?:in|between|from)\s+(?P<low>-?NUMBER|-?NAME)\s*(?:\.\.+|,|:|-|to|and)\s*(?P<high>NUMBER|NAME))",
         "an interval is written in brackets",
         "in [{low}, {high}]",

@@ -162,6 +162,11 @@ DECLARATIONS = (
         "",
     ),
     Habit(
+        r"\Acoordinate\s+(?P<name>NAME)(?P<at>\s*\(\s*(?P<site>[^\W\d]\w*)(?:\s*,\s*t)?\s*\))",
+        "a field has its value at the sites of a lattice",
+        help="write `index i in 0..49 periodic` and `coordinate {name}[i]`",
+    ),
+    Habit(
         r"\Acoordinate\s+NAME(?:\[\w+\])?(?P<at>\s+in\s*[\[(]\s*0\s*,\s*(?P<period>[^\n]+?)\s*[)\]])",
         "an angle is declared with its period",
         " mod {period}",

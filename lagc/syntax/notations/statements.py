@@ -28,6 +28,21 @@ def _bracketed_sum(text: str) -> str:
 
 STATEMENTS = (
     Habit(
+        r"\A(?:system|model|class|struct)\s+(?P<name>NAME)\s*(?:\([^()\n]*\)\s*)?[{:]\s*\Z",
+        "a file holds one model, without brackets around it",
+        "model {name}",
+        code=Code.LAG107,
+    ),
+    Habit(
+        r"\A\}\s*\Z", "a file holds one model, without brackets around it", "", label="remove this"
+    ),
+    Habit(
+        r"\Aforce\s+(?:NAME(?:\[[^\[\]]*\])?)(?P<at>\s*=[^=\n]*,\s*NAME(?:\[[^\[\]]*\])?\s*=|\s*,)",
+        "a `force` line is about one coordinate",
+        label="begin a new line for the next one",
+        help="or give all components of a vector at once: `force q = (a, b)`",
+    ),
+    Habit(
         r"\Adef\s+(?P<name>NAME)\s*ROUND\s*:?\s*(?:return\b)?\s*(?P<value>EXPR)END",
         "`def` begins no statement: an expression is named with `let`",
         "let {name} = {value}",
