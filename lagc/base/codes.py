@@ -238,8 +238,9 @@ class Code(Enum):
     )
     LAG250 = (
         "divisor that may be zero",
-        "The bounds of the coefficient include 0, and the model divides by it: with that value it "
-        "has no equations of motion. Exclude 0, for instance with `coefficient m > 0`.",
+        "The bounds of the coefficient include 0, and the model divides by it or takes its "
+        "logarithm: with that value it has no equations of motion. Exclude 0, for instance with "
+        "`coefficient m > 0`.",
         Severity.WARNING,
     )
     LAG251 = (

@@ -11,6 +11,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import tensors
+from lagc.semantics.divisors import warn_of_zero
 from lagc.semantics.foreign import instead, on_call, with_arity
 from lagc.semantics.functions import (
     FUNCTION_NAMES,
@@ -102,6 +103,9 @@ class CallReader(SiteReader):
             return None
         if name == "log" and values[0] == 0:
             return self._error(Code.LAG210, "the logarithm of zero", node.span)
+        if name == "log":
+            what = "takes the logarithm of"
+            warn_of_zero(values[0], node.span, self.scope, self.diagnostics, what)
         if name in _GROWING and self._out_of_reach(sp.E, values[0]):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
         if name in _HYPERBOLIC:  # SymPy works out their real parts, powers in them multiplied out

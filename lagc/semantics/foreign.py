@@ -98,10 +98,15 @@ def on_call(
             instead(name if timed else f"{name}*({', '.join(texts)})"),
             f"a coordinate is written without its time: `{name}`, velocity `{name}'`",
         )
-    if folded in STEPS and name not in known:
+    if folded in ("delta", "dirac", "diracdelta", "impulse") and name not in known:
+        return Advice(
+            help="an impulse has no value: write a short pulse of area 1, such as "
+            "`exp(-(t - t0)^2/(2*w^2))/(w*sqrt(2*pi))`"
+        )
+    if (folded in STEPS or (name in ("theta", "Theta", "H") and texts)) and name not in known:
         return Advice(help="a smooth step is `(1 + tanh(x/eps))/2` with a small eps")
     if name in lets:
-        if all(text in coordinates for text in texts):
+        if all(text in (*coordinates, "t") for text in texts):
             return Advice(instead(name), "a `let` has no arguments, it is put in as it stands")
         return Advice(
             help=f"a `let` has no arguments, write out what is meant; a product is written "

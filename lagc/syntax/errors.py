@@ -251,7 +251,8 @@ def _missing_operator(place: Place) -> LagcError | None:
             Code.LAG105,
             f"{before.shown} is one word, a doubled variable; an operator is missing after it",
             span,
-            help=f"the difference is written `{stem} {before.side} {word.text}`",
+            help=f"a {'sum' if before.side == '+' else 'difference'} is written "
+            f"`{stem} {before.side} {word.text}`",
             fix=product,
         )
     quotable = len(product) <= 30 and "(" not in product and ")" not in product

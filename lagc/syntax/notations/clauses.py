@@ -18,6 +18,12 @@ CLAUSES = (
         "{clause} ",
         within=("run",),
     ),
+    Habit(
+        r"\buntil\s+(?P<end>NUMBER)\s*,?\s*(?P<at>(?:n_?)?steps\s*=?\s*(?P<count>\d+))\b",
+        "a `run` line gives the length of a step, not their number",
+        "step {end}/{count}",
+        within=("run",),
+    ),
     Habit(r"\buntil\s+(?P<at>t\s*=\s*)", "the end time stands after `until`", "", within=("run",)),
     Habit(
         r"\s*[,;]\s*(?=[^\W\d]+)",
