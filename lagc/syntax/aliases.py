@@ -52,7 +52,6 @@ CALLS = {
     "logistic": "1/(1 + exp(-[0]))",
     "softplus": "log(1 + exp({0}))",
     "sinc": "sin({0})/[0]",
-    "sqr": "[0]^2",
     "cube": "[0]^3",
     "exp2": "2^[0]",
     "expm1": "exp({0}) - 1",

@@ -180,7 +180,7 @@ FORMULAS = (
         "{name}'",
     ),
     Habit(
-        r"(?<![\w'])(?P<name>NAME'+)\((?P<site>(?!t\b)[a-z]\w*(?:\s*[-+]\s*\d+)?|\d+)\)",
+        r"(?<![\w'])(?P<name>NAME'+)\((?P<site>[ijkn](?:\s*[-+]\s*\d+)?|\d+)\)",
         "sites and components stand in square brackets",
         "{name}[{site}]",
     ),
