@@ -383,4 +383,4 @@ def _words_lost(diagnostics: Diagnostics) -> set[str]:
     That such a name is not defined would be a complaint about what was already reported.
     """
     lines = [d.span.source.line_text(d.span.line) for d in diagnostics.errors if d.span]
-    return {word for line in lines for word in re.findall(r"[^\W\d]\w*", line)}
+    return {word.rstrip("_") for line in lines for word in re.findall(r"[^\W\d]\w*", line)}

@@ -106,7 +106,7 @@ def on_call(
     if (folded in STEPS or (name in ("theta", "Theta", "H") and texts)) and name not in known:
         return Advice(help="a smooth step is `(1 + tanh(x/eps))/2` with a small eps")
     if name in lets:
-        if all(text in (*coordinates, "t") for text in texts):
+        if all(text.rstrip("'") in (*coordinates, "t") for text in texts):
             return Advice(instead(name), "a `let` has no arguments, it is put in as it stands")
         return Advice(
             help=f"a `let` has no arguments, write out what is meant; a product is written "

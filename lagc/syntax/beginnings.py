@@ -90,6 +90,14 @@ def unknown_statement(place: Place) -> LagcError | None:
             help=f"a name is declared by `coordinate {word.text}`, `coefficient {word.text} = 1` "
             f"or `constant {word.text} = 1`",
         )
+    if following is not None and following.text in ("in", "<", "<=", ">", ">=", "~"):
+        return fail(
+            Code.LAG107,
+            f"{word.shown} begins no statement",
+            word.span,
+            label=f"write `coefficient {word.text} ...`",
+            fix=f"coefficient {word.text}",
+        )
     statement = _known(word.text) or _close(word.text)
     if not statement:
         help_ = "a statement begins with one of: " + ", ".join(STATEMENTS) + ", or is `L =`, `K =` "

@@ -43,6 +43,30 @@ STATEMENTS = (
         help="or give all components of a vector at once: `force q = (a, b)`",
     ),
     Habit(
+        r"\A(?:def\s+(?P<name>[LKR])\s*ROUND\s*:?\s*(?:return\b)?|(?P<other>[LKR])\s*=\s*lambda\b[^:\n]*:)"
+        r"\s*(?P<value>EXPR)END",
+        "`L`, `K` and `R` are expressions, without what they depend on",
+        lambda found: f"{found['name'] or found['other']} = {found['value'].strip()}",
+    ),
+    Habit(
+        r"(?P<at>@\s*\([^()\n]*\)\s*)",
+        "an expression is written as it is, without what it depends on",
+        "",
+        label="remove this",
+    ),
+    Habit(
+        r"(?P<at>\bfunction\s*\([^()\n]*\)\s*(?:return\b\s*)?(?P<value>EXPR)\s*(?:;?\s*\bend)?)END",
+        "an expression is written as it is, without what it depends on",
+        "{value}",
+    ),
+    Habit(
+        r"\A(?P<at>(?:the\s+)?[Ll]agrangian\s+)L\s*=",
+        "the Lagrangian is `L`",
+        "",
+        label="remove this",
+        code=Code.LAG107,
+    ),
+    Habit(
         r"\Adef\s+(?P<name>NAME)\s*ROUND\s*:?\s*(?:return\b)?\s*(?P<value>EXPR)END",
         "`def` begins no statement: an expression is named with `let`",
         "let {name} = {value}",
@@ -191,7 +215,7 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        r"\A(?P<at>(?P<name>[LKR])\s*\([^()\n]*\))\s*:?=",
+        r"\A(?P<at>(?P<name>[LKR])\s*(?:\([^()\n]*\)|\[[^\[\]\n]*\]))\s*:?=",
         "`{name}` is written without what it depends on",
         "{name}",
     ),
@@ -206,7 +230,7 @@ STATEMENTS = (
         lambda found: f"{found['name']} += -{_bracketed_sum(found['value'])}",
     ),
     Habit(
-        r"\A(?P<name>(?![lkr]\b)NAME)\s*(?P<at>[-+*/]=)",
+        r"\A(?P<name>(?![lkr]\b|[LKR]\s*\+=)NAME)\s*(?P<at>[-+*/]=)",
         "nothing but `L`, `K` and `R` is added to",
         help="write the whole expression in one statement: `let {name} = ...`",
     ),
