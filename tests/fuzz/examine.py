@@ -116,7 +116,10 @@ def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook canno
 
         import lagc.emit.module  # noqa: F401  (with the first module that is written)
 
-        # The grammar and the table of units are read once.
+        from lagc.syntax.grammar import lark_parser
+
+        # The grammar, for mistakes that of Lark too, and the table of units are read once.
+        lark_parser()
         compile_source(Source("warm.lag", "coordinate q [km]\nL = q'^2\n"))
         sys.addaudithook(_audit)
         done.append(True)
