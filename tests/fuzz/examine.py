@@ -115,7 +115,6 @@ def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook canno
         import difflib  # noqa: F401  (with the first suggestion of a name; it defines its classes)
 
         import lagc.emit.module  # noqa: F401  (with the first module that is written)
-
         from lagc.syntax.grammar import lark_parser
 
         # The grammar, for mistakes that of Lark too, and the table of units are read once.
