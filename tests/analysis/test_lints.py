@@ -226,6 +226,13 @@ def test_idle_components() -> None:
     assert not pointed_at(f"{head}observable o = k[0]\n", "LAG323")
 
 
+def test_power_that_is_odd_in_the_velocity_may_hold_accelerations() -> None:
+    """d/dt of t sin(q') is sin(q') + t cos(q') q'': what is even in the power has no q''."""
+    term = "-t*sin(q'_+)*q'_-/400"
+    assert pointed_at(f"coordinate q\nL = q'^2/2\nK = {term}\n", "LAG325") == [term]
+    assert not pointed_at("coordinate q\nL = q'^2/2\nK = -cos(q'_+)*q'_-\n", "LAG325")
+
+
 def test_many_conserved_momenta_are_counted() -> None:
     (found,) = lints("coordinate r[9]\nL = dot(r', r')/2 - r[0]*r[4]\n")
     assert found.code.name == "LAG327" and len(found.message) < 120
