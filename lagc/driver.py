@@ -98,12 +98,19 @@ def compile_source(source: Source, defaults: Mapping[str, sp.Expr] | None = None
 
 def remarks(compilation: Compilation) -> tuple[Diagnostic, ...]:
     """The warnings of the compiler and what the lints find, in the order of the text."""
+    from lagc.analysis.coefficients import DROPS_OUT
     from lagc.analysis.lints import find_lints
 
-    # A potential in K that looks like a missing prime is said to look like one, and no more.
+    # A potential in K that looks like a missing prime is said to look like one, and no more; and
+    # where declarations are not used, what stands only in them drops out.
     said = {d.span for d in compilation.warnings if d.code is Code.LAG252}
+    unused = any(d.code is Code.LAG218 for d in compilation.warnings)
     found = find_lints(compilation.nodes, compilation.findings)
-    new = [d for d in found if not (d.code is Code.LAG320 and d.span in said)]
+    new = [
+        d
+        for d in found
+        if not (d.code is Code.LAG320 and d.span in said) and not (unused and d.help == DROPS_OUT)
+    ]
     return tuple(Diagnostics([*compilation.warnings, *new]).in_source_order())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import sympy as sp
+
 from lagc.analysis.identifiability import Freedom, Identifiability
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
@@ -11,6 +13,7 @@ from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, sca
 from lagc.base.spans import Span
 from lagc.semantics.model import Coefficient, Model
 
+DROPS_OUT = "it is not left in L and K when they are written out"
 _OBSERVED = "positions and velocities"
 
 
@@ -25,16 +28,14 @@ def warn_of_coefficients(
     """
     declared = {source.shown(c): c for c in source.coefficients}
     observed = {s.name for o in source.observables for s in o.value.free_symbols}
-    written = {
-        s.name.split("[")[0]
-        for t in (*source.lagrangian_terms, *source.coupling_terms)
-        if t.span not in idle_terms
-        for s in t.value.free_symbols
-    }
+    terms = (*source.lagrangian_terms, *source.coupling_terms)
     positions, momenta = found.positions, found.momenta
     for name in found.idle:
-        plain = declared[name].name
-        if plain in written and plain not in observed:
+        coefficient = declared[name]
+        places = {t.span for t in terms if _stands_in(coefficient, t.value)}
+        here = coefficient.span.source.name == source.source.name  # others need not use it
+        reported = not places <= idle_terms if places else here
+        if reported and coefficient.name not in observed:
             unseen = any(name in f.names for f in momenta.freedoms)
             diagnostics.add(
                 Code.LAG323,
@@ -43,7 +44,9 @@ def warn_of_coefficients(
                 label="changes no motion: positions and velocities cannot determine it"
                 if unseen
                 else "changes momenta, and no motion from the same positions and velocities",
-                help="it stands only in terms that are constant, inert or a total time derivative",
+                help="it stands only in terms that are constant, inert or a total time derivative"
+                if places
+                else DROPS_OUT,
             )
     for freedom in positions.freedoms:
         if found.idle.isdisjoint(freedom.names):
@@ -61,6 +64,11 @@ def warn_of_coefficients(
                 label="networks that are learnt take up a factor of the coefficients",
                 help=f"hold {listed(names, 'or')}",
             )
+
+
+def _stands_in(coefficient: Coefficient, value: sp.Expr) -> bool:
+    names = {s.name for s in value.free_symbols}
+    return coefficient.name in ({n.split("[")[0] for n in names} if coefficient.varies else names)
 
 
 def _note_freedom(

@@ -108,7 +108,8 @@ def identify(system: NodeSystem | LatticeSystem, motion: Motion) -> Identifiabil
     """
     nodes = system.instance if isinstance(system, LatticeSystem) else system
     names = [c.name for c in nodes.model.coefficients]
-    if not names or 4 * len(names) * _size(nodes) > _MOST_WORK:
+    unknown = len(names) + len(nodes.model.neural)  # a network may take up factors, as they do
+    if not names or 4 * unknown * _size(nodes) > _MOST_WORK:
         return None
     try:
         with precisely():

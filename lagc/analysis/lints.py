@@ -22,6 +22,7 @@ from lagc.mechanics.nodesystem import NodeSystem
 
 _LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobody waits
 _LARGEST_LAGRANGIAN = 2000
+_MOST_NAMED = 6  # components that a note lists
 
 
 class Findings:
@@ -65,6 +66,14 @@ def _note_conserved_momenta(nodes: NodeSystem, diagnostics: Diagnostics) -> None
         if not free or (c.index and len(free) < len(labels)):
             continue
         names = [f"{c.name}[{c.index}]"] if c.index else free
+        if len(names) > _MOST_NAMED:
+            diagnostics.add(
+                Code.LAG327,
+                f"nothing depends on {len(names)} components of `{c.name}`, the first of them "
+                f"`{names[0]}`: their momenta are conserved",
+                c.span,
+            )
+            continue
         momenta = ", ".join(f"p[{name}]" for name in names)
         diagnostics.add(
             Code.LAG327,

@@ -135,6 +135,8 @@ def _friction(motion: Motion) -> list[_Friction] | None:
         even = sp.Add(*summands(even))
         if not even.free_symbols.isdisjoint(motion.orders[2]):
             return None
+        # What is odd in v may hold q''; it is shown for a motion at that moment without.
+        power = power.xreplace(dict.fromkeys(motion.orders[2], sp.Integer(0)))
         one_way = sp.Integer(0) if networks or inertial else _one_way(motion, parts)
         driven = not motion.driving.isdisjoint(even.free_symbols)
         found.append(_Friction(power, even, one_way, span, driven))

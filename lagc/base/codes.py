@@ -135,8 +135,9 @@ class Code(Enum):
     LAG214 = ("model is incomplete", "A model has at least one coordinate and an `L = ...`.")
     LAG215 = (
         "initial or run statement",
-        "`initial q = 1, q' = 0` gives each coordinate and each velocity once; `run until 100 step "
-        "0.1 order 6` gives the end time, the step and the (even) order.",
+        "`initial q = 1, q' = 0` gives each coordinate and each velocity, or each momentum `p[q]`, "
+        "once; `run until 100 step 0.1 order 6` gives the end time, a whole number of steps, the "
+        "step and the (even) order.",
     )
     LAG216 = (
         "neural term cannot be used",
@@ -237,8 +238,9 @@ class Code(Enum):
     )
     LAG250 = (
         "divisor that may be zero",
-        "The bounds of the coefficient include 0, and the model divides by it: with that value it "
-        "has no equations of motion. Exclude 0, for instance with `coefficient m > 0`.",
+        "The bounds of the coefficient include 0, and the model divides by it or takes its "
+        "logarithm: with that value it has no equations of motion. Exclude 0, for instance with "
+        "`coefficient m > 0`.",
         Severity.WARNING,
     )
     LAG251 = (

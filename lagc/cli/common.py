@@ -283,20 +283,34 @@ def _exact(text: str, what: str) -> sp.Expr | tuple[sp.Expr, ...]:
         return read_numbers(text, what)
     except LagcError as error:
         said = f"`{text.strip()}` is not a finite number" if text.strip() else "no number is given"
-        help = _as_number(text.strip()) or error.diagnostics[0].message
+        help = _as_number(text.strip(), what) or error.diagnostics[0].message
         raise fail(Code.LAG510, f"{what}: {said}", help=help) from None
 
 
-def _as_number(text: str) -> str:
-    """How a number is written that was written otherwise."""
+def _as_number(text: str, what: str) -> str:
+    """How a number is written that was written otherwise, of an option such as `--set k=1,2`."""
     if re.fullmatch(r"-?[1-9]\d{0,2},\d{3}", text):
         return f"write {text.replace(',', '')} or {text.replace(',', '.')}: a number has no comma"
+    if text.startswith("((") and text.endswith("))"):
+        return "a matrix cannot be given; give the coefficients it is made of one by one"
+    if text.endswith("]"):
+        value, _, listed = text[:-1].partition("[")
+        if not value and "," in listed:
+            return f"a vector is written `({listed})`"
+        return f"the number is given without its unit: {value.strip()}" if value.strip() else ""
     pointed = text.replace(",", ".")
     try:
         float(pointed)
     except ValueError:
+        listed = ", ".join(text.replace(";", ",").split(","))
+        if "," in listed and "(" not in text:
+            return f"a vector is written in brackets: `({listed})`"
         return "numbers are written such as 2, 0.5, 1/2 or 1e-3"
-    return f"write {pointed}" if pointed != text else ""
+    if pointed == text:
+        return ""
+    several = "=" in what and "]=" not in what
+    vector = f" for a number, ({text.replace(',', ', ')}) for a vector" if several else ""
+    return f"write {pointed}{vector}"
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:

@@ -16,7 +16,7 @@ from lagc.cli.common import write_atomically
 
 if TYPE_CHECKING:
     from lagc.runtime import System, Trajectory
-    from lagc.runtime.spec import ModelSpec
+    from lagc.runtime.spec import CoefficientSpec, ModelSpec
 
 _FORMATS = (".nc", ".npz", ".csv")
 
@@ -28,7 +28,7 @@ class Result:
     spec: ModelSpec
     trajectory: Trajectory
     observables: dict[str, np.ndarray]
-    coefficients: dict[str, float]
+    coefficients: dict[str, float | list[float]]  # a list: one at each site
     dt: float
     order: int
     status: str
@@ -56,8 +56,10 @@ class Result:
             name: np.asarray(function(cut.q, cut.v, cut.t, **parameters))
             for name, function in system.observables.items()
         }
-        defaults = {c.name: c.default for c in system.spec.coefficients}
-        coefficients = {k: float(v) for k, v in (defaults | options["coefficients"]).items()}
+        coefficients = {
+            c.name: options["coefficients"].get(c.name, default_of(c))
+            for c in system.spec.coefficients
+        }
         status = describe_status(code)
         if interrupted and code == 0:
             status = f"interrupted after step {len(trajectory.t) - 1}"
@@ -118,6 +120,16 @@ class Result:
             "status": self.status,
             **{f"coefficient_{k}": v for k, v in self.coefficients.items()},
         }
+
+
+def default_of(coefficient: CoefficientSpec) -> float | list[float]:
+    """The value that a run takes where none is given; one at each site where they differ."""
+    import jax.numpy as jnp
+
+    if coefficient.default is None and coefficient.default_at is not None:
+        values: list[float] = np.asarray(coefficient.default_at(jnp.zeros(()))).tolist()
+        return values
+    return float(coefficient.default)  # type: ignore[arg-type]  # the run has refused None
 
 
 def _distinct(observables: dict[str, np.ndarray], taken: Iterable[str]) -> dict[str, np.ndarray]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
 from lagc.semantics.declarations import ACTIVATIONS, LAW_PARAMETERS, OUTPUTS
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
+from lagc.syntax import grammar
 from lagc.syntax.grammar import lark_parser
-
-_WORDS = re.compile(r"(?:(?P<word>[A-Za-z]\w*)|\[(?P<letters>[A-Za-z]+)\])\(\?!")
 
 FUNCTIONS = tuple(sorted(FUNCTION_NAMES))
 RESERVED = tuple(sorted(RESERVED_NAMES))
@@ -28,12 +26,7 @@ def accepted(parser: Any) -> set[str]:
 @cache
 def keywords() -> dict[str, tuple[str, ...]]:
     """The words of each terminal that is a keyword: MODEL -> model, ACTION -> L, K, R."""
-    found = {}
-    for terminal in lark_parser().terminals:
-        match = _WORDS.match(terminal.pattern.value)
-        if match is not None:
-            found[terminal.name] = (match["word"],) if match["word"] else tuple(match["letters"])
-    return found
+    return grammar.keywords(lark_parser())
 
 
 @cache

@@ -197,6 +197,8 @@ def check_periodicity(
                     )
                 elif exact := _multiple_of_pi(coordinate.modulus):
                     help = f"write the period as `{exact}`, which is exact"
+                elif coordinate.modulus in (180, 360):
+                    help = "angles of functions are in radians: a turn is `mod 2*pi`"
                 broken = {t.span for t in summands if t.value.xreplace(moved) != t.value}
                 notes = []
                 for d in diagnostics.warnings:

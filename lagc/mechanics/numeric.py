@@ -30,6 +30,8 @@ def random_points(
 ) -> Iterable[Evaluator]:
     """Evaluators at random values of every symbol of the model, at several spreads.
 
+    They are to be asked at a precision of `DIGITS`.
+
     Half of the later ones lie near the initial values of the model, where it has a meaning. On a
     lattice fields rise from site to site at every third point and fall at another, so that roots
     and logarithms of differences between neighbours have a value somewhere.
@@ -41,8 +43,10 @@ def random_points(
         *(i.symbol for i in model.inputs),
         *extra,
     ]
-    with mp.workdps(DIGITS):
-        for attempt in range(_TRIES):
+    for attempt in range(_TRIES):
+        # The precision is never left raised over a `yield`: whoever stops half way would let it
+        # fall back when the generator is collected, in the middle of something else.
+        with mp.workdps(DIGITS):
             late = 2 * attempt >= _TRIES
             centre = _initial_point(model) if late and attempt % 2 else {}
             spreads = _WIDE_SPREADS if late and not centre else _SPREADS
@@ -54,7 +58,8 @@ def random_points(
                 values[c.symbol] = within_bounds(generator, c.lower, c.upper)
             values |= model.constant_values
             _in_order(model, values, 0 if centre else attempt % 3)
-            yield Evaluator(values, seed=generator.randrange(2**32))
+            evaluator = Evaluator(values, seed=generator.randrange(2**32))
+        yield evaluator
 
 
 def _in_order(model: Model, values: dict[sp.Symbol, Any], order: int) -> None:
@@ -95,7 +100,8 @@ def evaluate_at_points(
     for count, evaluator in enumerate(random_points(model, extra, seed)):
         evaluator.branches = piecewise and count % 2 == 1
         try:
-            found.append([evaluator(e) for e in expressions])
+            with mp.workdps(DIGITS):
+                found.append([evaluator(e) for e in expressions])
         except OutsideDomain:
             continue
         if len(found) == points:

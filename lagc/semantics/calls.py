@@ -11,7 +11,8 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics import tensors
-from lagc.semantics.foreign import on_call, with_arity
+from lagc.semantics.divisors import warn_of_zero
+from lagc.semantics.foreign import instead, on_call, with_arity
 from lagc.semantics.functions import (
     FUNCTION_NAMES,
     LATTICE_FUNCTIONS,
@@ -50,10 +51,13 @@ class CallReader(SiteReader):
         if name in scope.lost:
             return None
         if node.condition is not None and name != "if":
+            parts = ", ".join(part.span.text for part in (node.condition, *node.arguments))
+            whole = len(node.arguments) == 2 and name not in FUNCTION_NAMES
             return self._error(
                 Code.LAG205,
                 "a condition stands in the first argument of `if` only",
-                node.condition.span,
+                node.span if whole else node.condition.span,
+                label=instead(f"if({parts})") if whole else "",
                 help="such a construct reads `if(x > 0, a, b)`",
             )
         if name in scope.neural:
@@ -99,6 +103,9 @@ class CallReader(SiteReader):
             return None
         if name == "log" and values[0] == 0:
             return self._error(Code.LAG210, "the logarithm of zero", node.span)
+        if name == "log":
+            what = "takes the logarithm of"
+            warn_of_zero(values[0], node.span, self.scope, self.diagnostics, what)
         if name in _GROWING and self._out_of_reach(sp.E, values[0]):
             return self._error(Code.LAG106, "this number is too large or too small", node.span)
         if name in _HYPERBOLIC:  # SymPy works out their real parts, powers in them multiplied out
@@ -286,14 +293,16 @@ class CallReader(SiteReader):
 
     def _unknown_function(self, node: ast.Call) -> Value:
         name = node.name
-        hint, help = on_call(node, self.scope.coordinates, self.scope.known())
+        if self.scope.incomplete:
+            return None
+        hint, help = on_call(node, self.scope.coordinates, self.scope.known(), self.scope.let_names)
         if not hint and not help:
             hint = did_you_mean(name, [*FUNCTION_NAMES, *self.scope.neural])
             help = "functions are " + ", ".join(sorted(FUNCTION_NAMES))
             if not hint and len(name) <= 2:
                 help = (
-                    f"a product is written `{name}*(...)`; what is named with `let {name} = ...` "
-                    f"is used as `{name}`"
+                    f"name it with `let {name} = ...` and use it as `{name}`; a product is written "
+                    f"`{name}*(...)`"
                 )
         return self._error(
             Code.LAG204,

@@ -338,7 +338,9 @@ def read_neural(
         return None
     network = node.network
     if not isinstance(network, ast.Call) or network.name != "mlp":
-        refuse("a network is written `mlp(widths..., activation = ...)`", network.span)
+        misspelt = isinstance(network, ast.Call) and network.name.casefold() == "mlp"
+        label = "small letters: `mlp`" if misspelt else ""
+        refuse("a network is written `mlp(widths..., activation = ...)`", network.span, label)
         return None
     widths: list[int] = []
     options = {"activation": "softplus", "output": "linear"}
@@ -355,7 +357,13 @@ def read_neural(
             given.add(argument.keyword)
             if argument.keyword not in options:
                 hint = did_you_mean(argument.keyword, options)
-                refuse(f"`mlp` has no option `{argument.keyword}`", argument.span, hint)
+                refuse(
+                    f"`mlp` has no option `{argument.keyword}`",
+                    argument.span,
+                    hint,
+                    "the widths of the hidden layers are plain numbers: "
+                    "`mlp(64, 64, activation = tanh, output = positive)`",
+                )
                 return None
             value = argument.value
             choice = value.name if isinstance(value, ast.Name) else value.span.text
@@ -370,6 +378,12 @@ def read_neural(
                 return None
             options[argument.keyword] = choice
             continue
+        named = argument.value.name if isinstance(argument.value, ast.Name) else ""
+        for option, choices in allowed.items():
+            if named in choices:
+                label = f"write `{option} = {named}`"
+                refuse("an option of a network is given by its name", argument.span, label)
+                return None
         width = reader.integer(argument.value, "a width", 1, _LARGEST_WIDTH)
         if width is None:
             return None

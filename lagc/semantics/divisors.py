@@ -1,4 +1,4 @@
-"""Divisions by a coefficient whose bounds say that it may be zero (LAG250)."""
+"""Divisions by a coefficient, or its logarithm, where bounds say that it may be zero (LAG250)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from lagc.semantics.names import Scope
 from lagc.semantics.notation import number_text
 
 
-def warn_of_zero(divisor: sp.Expr, span: Span, scope: Scope, diagnostics: Diagnostics) -> None:
+def warn_of_zero(
+    divisor: sp.Expr,
+    span: Span,
+    scope: Scope,
+    diagnostics: Diagnostics,
+    what: str = "divides by",
+) -> None:
     """A warning for every factor of `divisor` that is a coefficient declared to include 0."""
     for factor in sp.Mul.make_args(divisor):
         base, _ = factor.as_base_exp()
@@ -21,7 +27,7 @@ def warn_of_zero(divisor: sp.Expr, span: Span, scope: Scope, diagnostics: Diagno
             continue
         diagnostics.add(
             Code.LAG250,
-            f"the model divides by `{coefficient.name}`, and its bounds include 0",
+            f"the model {what} `{coefficient.name}`, and its bounds include 0",
             span,
             label="not finite where it is 0",
             help=_advice(coefficient),

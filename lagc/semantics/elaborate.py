@@ -72,6 +72,7 @@ class _Elaboration:
             let=self._let,
             constant=self._constant,
             lost=_words_lost(diagnostics),
+            incomplete=any(d.code in (Code.LAG231, Code.LAG232) for d in diagnostics.errors),
             moving=moving_names(file),
         )
         self.constants = ConstantReader(self.scope, diagnostics)
@@ -340,7 +341,7 @@ class _Elaboration:
 
     def _require_essentials(self) -> None:
         syntax_errors = any(d.code.name.startswith("LAG1") for d in self.diagnostics.errors)
-        if syntax_errors:  # the statement may be there and unreadable
+        if syntax_errors or self.scope.incomplete:  # the statement may be there and unreadable
             return
         end = Span(self.source, len(self.source.text.rstrip()), len(self.source.text.rstrip()))
         if not self.file.statements and not self.scope.lost:
@@ -382,4 +383,4 @@ def _words_lost(diagnostics: Diagnostics) -> set[str]:
     That such a name is not defined would be a complaint about what was already reported.
     """
     lines = [d.span.source.line_text(d.span.line) for d in diagnostics.errors if d.span]
-    return {word for line in lines for word in re.findall(r"[^\W\d]\w*", line)}
+    return {word.rstrip("_") for line in lines for word in re.findall(r"[^\W\d]\w*", line)}

@@ -206,7 +206,8 @@ class ExpressionReader(CallReader):
                 node.exponent.span,
             )
         if base == 0 and exponent.is_number and not exponent.is_positive:
-            return self._error(Code.LAG210, "a power of zero that is not finite", node.span)
+            what = "0^0 has no value" if exponent == 0 else "a power of zero that is not finite"
+            return self._error(Code.LAG210, what, node.span)
         if exponent.is_Rational:
             number = self._with_constants(base).as_coeff_Mul()[0]
             if number.is_Rational and bits(number) * abs(exponent) > MAX_BITS:

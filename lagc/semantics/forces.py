@@ -78,4 +78,11 @@ def _as_force(text: str, is_sum: bool, coordinates: Collection[str]) -> str:
     doubled = re.sub(rf"(?<![\w'])({re.escape(name)}'*)(?![\w'])", r"\1_+", text)
     coupling = f"({doubled})*{name}_-" if is_sum else f"{doubled}*{name}_-"
     force = instead(f"force {name} = {text}")
+    bare = re.sub(rf"(?<![\w'])({re.escape(name)}')(?![\w'])", r"\1_+", text)
+    friction, count = re.subn(rf"(?<![\w'])({re.escape(name)})(?![\w'])", r"\1_-", bare)
+    if count == 1 and bare != text and not is_sum:  # -c*q'*q: the signs may be missing
+        return (
+            f"write `K = {friction}` if `{name}` is where the sign is missing, or "
+            f"`force {name} = {text}` if the whole is the force"
+        )
     return f"{force}, or `K = {coupling}`" if force else f"write it as `force {name} = ...`"

@@ -42,8 +42,14 @@ _OF_MATRICES = {
     **dict.fromkeys(("eye", "identity", "diag"), "a matrix is written out, `((1, 0), (0, 1))`"),
     **dict.fromkeys(("zeros", "ones"), "a vector or a matrix is written out, `(0, 0)`"),
 }
+_LAWS = {
+    **{law: law for law in ("uniform", "loguniform", "normal", "mixture")},
+    **dict.fromkeys(("gaussian", "gauss", "randn"), "normal"),
+    **dict.fromkeys(("rand", "random"), "uniform"),
+}
+_SIGNALS = ("u", "tau", "torque", "control", "action", "F", "F_ext", "f_ext", "drive")
 _PRIME = "a velocity is written with a prime"
-_VELOCITIES = ("v", "vel", "velocity", "speed")
+VELOCITIES = ("v", "vel", "velocity", "speed")
 _ENERGIES = ("T", "V", "U", "W", "KE", "PE", "Ekin", "Epot", "E_kin", "E_pot", "T_kin", "V_pot")
 
 
@@ -59,12 +65,17 @@ def instead(text: str) -> str:
     return f"write `{text}`" if len(text) <= _LONGEST else ""
 
 
-def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]) -> Advice:
+def on_call(
+    node: ast.Call, coordinates: Collection[str], known: Collection[str], lets: Collection[str]
+) -> Advice:
     """What to write for the call of something that is not a function of the language."""
     name, folded = node.name, node.name.casefold()
     texts = [argument.span.text for argument in node.arguments]
     if folded in DERIVATIVES and node.arguments:
         return _derivative(node.arguments[0].value, texts, coordinates)
+    if folded in _LAWS:
+        law = f"~ {_LAWS[folded]}({', '.join(texts)})"
+        return Advice(help=f"a law stands behind `~` in a declaration: `coefficient c {law}`")
     if folded in CALLS:
         text = _filled(CALLS[folded], texts)
         return Advice(
@@ -79,17 +90,38 @@ def on_call(node: ast.Call, coordinates: Collection[str], known: Collection[str]
         )
     if folded in FUNCTION_NAMES:
         return Advice(instead(f"{folded}({', '.join(texts)})"), "functions have small letters")
+    if name in coordinates and len(texts) == 1 and _is_site(node.arguments[0].value, known):
+        return Advice(instead(f"{name}[{texts[0]}]"), "sites stand in square brackets")
     if name in coordinates:
         timed = texts in (["t"], ["0"])
         return Advice(
             instead(name if timed else f"{name}*({', '.join(texts)})"),
             f"a coordinate is written without its time: `{name}`, velocity `{name}'`",
         )
-    if folded in STEPS and name not in known:
+    if folded in ("delta", "dirac", "diracdelta", "impulse") and name not in known:
+        return Advice(
+            help="an impulse has no value: write a short pulse of area 1, such as "
+            "`exp(-(t - t0)^2/(2*w^2))/(w*sqrt(2*pi))`"
+        )
+    if (folded in STEPS or (name in ("theta", "Theta", "H") and texts)) and name not in known:
         return Advice(help="a smooth step is `(1 + tanh(x/eps))/2` with a small eps")
+    if name in lets:
+        if all(text.rstrip("'") in (*coordinates, "t") for text in texts):
+            return Advice(instead(name), "a `let` has no arguments, it is put in as it stands")
+        return Advice(
+            help=f"a `let` has no arguments, write out what is meant; a product is written "
+            f"`{name}*({', '.join(texts)})`"
+        )
     if name in known:
         return Advice(instead(f"{name}*({', '.join(texts)})"), "products are written with `*`")
     return Advice()
+
+
+def _is_site(node: ast.Expression, known: Collection[str]) -> bool:
+    """Whether `i`, `i + 1` or a number: what names a site where a coordinate is a field."""
+    if isinstance(node, ast.Sum):
+        return _is_site(node.first, known) and isinstance(node.rest[0][1], ast.Number)
+    return isinstance(node, ast.Name) and node.name in ("i", "j", "k", "n") and node.name in known
 
 
 def _derivative(inner: ast.Expression, texts: list[str], coordinates: Collection[str]) -> Advice:
@@ -122,15 +154,16 @@ def on_name(
     coordinates: Mapping[str, Coordinate],
     known: Iterable[str],
     decoration: str = "",
-    doubled: bool = False,
+    histories: Collection[str] = (),
 ) -> Advice:
     """What to write for a name that is not defined; an empty label if nothing is close.
 
-    `decoration` is what stands behind it, `'` or `'_+`; `doubled` whether it may stand in K.
+    `decoration` is what stands behind it, `'` or `'_+`; `histories` what ends the name of one of
+    the two histories where it may stand, such as `_1`.
     """
-    history = _history(name, decoration, coordinates) if doubled else ""
-    if history:
-        return Advice(help=f"in K history {name[-1]} of `{name[:-2]}` is `{history}`")
+    history = _history(name, decoration, coordinates, histories)
+    if history is not None:
+        return history
     stem, ending = _component(name, coordinates) or decorated(name, coordinates)
     if stem and ending == "''":
         return Advice(help="L and K hold no accelerations; the equations of motion follow from L")
@@ -148,7 +181,7 @@ def on_name(
         return Advice(
             f"write `{NAMES[name]}`", "there are numbers only" if NAMES[name] in "01" else ""
         )
-    if name in _VELOCITIES and len(coordinates) == 1:
+    if name in VELOCITIES and len(coordinates) == 1:
         return Advice(f"did you mean `{next(iter(coordinates))}'`?", _PRIME)
     if name == "e":
         return Advice(help="Euler's number is `exp(1)`, its powers are `exp(x)`")
@@ -158,17 +191,25 @@ def on_name(
     for alike in known:
         if alike != name and _sounds(alike) == _sounds(name):
             return Advice(f"did you mean `{alike}`?", _strange_letter(name))
-    return Advice(did_you_mean(name, known))
+    hint = did_you_mean(name, [k for k in known if len(k) > 1 or len(name) < 3])
+    if name in _SIGNALS:
+        return Advice(hint, f"what is given with the run is declared with `input {name}`")
+    return Advice(hint)
 
 
-def _history(name: str, decoration: str, coordinates: Mapping[str, Coordinate]) -> str:
-    """What `x_1` or `x_2` is in the doubled variables of a number `x`; empty for other names."""
-    stem, _, number = name.rpartition("_")
-    coordinate = coordinates.get(stem)
-    if coordinate is None or coordinate.size or coordinate.index or number not in ("1", "2"):
-        return ""
-    base = stem + decoration
-    return f"{base}_+ {'+' if number == '1' else '-'} {base}_-/2"
+def _history(
+    name: str, decoration: str, coordinates: Mapping[str, Coordinate], endings: Collection[str]
+) -> Advice | None:
+    """What `x_1` or `x2` is in the doubled variables of a number `x`; None for other names."""
+    for ending in endings:
+        stem = name.removesuffix(ending)
+        coordinate = coordinates.get(stem) if stem != name else None
+        if coordinate is not None and not coordinate.size and not coordinate.index:
+            base, sign = stem + decoration, "+" if ending[-1] == "1" else "-"
+            return Advice(
+                help=f"in K history {ending[-1]} of `{stem}` is `({base}_+ {sign} {base}_-/2)`"
+            )
+    return None
 
 
 def _component(name: str, coordinates: Mapping[str, Coordinate]) -> tuple[str, str] | None:
@@ -268,6 +309,8 @@ def with_arity(name: str, texts: list[str]) -> str:
     """What to write for a call with the wrong number of arguments, where that is clear."""
     if name in ("min", "max") and len(texts) == 3:
         return instead(f"{name}({texts[0]}, {name}({texts[1]}, {texts[2]}))")
+    if name == "dot" and len(texts) == 3:
+        return instead(f"dot({texts[0]}, {texts[1]}*{texts[2]})")
     return instead(f"dot({texts[0]}, {texts[0]})") if name == "dot" and len(texts) == 1 else ""
 
 

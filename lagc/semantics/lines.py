@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Sequence
 
 import sympy as sp
@@ -10,8 +11,9 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
 from lagc.semantics.constants import ConstantReader
-from lagc.semantics.foreign import decorated
+from lagc.semantics.foreign import VELOCITIES, decorated
 from lagc.semantics.model import Coordinate, RunLine
+from lagc.semantics.notation import number_text
 from lagc.semantics.tensors import Value, described, entries, shape
 from lagc.syntax import ast
 
@@ -29,16 +31,36 @@ def read_initial(
         a for line in lines for a in line.assignments if _coordinate_name(a.target) not in lost
     ]
     values = read_assignments(assignments, coordinates, reader)
-    labels = dict(values)
-    for c in coordinates:
-        for at, rate in zip(c.symbols(0, ""), c.symbols(1, ""), strict=True):
-            if rate.name in labels and f"p[{at.name}]" in labels:
-                _refuse(
-                    reader,
-                    f"`{rate.name}` and `p[{at.name}]` are both given; one is enough",
-                    assignments[-1].span,
-                )
+    _refuse_two_kinds([label for label, _ in values], assignments, coordinates, reader)
     return values
+
+
+def _refuse_two_kinds(
+    labels: Sequence[str],
+    assignments: Sequence[ast.Assignment],
+    coordinates: Sequence[Coordinate],
+    reader: ConstantReader,
+) -> None:
+    """LAG215 where velocities and momenta are given: a run begins with one kind, for all."""
+    names = {c.name for c in coordinates}
+    momenta = [x for x in labels if x[:2] == "p[" and re.split(r"[\[\]]", x)[1] in names]
+    rates = {x.replace("'", ""): x for x in labels if "'" in x}
+    if not momenta or not rates:
+        return
+    momentum = next((x for x in momenta if x[2:-1] in rates), momenta[0])
+    same = rates.get(momentum[2:-1])
+    _refuse(
+        reader,
+        f"`{same or next(iter(rates.values()))}` and `{momentum}` are both given"
+        + ("; one is enough" if same else ": a run begins with all velocities or all momenta"),
+        next(
+            a.span
+            for a in assignments
+            if isinstance(a.target, ast.Index)
+            and _is_momentum(a.target)
+            and _variable_name(a.target.index) in names
+        ),
+    )
 
 
 def _coordinate_name(target: ast.Expression) -> str:
@@ -146,6 +168,13 @@ def _meant(name: str, known: dict[str, Coordinate]) -> str:
     """The label for a name that is no coordinate: the one that was meant."""
     if name == "p" and len(known) == 1:
         return f"did you mean `p[{next(iter(known))}]`?"
+    for ending in ("_0", "0", "_init", "_start"):
+        if name.endswith(ending):
+            name = name.removesuffix(ending)
+            if name in known:
+                return f"did you mean `{name}`?"
+    if name in VELOCITIES and len(known) == 1:
+        return f"did you mean `{next(iter(known))}'`?"
     stem, decoration = decorated(name, known)
     return f"did you mean `{stem}{decoration}`?" if stem else did_you_mean(name, known)
 
@@ -184,6 +213,8 @@ def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:
         _refuse(reader, "the step cannot be zero", line.step.span)
     if until is not None and step is not None and step != 0 and not until / step > 0:
         _refuse(reader, "these steps do not lead from 0 to the end time", line.span)
+    elif until is not None and step is not None and step != 0:
+        _check_whole_steps(until, step, line, reader)
     order = None
     if line.order is not None:
         order = reader.integer(line.order, "the order", 2, MAX_ORDER)
@@ -191,6 +222,22 @@ def read_run(lines: Sequence[ast.Run], reader: ConstantReader) -> RunLine:
             label = f"write {order - 1} or {order + 1}" if order > 2 else "write 2"
             _refuse(reader, "the order is even: 2, 4, 6, ...", line.order.span, label)
     return RunLine(until, step, order)
+
+
+def _check_whole_steps(
+    until: sp.Expr, step: sp.Expr, line: ast.Run, reader: ConstantReader
+) -> None:
+    """LAG215 where the time is no whole number of steps, by the measure of `lagc run`."""
+    steps = float(until / step)
+    whole = max(1, round(steps))
+    if abs(whole - steps) > 1e-9 * steps:
+        _refuse(
+            reader,
+            f"the end time is not a whole number of steps, but {steps:.6g}",
+            line.span,
+            help=f"for instance `step {number_text(until / whole)}` or "
+            f"`until {number_text(whole * step)}`",
+        )
 
 
 def _refuse(

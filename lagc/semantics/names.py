@@ -73,6 +73,7 @@ class Scope:
     lattice: Lattice | None = None
     varying: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)  # declared in statements that were refused
+    incomplete: bool = False  # whether a used file was not read, so that any name may stand in it
     moving: frozenset[str] = frozenset()  # names that stand somewhere with a prime or doubled
     traits: Traits = field(default_factory=Traits)
     work: Work = field(default_factory=reading)
@@ -166,9 +167,19 @@ class NameReader:
                 Code.LAG205,
                 f"`{name}` is a function and needs its arguments",
                 node.span,
-                label=f"write `{name}(...)`",
+                label=f"write `{name}({self._parameters(name)})`",
             )
         return self._undefined(node)
+
+    def _parameters(self, name: str) -> str:
+        """What stands in the brackets of a neural term, as it is declared and as K needs it."""
+        slot = self.scope.neural.get(name)
+        if slot is None:
+            return "..."
+        side = "_+" if self.context is Context.DOUBLED else ""
+        text, start = slot.span.source.text, slot.span.end
+        parameters = text[text.index("(", start) + 1 : text.index(")", start)].split(",")
+        return ", ".join(parameter.strip() + side for parameter in parameters)
 
     def _needs_constant(self, what: str, span: Span) -> bool:
         """Whether only constants may stand here; if so, that `what` does is reported."""
@@ -279,28 +290,32 @@ class NameReader:
         base = node.name
         if base in self.scope.known():
             missing = "velocity" if node.primes else "doubled form"
-            matrix = len(shape(self.scope.arrays.get(base))) == 2 and not node.side
+            help = ""
+            if len(shape(self.scope.arrays.get(base))) == 2 and not node.side:
+                help = f"a matrix with rows and columns exchanged is `transpose({base})`"
+            elif self.scope.symbols.get(base, ("",))[0] == "input" and node.primes:
+                help = f"a rate given with the run is an input of its own: `input {base}_rate`"
             return self._error(
                 Code.LAG203,
                 f"`{base}` is not a coordinate, so it has no {missing}",
                 node.span,
-                help=f"a matrix with rows and columns exchanged is `transpose({base})`"
-                if matrix
-                else "",
+                help=help,
             )
         return self._undefined(node)
 
     def _undefined(self, node: ast.Name) -> Value:
         name = node.name
-        if decorated(name, self.scope.lost)[0]:
+        if self.scope.incomplete or decorated(name, self.scope.lost)[0]:
             return None
         # It is not called, so that no function was meant.
         known: list[str] = []
         if len(self.diagnostics.items) < _MOST_HINTS:
             known = [k for k in self.scope.known() if k not in FUNCTION_NAMES]
         decoration = "'" * node.primes + (f"_{node.side}" if node.side else "")
-        doubled = self.context in (Context.DOUBLED, Context.LET)
-        advice = on_name(name, self.scope.coordinates, known, decoration, doubled)
+        histories = ("_1", "_2") if self.context in (Context.DOUBLED, Context.LET) else ()
+        if self.context is Context.DOUBLED:
+            histories = (*histories, "1", "2")
+        advice = on_name(name, self.scope.coordinates, known, decoration, histories)
         declare = f"declare it with `constant {name} = ...` or `coefficient {name} = ...`"
         if name in self.scope.moving:
             declare = f"declare it with `coordinate {name}`"

@@ -72,7 +72,10 @@ def _meant(name: str, model: Model) -> str:
     if components:
         values = ", ".join(str(k + 1) for k in range(len(components)))
         return f"it has {len(components)} components: give `{name}=({values})` or `{components[0]}`"
-    if name in {c.name.partition("[")[0] for c in model.constants}:
+    base = name.partition("[")[0]
+    if size := sum(other.startswith(f"{base}[") for other in names):
+        return f"`{base}` has {size} components, numbered from 0"
+    if base in {c.name.partition("[")[0] for c in model.constants}:
         return "it is a constant; what changes from run to run is declared `coefficient`"
     listed = ", ".join(f"`{other}`" for other in names) or "no coefficients"
     return did_you_mean(name, names) or f"the model has {listed}"

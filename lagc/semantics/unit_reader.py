@@ -7,6 +7,7 @@ unknown unit, so that no correct model is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
@@ -36,6 +37,7 @@ _OF_NUMBERS = (
     *("sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"),
     *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
 )
+_LITERAL = re.compile(r"\d[\d.]*(?:[eE][+-]?\d+)?(?:/\d+)?")
 _LARGEST_EXPONENT = 10**9  # or its denominator
 _LARGEST_POWER = 12  # in an expression for an exponent
 
@@ -157,7 +159,11 @@ class UnitReader:
             self._diagnostics.add(Code.LAG245, message, span, label=label, help=help, notes=notes)
             return
         message = f"{_shown(found)} does not agree with {_shown(wanted)}"
-        self._diagnostics.add(code, message, span, label=label, notes=notes)
+        help = ""
+        if found.is_number and not wanted.unknowns and _LITERAL.fullmatch(span.text):
+            declared = f"constant a = {span.text} [{wanted.measured()}]"
+            help = f"a number with a unit is declared, such as `{declared}`"
+        self._diagnostics.add(code, message, span, label=label, help=help, notes=notes)
 
     # --- operations ---------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("define", "set", "where", "function", "local", "expression"), "let"),
     **dict.fromkeys(("output", "measure", "energy", "monitor", "observe"), "observable"),
     **dict.fromkeys(("control", "signal"), "input"),
+    **dict.fromkeys(("damping", "drag", "friction", "torque", "drive", "driving"), "force"),
     **dict.fromkeys(("network", "nn", "mlp"), "neural"),
     **dict.fromkeys(("include", "require"), "use"),
     **dict.fromkeys(("simulate", "integrate", "solve"), "run"),
@@ -53,7 +54,7 @@ _OTHER_CLAUSES = {
     "p": "order",
     "modulo": "mod",
     "period": "mod",
-    "ring": "periodic",
+    **dict.fromkeys(("ring", "cyclic", "circular", "wrap"), "periodic"),
     "open": "free",
 }
 
@@ -78,7 +79,7 @@ def unknown_statement(place: Place) -> LagcError | None:
             word.span,
             help="a statement begins with a word such as `coordinate` or `let`, or is `L = ...`",
         )
-    if following is not None and following.text in ("=", "+=", ":=", "=="):
+    if following is not None and following.text in ("=", "+=", ":=", "==", ":"):
         return _named(place, word, following)
     if following is None and not _known(word.text):
         return fail(
@@ -88,6 +89,14 @@ def unknown_statement(place: Place) -> LagcError | None:
             label=did_you_mean(word.text, STATEMENTS),
             help=f"a name is declared by `coordinate {word.text}`, `coefficient {word.text} = 1` "
             f"or `constant {word.text} = 1`",
+        )
+    if following is not None and following.text in ("in", "<", "<=", ">", ">=", "~"):
+        return fail(
+            Code.LAG107,
+            f"{word.shown} begins no statement",
+            word.span,
+            label=f"write `coefficient {word.text} ...`",
+            fix=f"coefficient {word.text}",
         )
     statement = _known(word.text) or _close(word.text)
     if not statement:
@@ -111,9 +120,11 @@ def unknown_statement(place: Place) -> LagcError | None:
 
 def one_by_one(kind: str, words: Sequence[Word]) -> str:
     """How `coordinate x, y` is written: a statement for each name."""
-    names = [word for word in words if word.text != ","]
-    if not 2 <= len(names) <= 4 or any(name.kind != "name" for name in names):
+    names = [word for word in words if word.text != "," and "'" not in word.text]
+    if not (len(words) > 1 and 1 <= len(names) <= 4) or any(name.kind != "name" for name in names):
         return ""
+    if len(names) == 1:
+        return f"write `{kind} {names[0].text}`; its velocity is declared with it"
     listed = [f"`{kind} {name.text}`" for name in names]
     return f"write a line for each: {', '.join(listed[:-1])} and {listed[-1]}"
 

@@ -1,4 +1,4 @@
-"""From Lark's tree of one statement to its node in `lagc.syntax.ast`.
+"""From the derivation of one statement to its node in `lagc.syntax.ast`.
 
 Works from the leaves up without recursion, so a deep tree is refused (LAG108) and not a crash.
 Every expression on its way up carries the range it was read from, its own parentheses included,
@@ -11,9 +11,6 @@ import re
 import unicodedata
 from fractions import Fraction
 from typing import Any, NamedTuple
-
-from lark import Token
-from lark.visitors import Transformer_NonRecursive
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
@@ -50,15 +47,14 @@ class _Argument(NamedTuple):
     depth: int
 
 
-class Builder(Transformer_NonRecursive[Token, Any]):
+class Builder:
     """Builds the node of the statement that fills `start` to `end` of a source.
 
-    Methods are named after the rules of the grammar. Raises, wrapped by Lark in a `VisitError`,
-    the `LagcError` of a number or a nesting beyond the limits, or of a clause given twice.
+    Methods are named after the rules of the grammar and given their parts. Raises the `LagcError`
+    of a number or a nesting beyond the limits, or of a clause given twice.
     """
 
     def __init__(self, source: Source, start: int, end: int) -> None:
-        super().__init__(visit_tokens=False)
         self._source = source
         self._base = start
         self._whole = Span(source, start, end)
@@ -307,7 +303,7 @@ class Builder(Transformer_NonRecursive[Token, Any]):
 
     def _word(self, token: Any, bare: str | None = None) -> str:
         """The name in a token, `bare` without its decorations; LAG108 for one of no use."""
-        name = str(token) if bare is None else bare  # a str: Lark tokens print themselves
+        name = str(token) if bare is None else bare
         if len(name) > LONGEST_NAME:
             raise fail(
                 Code.LAG108,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from lagc.base.codes import Code
@@ -59,9 +59,18 @@ def gather(
     return given, unit
 
 
-def only_unit(children: Iterable[Any]) -> ast.Unit | None:
+def only_unit(children: Sequence[Any]) -> ast.Unit | None:
     """The unit of a statement in which no other brackets can stand."""
     given, unit = gather(children)
+    if "size" in given and str(children[0]) == "input":
+        name = str(children[1])
+        raise fail(
+            Code.LAG102,
+            "an input is a single signal",
+            given["size"].span,
+            help=f"declare one for each component, such as `input {name}_x` and `input {name}_y`, "
+            f"and write `({name}_x, {name}_y)` for the vector",
+        )
     if "size" in given:
         raise fail(
             Code.LAG102,

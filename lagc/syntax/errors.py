@@ -37,6 +37,7 @@ _SIGNS = {
 }
 # Statements in which a number can have a unit behind it.
 _WITH_UNITS = ("constant", "coefficient", "initial", "run")
+_UNIT = re.compile(r"[^\W\d]+(?:\^-?\d+)?(?:[*/][^\W\d]+(?:\^-?\d+)?)*")
 _EXPONENT_LESS = re.compile(r"[eE][+-]?\Z")
 _LISTS = ("coordinate", "constant", "coefficient", "input", "force", "index", "model")
 _OPENING = {")": "(", "]": "["}
@@ -250,12 +251,15 @@ def _missing_operator(place: Place) -> LagcError | None:
             Code.LAG105,
             f"{before.shown} is one word, a doubled variable; an operator is missing after it",
             span,
-            help=f"the difference is written `{stem} {before.side} {word.text}`",
+            help=f"a {'sum' if before.side == '+' else 'difference'} is written "
+            f"`{stem} {before.side} {word.text}`",
             fix=product,
         )
     quotable = len(product) <= 30 and "(" not in product and ")" not in product
     measured = before.kind == "number" and place.words[0].text in _WITH_UNITS
-    units = f", units in brackets: `{before.text} [m/s]`" if measured else ""
+    unit = "".join(w.text for w in place.words[place.at :])
+    unit = unit if _UNIT.fullmatch(unit) else "m/s"
+    units = f", units in brackets: `{before.text} [{unit}]`" if measured else ""
     return fail(
         Code.LAG105,
         f"an operator is missing between {before.shown} and {word.shown}",
@@ -292,7 +296,7 @@ def _unexpected(place: Place) -> LagcError:
         message = "a statement has one equals sign"
         help_ = "an equation is no expression: what stands on the left is defined by the right"
     elif word.text in ("<", "<=", ">", ">=") and place.at:
-        help_ = "`<` and `>` stand in the bounds of a coefficient and in the condition of `if`"
+        help_ = "`<` and `>` stand in bounds and in conditions, such as `if(x > 0, a, b)`"
         if "AND" in place.expected:
             help_ = "two comparisons are joined by a word: `a < b and b < c`"
     elif word.text == "," and "RSQB" in place.expected and place.words[0].text not in _LISTS:

@@ -10,16 +10,15 @@ import re
 from functools import partial
 from typing import Any
 
-from lark.exceptions import UnexpectedInput, VisitError
-
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, LagcError, fail
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
+from lagc.syntax.automaton import node
 from lagc.syntax.build import Builder, too_deep
 from lagc.syntax.characters import check_characters
 from lagc.syntax.errors import explain
-from lagc.syntax.grammar import lark_parser
+from lagc.syntax.grammar import automaton, lark_parser
 from lagc.syntax.lines import DEEPEST, LogicalLine, logical_lines
 from lagc.syntax.mend import with_whole_statement
 from lagc.syntax.units import fields_told_from_units
@@ -142,30 +141,31 @@ def _understood(source: Source, line: LogicalLine, rule: str) -> Any:
 
 
 def _build(source: Source, line: LogicalLine, rule: str, kind: str) -> Any:
-    # The line is cut out because Lark counts the line ends before a `TextSlice` at every call.
     text = source.text[line.start : line.end]
-    try:
-        tree: Any = lark_parser().parse(text, start=rule)
-    except UnexpectedInput as error:
-        at, expected = _stop(error, line, source)
-        raise explain(source, line.start, line.end, line.start + at, expected, kind) from None
-    try:
-        return Builder(source, line.start, line.end).transform(tree)
-    except VisitError as error:
-        if isinstance(error.orig_exc, LagcError):
-            raise error.orig_exc from None
-        raise
+    derivation = automaton().derivation(text, rule)
+    if derivation is None:
+        at, expected = _stop(text, rule, Span(source, line.start, line.end))
+        raise explain(source, line.start, line.end, line.start + at, expected, kind)
+    return node(derivation, Builder(source, line.start, line.end))
 
 
-def _stop(error: Any, line: LogicalLine, source: Source) -> tuple[int, set[str]]:
-    """Where in the line the parser stopped, and the terminals it would have accepted there."""
+def _stop(text: str, rule: str, span: Span) -> tuple[int, set[str]]:
+    """Where in a line Lark stops, and the terminals it would have accepted there."""
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        lark_parser().parse(text, start=rule)
+    except UnexpectedInput as found:
+        error: Any = found
+    else:
+        raise AssertionError(f"Lark reads {text!r}, which the automaton does not")
     token = getattr(error, "token", None)  # absent where the lexer found no word at all
     at = error.pos_in_stream if token is None else token.start_pos
     if token is not None and token.type == "$END":
-        at = line.end - line.start
+        at = len(text)
     parser = error.interactive_parser
     if len(parser.parser_state.state_stack) > _DEEPEST_STACK:
-        raise too_deep(Span(source, line.start, line.start + at))
+        raise too_deep(Span(span.source, span.start, span.start + at))
     # The table of the state alone would name terminals that fit elsewhere; this tries each.
     return at, parser.accepts()
 

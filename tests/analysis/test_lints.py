@@ -210,11 +210,33 @@ def test_total_derivatives_in_the_coupling(coupling: str, fires: bool) -> None:
         ("q'^2/2 - k*q^2 + c*t*q'", []),
         ("q'^2/2 - (sin(c)^2 + cos(c)^2)*q^2 - k*q", ["c"]),
         ("q'^2/2 - sqrt(c^2 + k*q^2)", []),
+        ("q'^2/2 - k*q^2 + 0*c", ["c"]),
+        ("q'^2/2 - (k + c)*q^2 + c*q^2", ["c"]),
     ],
 )
 def test_idle_coefficients(lagrangian: str, idle: list[str]) -> None:
     head = "coordinate q\ncoefficient c in (0, 2) = 1\ncoefficient k > 0 = 1\n"
     assert pointed_at(f"{head}L = {lagrangian}\n", "LAG323") == idle
+
+
+def test_idle_components() -> None:
+    head = "coordinate q\ncoefficient k[2] > 0 = 1\nL = q'^2/2 - k[1]*q^2\n"
+    (found,) = (d for d in lints(head) if d.code.name == "LAG323")
+    assert "`k[0]`" in found.message
+    assert not pointed_at(f"{head}observable o = k[0]\n", "LAG323")
+
+
+def test_power_that_is_odd_in_the_velocity_may_hold_accelerations() -> None:
+    """d/dt of t sin(q') is sin(q') + t cos(q') q'': what is even in the power has no q''."""
+    term = "-t*sin(q'_+)*q'_-/400"
+    assert pointed_at(f"coordinate q\nL = q'^2/2\nK = {term}\n", "LAG325") == [term]
+    assert not pointed_at("coordinate q\nL = q'^2/2\nK = -cos(q'_+)*q'_-\n", "LAG325")
+
+
+def test_many_conserved_momenta_are_counted() -> None:
+    (found,) = lints("coordinate r[9]\nL = dot(r', r')/2 - r[0]*r[4]\n")
+    assert found.code.name == "LAG327" and len(found.message) < 120
+    assert "7 components of `r`, the first of them `r[1]`" in found.message
 
 
 def test_what_notices_is_said() -> None:

@@ -19,6 +19,7 @@ import xarray
 import lagc
 from lagc.cli import common, running
 from lagc.cli.main import run
+from lagc.cli.results import default_of
 from tests.conftest import EXAMPLES
 from tests.runtime.references import damped_oscillator
 
@@ -279,3 +280,11 @@ def test_every_way_to_start_it(command: list[str]) -> None:
         [*command, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert result.stdout.strip() == f"lagc, version {lagc.__version__}"
+
+
+def test_a_default_that_differs_from_site_to_site_is_written_out() -> None:
+    system = lagc.loads(
+        "index i in 0..3 periodic\ncoordinate x[i]\ncoefficient k[i] = 1 + i\n"
+        "coefficient c = 2\nL = sum(i, x'[i]^2/2 - k[i]*x[i]^2/2 - c*x[i])"
+    )
+    assert [default_of(c) for c in system.spec.coefficients] == [[1.0, 2.0, 3.0, 4.0], 2.0]

@@ -131,3 +131,22 @@ def test_systems_with_other_defaults() -> None:
     ):
         with pytest.raises(LagcError, match=code):
             system.with_defaults(wrong)
+
+
+@pytest.mark.parametrize(
+    ("setting", "help"),
+    [
+        ("e=1,2", "write 1.2 for a number, (1, 2) for a vector"),
+        ("e[0]=0,5", "write 0.5"),
+        ("e=[1,2]", "a vector is written `(1,2)`"),
+        ("e=1;2", "a vector is written in brackets: `(1, 2)`"),
+        ("e=(1, 0, 1)", "`e` has 2 components, numbered from 0"),
+        ("k=2 [m]", "the number is given without its unit: 2"),
+        ("d[0]=1", "it is a constant; what changes from run to run is declared `coefficient`"),
+    ],
+)
+def test_settings_of_other_notation_are_told_how(
+    model: str, setting: str, help: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", model, "--set", setting]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"   = help: {help}"

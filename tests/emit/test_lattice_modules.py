@@ -86,12 +86,12 @@ def test_the_specification_of_a_lattice() -> None:
     values = k.default_at(t)
     assert values.shape == (32, 3)
     np.testing.assert_allclose(values[:, 1], 1 + np.cos(2 * np.pi * sites / 32) / 2, rtol=1e-15)
-    assert set(spec.initial_fields) == {"x", "x'", "theta", "p[theta]"}
+    assert set(spec.initial_fields) == {"x", "p[x]", "theta", "p[theta]"}
     assert dict(spec.initial) == {"x[1]": 0.0}
     bump = spec.initial_fields["x"](jnp.zeros(()))
     np.testing.assert_allclose(bump, np.exp(-((sites - 16.0) ** 2) / 10), rtol=1e-14)
     values = spec.initial_values
-    assert set(values) == {*spec.labels, *spec.velocity_labels[:32], *spec.momentum_labels[32:]}
+    assert set(values) == {*spec.labels, *spec.momentum_labels}
     assert (values["x[1]"], values["x[16]"], values["p[theta[7]]"]) == (0.0, 1.0, 0.0)
 
 

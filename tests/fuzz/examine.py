@@ -24,7 +24,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
 from lagc.base.render import as_json, render_text
 from lagc.base.spans import Source
-from lagc.driver import compile_source
+from lagc.driver import compile_source, remarks
 
 SECONDS = 10
 BYTES = 2 << 30
@@ -115,9 +115,11 @@ def _install(done: list[bool] = []) -> None:  # noqa: B006  (an audit hook canno
         import difflib  # noqa: F401  (with the first suggestion of a name; it defines its classes)
 
         import lagc.emit.module  # noqa: F401  (with the first module that is written)
+        from lagc.syntax.grammar import lark_parser
 
-        # The grammar and the table of units are read once.
-        compile_source(Source("warm.lag", "coordinate q [km]\nL = q'^2\n"))
+        # The grammar, for mistakes that of Lark too, and the table of units are read once.
+        lark_parser()
+        remarks(compile_source(Source("warm.lag", "coordinate q [km]\nL = q'^2\n")))
         sys.addaudithook(_audit)
         done.append(True)
 
@@ -134,7 +136,10 @@ def examine(text: str) -> tuple[str, ...] | Finding:
     try:
         with _watched():
             try:
-                module = compile_source(Source("fuzz.lag", text)).text
+                compilation = compile_source(Source("fuzz.lag", text))
+                module = compilation.text
+                for remark in remarks(compilation):
+                    assert render_text(remark)
             except LagcError as error:
                 codes = _shown(error)
     except _TooSlow as error:

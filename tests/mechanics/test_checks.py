@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import pytest
 
 from lagc.base.diagnostics import LagcError
+from lagc.mechanics.numeric import random_points
 from tests.mechanics.models import compile_text
 
 HEAD = "coordinate q\ncoordinate r[2]\ncoefficient c = 1\nobservable used = c\n"
@@ -99,3 +101,15 @@ def test_periods(potential: str, expected: list[str]) -> None:
 )
 def test_a_narrow_domain_is_found(text: str) -> None:
     assert codes(text) == []
+
+
+def test_the_precision_of_other_numbers_is_left_alone() -> None:
+    """Points that nobody asks for any more must not hold a precision, or drop one later."""
+    model = compile_text("coordinate x\nL = x'^2/2 - max(x, 0)^2\n").model
+    before = mp.mp.prec
+    points = iter(random_points(model))
+    next(points)
+    assert mp.mp.prec == before
+    with mp.workdps(220):
+        del points
+        assert mp.mp.dps == 220

@@ -148,7 +148,7 @@ def test_priors(law: str, expected: Law) -> None:
     [
         ("initial q = 1, q' = -2", {"q": 1, "q'": -2}),
         ("initial r = (1, 2, 1/2)", {"r[0]": 1, "r[1]": 2, "r[2]": H}),
-        ("initial r'[1] = 2^3, p[q] = pi", {"r'[1]": 8, "p[q]": sp.pi}),
+        ("initial r'[1] = 2^3, q' = pi", {"r'[1]": 8, "q'": sp.pi}),
         ("initial p[r] = (1, 2, 3)", {"p[r[0]]": 1, "p[r[1]]": 2, "p[r[2]]": 3}),
         ("initial p[r[1]] = 5", {"p[r[1]]": 5}),
         ("initial q = k\ninitial q' = 2*k", {"q": 7, "q'": 14}),

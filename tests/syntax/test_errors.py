@@ -53,7 +53,7 @@ def marked(text: str) -> tuple[str, str]:
         ("LAG102", "L = «+»a", "leave the sign out"),
         ("LAG102", "L = («)»", "nothing stands between"),
         ("LAG102", "L = (a,«)»", "leave the last `,` out"),
-        ("LAG102", "L = a «<» b", "bounds of a coefficient"),
+        ("LAG102", "L = a «<» b", "stand in bounds"),
         ("LAG102", "L «3»", "expected `=` or `+=` after `L`"),
         ("LAG104", "«L(q)» = 3", "write `L`"),
         ("LAG102", "coordinate q«,» r", "declares one name"),

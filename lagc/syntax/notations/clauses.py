@@ -18,6 +18,12 @@ CLAUSES = (
         "{clause} ",
         within=("run",),
     ),
+    Habit(
+        r"\buntil\s+(?P<end>NUMBER)\s*,?\s*(?P<at>(?:n_?)?steps\s*=?\s*(?P<count>\d+))\b",
+        "a `run` line gives the length of a step, not their number",
+        "step {end}/{count}",
+        within=("run",),
+    ),
     Habit(r"\buntil\s+(?P<at>t\s*=\s*)", "the end time stands after `until`", "", within=("run",)),
     Habit(
         r"\s*[,;]\s*(?=[^\W\d]+)",
@@ -73,6 +79,32 @@ CLAUSES = (
         r"(?P<high>[^,;()\[\]\n]+?)\s*[)\]])",
         "the ends of an interval are separated by a comma",
         lambda found: f"{found['at'][0]}{found['low']}, {found['high']}{found['at'][-1]}",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\Acoefficient\s+NAME(?P<at>\s*[:=]\s*(?P<low>-?NUMBER)\s*\.\.+\s*(?P<high>-?NUMBER))",
+        "bounds are an interval in brackets",
+        " in [{low}, {high}]",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\bin\s+(?P<at>R\s*\+|R_\+|R>0|reals?\+|positives?)(?!\w)",
+        "bounds are an interval",
+        "(0, inf)",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\Acoefficient\s+NAME\s+(?P<at>(?P<bounds>[(\[][^()\[\]=,]*,[^()\[\]=,]*[)\]]))",
+        "the bounds of a coefficient stand after `in`",
+        "in {bounds}",
+        within=("coefficient",),
+    ),
+    Habit(
+        r"\Acoefficient\s+(?P<name>NAME)\s*[<>]=?[^,<>=~\n]+(?P<at>\s*(?:,|\band\b)\s*(?P=name)?\s*)[<>]",
+        "two bounds stand side by side",
+        " ",
+        label="remove this",
+        help="such a statement reads `coefficient c > 0 < 10`",
         within=("coefficient",),
     ),
     Habit(

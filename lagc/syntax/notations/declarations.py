@@ -76,6 +76,11 @@ DECLARATIONS = (
         help="write for instance `observable speed = {name}'`",
     ),
     Habit(
+        r"\A(?P<at>(?P<start>neural\s+NAME\s*ROUND)\s*(?P<unit>\[[^\[\]\n]*\])\s*=\s*(?P<value>EXPR))END",
+        "the unit of a neural term stands at the end of its line",
+        "{start} = {value} {unit}",
+    ),
+    Habit(
         r"\Aneural\s+(?P<at>(?P<name>NAME))\s*=",
         "a neural term is declared with what it depends on",
         help="write for instance `neural {name}(q) = ...`",
@@ -141,6 +146,12 @@ DECLARATIONS = (
         lambda found: re.sub(r"\W", "_", found["at"]),
     ),
     Habit(
+        r"\A(?:let|observable|constant)\s+(?P<name>NAME)(?P<at>\s*ROUND)\s*=",
+        "the name of an expression has no arguments",
+        "",
+        help="it is put in wherever its name stands: use it as `{name}`",
+    ),
+    Habit(
         r"\Acoordinate\s+(?P<name>NAME)(?P<at>'+)",
         "a velocity is declared with its coordinate",
         "",
@@ -149,6 +160,11 @@ DECLARATIONS = (
         r"\Acoordinate\s+(?P<name>NAME)(?P<at>\s*\(\s*t\s*\))",
         "a coordinate is declared without its time",
         "",
+    ),
+    Habit(
+        r"\Acoordinate\s+(?P<name>NAME)(?P<at>\s*\(\s*(?P<site>[^\W\d]\w*)(?:\s*,\s*t)?\s*\))",
+        "a field has its value at the sites of a lattice",
+        help="write `index i in 0..49 periodic` and `coordinate {name}[i]`",
     ),
     Habit(
         r"\Acoordinate\s+NAME(?:\[\w+\])?(?P<at>\s+in\s*[\[(]\s*0\s*,\s*(?P<period>[^\n]+?)\s*[)\]])",

@@ -100,6 +100,20 @@ FORMULAS = (
         code=Code.LAG101,
     ),
     Habit(
+        r"\bsum\((?P<density>[^\n]+?)\s+for\s+(?P<index>NAME)\s+in\s+"
+        r"(?:(?P<range>-?\w+\.\.-?\w+)|range\([^()\n]*\)|NAME)\s*\)",
+        "a sum names its index first",
+        lambda found: (
+            f"sum({found['index']}{' in ' + found['range'] if found['range'] else ''}, "
+            f"{found['density'].strip()})"
+        ),
+    ),
+    Habit(
+        r"\bsum\(\s*(?P<index>NAME)(?P<at>\s*=\s*)-?\w+\s*(?:\.\.|:|,|to)",
+        "the range of an index stands after `in`",
+        " in ",
+    ),
+    Habit(
         r"(?<=\s)(?P<word>where|for|when|otherwise|unless|else|if|and|or|with)\b(?!\s*\()",
         "formulas have no words such as `{word}`",
         help="a part of a formula is named with a `let` of its own",
@@ -164,6 +178,11 @@ FORMULAS = (
         r"[∂d](?P<name>NAME)\s*/\s*[∂d]t\b",
         "a velocity is written with a prime",
         "{name}'",
+    ),
+    Habit(
+        r"(?<![\w'])(?P<name>NAME'+)\((?P<site>[ijkn](?:\s*[-+]\s*\d+)?|\d+)\)",
+        "sites and components stand in square brackets",
+        "{name}[{site}]",
     ),
     Habit(
         r"(?<![\w'])(?P<name>NAME'+)\s*\(\s*t\s*\)",

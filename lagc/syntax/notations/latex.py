@@ -88,6 +88,7 @@ LATEX = (
     Habit(r"&\s*=", "an equation has a plain equals sign", "="),
     Habit(r"_\s*\{\s*(?P<side>[+-])\s*\}", _NO_LATEX, "_{side}"),
     Habit(r"_\s*\{\s*(?P<index>\w+)\s*\}", _NO_LATEX, "_{index}"),
+    Habit(r"_\s*\{\s*(?P<index>\w+\s*[-+]\s*\w+)\s*\}", _NO_LATEX, "[{index}]"),
     Habit(r"\^\s*\{(?P<power>CURLY)\}", "an exponent needs no braces", _exponent),
     Habit(r"\\[A-Za-z]+", _NO_LATEX),
 )

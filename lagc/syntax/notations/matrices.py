@@ -8,6 +8,7 @@ from lagc.base.codes import Code
 from lagc.syntax.habits import Habit, pieced
 
 _VALUES = ("L", "K", "R", "let", "force", "observable")
+_ROW = r"\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]"
 _NUMBERS = re.compile(pieced(r"-?OPERAND(?:\s+-?OPERAND)+"))
 
 
@@ -24,12 +25,18 @@ def _entries(row: str) -> str:
 
 
 def _round(found: re.Match[str]) -> str:
-    return found[0].translate(str.maketrans("[]{}", "()()"))
+    """The brackets of the matrix and of its rows made round; indices inside keep theirs."""
+    depth, text = 0, ""
+    for ch in found[0]:
+        depth += ch in "[{"
+        text += {"[": "(", "{": "(", "]": ")", "}": ")"}.get(ch, ch) if depth <= 2 else ch
+        depth -= ch in "]}"
+    return text
 
 
 MATRICES = (
     Habit(
-        r"(?<!\w)\[\s*\[[^\[\]\n]*\](?:\s*,\s*\[[^\[\]\n]*\])*\s*\]",
+        rf"(?<![\w'])\[\s*{_ROW}(?:\s*,\s*{_ROW})*\s*\]",
         "a matrix is written in round brackets, with a row in each",
         _round,
     ),
@@ -58,6 +65,23 @@ MATRICES = (
             f"{found['name']}{found['prime'] or found['late']}_{found['side']}{found['index']}"
         ),
         within=("K", "let"),
+    ),
+    Habit(
+        r"(?<![\w.])(?P<a>OPERAND)\s*@\s*(?P<m>OPERAND)\s*@\s*(?P<b>OPERAND)",
+        "products of matrices are written with `*`, scalar products `dot(a, b)`",
+        "dot({a}, {m}*{b})",
+        code=Code.LAG101,
+    ),
+    Habit(
+        r"(?<![\w.])(?P<a>NAME'*)(?:\.T|\.transpose\(\)|\^T)\s*[*@]\s*(?P<m>OPERAND)\s*[*@]\s*"
+        r"(?P<b>OPERAND)",
+        "a vector before a matrix is written with `dot`",
+        "dot({a}, {m}*{b})",
+    ),
+    Habit(
+        r"(?<![\w.])(?P<name>NAME)(?:\.T\b|\.transpose\(\))",
+        "a matrix with rows and columns exchanged is written `transpose(M)`",
+        "transpose({name})",
     ),
     Habit(
         r"(?<![\w.])(?P<a>NAME'+(?:_[+-])?)\s*\.\s*(?P<b>NAME'+(?:_[+-])?)(?![\w(])",

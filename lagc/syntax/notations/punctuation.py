@@ -34,7 +34,7 @@ ENDS = (
     ),
     Habit(r"\s*;+\s*\Z", "a statement ends with its line, without `;`", "", code=Code.LAG101),
     Habit(
-        r"(?P<at>;)\s*(?=[^\W\d])",
+        r"(?P<at>;)\s*(?=[LKR]\s*\+?=|NAME'*(?:\s+[^\W\d]|\s*=))",
         "a line holds one statement",
         label="begin a new line here, without `;`",
         code=Code.LAG110,

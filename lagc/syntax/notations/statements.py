@@ -14,6 +14,8 @@ _EQUATION = (
     "the equations of motion are not written down, they follow from `L`, `K`, `R` and `force`"
 )
 
+_FORCE = r"(?P<at>(?:F|Q|force|Force)(?:_?\w+)?|friction|drag|damping|torque)(?!\w)"
+
 
 def _declared(found: re.Match[str]) -> str:
     word = "coefficient" if found["kind"].startswith("parameter") else "constant"
@@ -25,6 +27,45 @@ def _bracketed_sum(text: str) -> str:
 
 
 STATEMENTS = (
+    Habit(
+        r"\A(?:system|model|class|struct)\s+(?P<name>NAME)\s*(?:\([^()\n]*\)\s*)?[{:]\s*\Z",
+        "a file holds one model, without brackets around it",
+        "model {name}",
+        code=Code.LAG107,
+    ),
+    Habit(
+        r"\A\}\s*\Z", "a file holds one model, without brackets around it", "", label="remove this"
+    ),
+    Habit(
+        r"\Aforce\s+(?:NAME(?:\[[^\[\]]*\])?)(?P<at>\s*=[^=\n]*,\s*NAME(?:\[[^\[\]]*\])?\s*=|\s*,)",
+        "a `force` line is about one coordinate",
+        label="begin a new line for the next one",
+        help="or give all components of a vector at once: `force q = (a, b)`",
+    ),
+    Habit(
+        r"\A(?:def\s+(?P<name>[LKR])\s*ROUND\s*:?\s*(?:return\b)?|(?P<other>[LKR])\s*=\s*lambda\b[^:\n]*:)"
+        r"\s*(?P<value>EXPR)END",
+        "`L`, `K` and `R` are expressions, without what they depend on",
+        lambda found: f"{found['name'] or found['other']} = {found['value'].strip()}",
+    ),
+    Habit(
+        r"(?P<at>@\s*\([^()\n]*\)\s*)",
+        "an expression is written as it is, without what it depends on",
+        "",
+        label="remove this",
+    ),
+    Habit(
+        r"(?P<at>\bfunction\s*\([^()\n]*\)\s*(?:return\b\s*)?(?P<value>EXPR)\s*(?:;?\s*\bend)?)END",
+        "an expression is written as it is, without what it depends on",
+        "{value}",
+    ),
+    Habit(
+        r"\A(?P<at>(?:the\s+)?[Ll]agrangian\s+)L\s*=",
+        "the Lagrangian is `L`",
+        "",
+        label="remove this",
+        code=Code.LAG107,
+    ),
     Habit(
         r"\Adef\s+(?P<name>NAME)\s*ROUND\s*:?\s*(?:return\b)?\s*(?P<value>EXPR)END",
         "`def` begins no statement: an expression is named with `let`",
@@ -131,7 +172,7 @@ STATEMENTS = (
     ),
     Habit(
         (
-            r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
+            rf"\A{_FORCE}\s*=\s*(?=[^\n]*?(?<!\w)(?P<name>NAME)')"
             r"(?P<value>[^\n]*)END"
         ),
         "a force is written with the coordinate that it acts on",
@@ -139,7 +180,7 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        r"\A(?P<at>F|Q|force|Force)(?:_?\w+)?\s*=\s*(?P<value>[^\n]*)END",
+        rf"\A{_FORCE}\s*=\s*(?!-?\s*NUMBEREND)(?P<value>[^\n]*)END",
         "a force is written with the coordinate that it acts on",
         help="write for instance `force q = {value}`",
         code=Code.LAG107,
@@ -174,7 +215,7 @@ STATEMENTS = (
         code=Code.LAG107,
     ),
     Habit(
-        r"\A(?P<at>(?P<name>[LKR])\s*\([^()\n]*\))\s*:?=",
+        r"\A(?P<at>(?P<name>[LKR])\s*(?:\([^()\n]*\)|\[[^\[\]\n]*\]))\s*:?=",
         "`{name}` is written without what it depends on",
         "{name}",
     ),
@@ -189,7 +230,7 @@ STATEMENTS = (
         lambda found: f"{found['name']} += -{_bracketed_sum(found['value'])}",
     ),
     Habit(
-        r"\A(?P<name>(?![lkr]\b)NAME)\s*(?P<at>[-+*/]=)",
+        r"\A(?P<name>(?![lkr]\b|[LKR]\s*\+=)NAME)\s*(?P<at>[-+*/]=)",
         "nothing but `L`, `K` and `R` is added to",
         help="write the whole expression in one statement: `let {name} = ...`",
     ),
