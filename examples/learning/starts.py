@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -76,6 +77,14 @@ def study(
         converged += result.converged
         found = np.array([result.values[name] for name in NAMES])
         errors.append(float(np.max(np.abs(found / truth - 1))))
+        if len(errors) % 50 == 0:
+            good = int(np.sum(np.array(errors) < 1e-8))
+            print(
+                f"{rows} rows: {len(errors)} starts, {converged} converged, {good} within 1e-8, "
+                f"largest error {max(errors):.2g}",
+                file=sys.stderr,
+                flush=True,
+            )
     seconds, processor = time.perf_counter() - began[0], time.process_time() - began[1]
     plain = [
         float(np.max(np.abs(straight(system, recording, np.maximum(s, 1e-3)) / truth - 1)))

@@ -1,12 +1,14 @@
 """Support recovery: which of twenty terms are there, and how large are they?
 
     python examples/learning/support.py [--seeds 20] [--systems duffing,cart] [--noise 0,1,5,10]
+        [--results support.jsonl]
 
 Four systems (`support_systems.py`), each in a family with ten terms in L and six in K that it does
 not have; four runs of 100 rows, positions and velocities, at several levels of noise in percent.
 How often is the support found exactly, and how wrong is the worst of the true coefficients? Beside
-it stands PySINDy on the same recordings (`support_sindy.py`), if it is installed. Each data set has
-a line on stderr.
+it stands PySINDy on the same recordings (`support_sindy.py`), if it is installed. With `--results`
+each data set is a line of a file as soon as it is done, and those that the file has are not done
+again.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -43,27 +46,26 @@ def recovered(system: lagc.System, case: Case, noise: float, seed: int) -> Outco
     return kept == set(case.truth), float(error)
 
 
-def compared(case: Case, noise: float, seeds: range) -> dict[str, object]:
+def measured(system: lagc.System, case: Case, noise: float, seed: int) -> dict[str, Any]:
+    """One data set by all methods, with the seconds of the processor that the selection took."""
+    began = time.process_time()
+    outcomes = {"selection": recovered(system, case, noise, seed)}
+    seconds = time.process_time() - began
+    if support_sindy is not None:
+        found = support_sindy.recover(case, case.recordings(noise, seed))
+        outcomes |= {f"PySINDy, {name}": (f.exact, f.error) for name, f in found.items()}
+    key = {"system": case.name, "noise": noise, "seed": seed}
+    return key | {"seconds": round(seconds, 2), "outcomes": outcomes}
+
+
+def compared(case: Case, noise: float, rows: list[dict[str, Any]]) -> dict[str, object]:
     """Rates and errors of all methods over the seeds."""
-    system = lagc.load(Path(__file__).parent / case.model)
-    outcomes: dict[str, list[Outcome]] = {}
-    began, seconds = time.process_time(), 0.0
-    for seed in seeds:
-        began = time.process_time()
-        row = {"selection": recovered(system, case, noise, seed)}
-        seconds = time.process_time() - began
-        if support_sindy is not None:
-            found = support_sindy.recover(case, case.recordings(noise, seed))
-            row |= {f"PySINDy, {name}": (f.exact, f.error) for name, f in found.items()}
-        for name, outcome in row.items():
-            outcomes.setdefault(name, []).append(outcome)
-        print(case.name, noise, seed, row, f"{seconds:.1f} s", file=sys.stderr, flush=True)
     return {
         "system": case.name,
         "noise": noise,
-        "seeds": len(seeds),
-        "CPU seconds of the last selection": round(seconds, 2),
-        **{name: _summary(results) for name, results in outcomes.items()},
+        "seeds": len(rows),
+        "CPU seconds of a selection, median": float(np.median([row["seconds"] for row in rows])),
+        **{name: _summary([row["outcomes"][name] for row in rows]) for name in rows[0]["outcomes"]},
     }
 
 
@@ -81,12 +83,30 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--systems", default=",".join(case.name for case in CASES))
     parser.add_argument("--noise", default="0,1,5,10")
+    parser.add_argument("--results", type=Path, help="lines of JSON, added to and read again")
     options = parser.parse_args()
+    done: dict[tuple[str, float, int], dict[str, Any]] = {}
+    if options.results is not None and options.results.exists():
+        for line in options.results.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            done[row["system"], row["noise"], row["seed"]] = row
     for case in CASES:
-        if case.name in options.systems.split(","):
-            for percent in options.noise.split(","):
-                row = compared(case, float(percent) / 100, range(options.seeds))
-                print(json.dumps(row, indent=2), flush=True)
+        if case.name not in options.systems.split(","):
+            continue
+        system = lagc.load(Path(__file__).parent / case.model)
+        for noise in (float(percent) / 100 for percent in options.noise.split(",")):
+            rows = []
+            for seed in range(options.seeds):
+                row = done.get((case.name, noise, seed))
+                if row is None:
+                    row = measured(system, case, noise, seed)
+                    line = json.dumps(row)
+                    print(line, file=sys.stderr, flush=True)
+                    if options.results is not None:
+                        with options.results.open("a", encoding="utf-8") as file:
+                            file.write(line + "\n")
+                rows.append(row)
+            print(json.dumps(compared(case, noise, rows), indent=2), flush=True)
 
 
 if __name__ == "__main__":

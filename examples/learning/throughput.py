@@ -93,8 +93,9 @@ def trained(system: lagc.System) -> dict[str, object]:
 
     with tempfile.TemporaryDirectory() as folder:
         train(system, options, output=Path(folder), overwrite=True, progress=progress)
-    (clock, processor), (end, work) = marks[WARM], marks[UPDATES]
-    members = (UPDATES - WARM) * options.batch
+    # The last update is followed by a validation, which is compiled then.
+    (clock, processor), (end, work) = marks[WARM], marks[UPDATES - 1]
+    members = (UPDATES - 1 - WARM) * options.batch
     return {
         "batch": options.batch,
         "members trained on in a second": round(members / (end - clock)),

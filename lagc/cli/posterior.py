@@ -32,10 +32,9 @@ class PosteriorOptions:
 
     def check(self) -> None:
         """Refuse what could not be done or written, before anything is computed."""
-        if self.method == "nuts":
-            from lagc.learn.nuts import require_blackjax
+        from lagc.learn.posterior import check_request
 
-            require_blackjax()
+        check_request(self.method, self.samples, self.seed)
         if self.draws is None:
             return
         suffix = Path(self.draws).suffix

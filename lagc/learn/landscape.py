@@ -27,6 +27,7 @@ from lagc.learn.least_squares import Setting
 from lagc.learn.noise import Noise, estimate_noise
 from lagc.learn.problem import Problem
 from lagc.learn.progress import Callback, Progress, silent
+from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
 QUANTILE = float(scipy.stats.chi2.ppf(0.95, 2))
@@ -104,10 +105,14 @@ def landscape(
         raise _refuse(f"extent = {extent:g} is not positive")
     if any(recording.a is not None for recording in recordings):
         raise _refuse("the sum of squares of accelerations is not drawn: leave their columns out")
+    _check_names(system.spec, coefficients, fixed or {})
     progress(Progress("landscape", 0, 2, "fit"))
     result = fit(system, recordings, fixed=fixed, guess=guess, r=r)
     if not result.converged:
-        raise _refuse("the fit did not converge, so that there is no solution to look around")
+        raise _refuse(
+            "the fit did not converge, so that there is no solution to look around",
+            "`lagc fit` says why, in its notes",
+        )
     setting, x = _at(system, recordings, result, r)
     free = [n for n, e in result.coefficients.items() if e.identifiable]
     chosen = _chosen(result, free, coefficients)
@@ -119,24 +124,38 @@ def landscape(
     return Landscape(result, axes, chi2, minimum, section, covariance)
 
 
+def _check_names(
+    spec: ModelSpec, coefficients: tuple[str, str] | None, fixed: Mapping[str, float]
+) -> None:
+    """Refuse, before anything is fitted, coefficients that cannot be varied whatever the data."""
+    names = [c.name for c in spec.coefficients]
+    for name in coefficients or ():
+        if name not in names:
+            hint = did_you_mean(name, names) or f"the model has {', '.join(names) or 'none'}"
+            raise fail(Code.LAG503, f"`{name}` is not a coefficient of `{spec.name}`", help=hint)
+        if name in fixed:
+            raise _refuse(f"`{name}` is held", "vary another one, or leave it free")
+    if coefficients is not None and coefficients[0] == coefficients[1]:
+        raise _refuse("two different coefficients are needed")
+    free = [name for name in names if name not in fixed]
+    if len(free) < 2:
+        raise _refuse(f"the fit has {len(free)} free coefficients; two are needed")
+
+
 def _chosen(result: FitResult, free: list[str], coefficients: tuple[str, str] | None) -> list[str]:
     """The coefficients that take part, in the order of the model or as asked for."""
     if coefficients is None:
         if len(free) < 2:
-            raise _refuse(f"the data determine {len(free)} of the coefficients; two are needed")
+            raise _refuse(
+                f"the data determine {len(free)} of the coefficients; two are needed",
+                "`lagc fit` says what they cannot decide",
+            )
         return free
     for name in coefficients:
-        if name not in result.coefficients:
-            raise fail(
-                Code.LAG503,
-                f"`{name}` is not a coefficient of `{result.model}`",
-                help=did_you_mean(name, result.coefficients),
-            )
         if name not in free:
-            why = "is held" if name in result.fixed else "is not determined by the data"
-            raise _refuse(f"`{name}` {why}")
-    if coefficients[0] == coefficients[1]:
-        raise _refuse("two different coefficients are needed")
+            raise _refuse(
+                f"`{name}` is not determined by the data", "`lagc fit` says what they cannot decide"
+            )
     return list(coefficients)
 
 
@@ -257,5 +276,5 @@ def _sums(
     return jnp.sum(values**2, axis=1), solved
 
 
-def _refuse(message: str) -> LagcError:
-    return fail(Code.LAG610, message)
+def _refuse(message: str, help: str = "") -> LagcError:
+    return fail(Code.LAG610, message, help=help)

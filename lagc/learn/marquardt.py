@@ -28,10 +28,11 @@ _FIRST_DAMPING = 1e-3
 _LEAST_DAMPING = 1e-20
 _HOPELESS = 1e13  # damping with which no step changes anything
 _MET = 1e-10  # projection of the residual on what the unknowns can change, as a part of it
-_NEAR = 1e-6  # the same where round-off lets no step succeed
 _ROUND_OFF = 1e-14  # part of the weighted observations that counts as zero
 _RANK = 1e-13
 _VERIFIABLE = 1e-11  # part of the sum of squares whose change can be seen
+_NEAR = _VERIFIABLE**0.5  # as _MET, where no step succeeds: what is left promises no more than that
+_IDLE = 24  # steps in a row that promise less than can be seen, from which on there are no others
 _WITHIN = 0.9  # part of the way to an open bound that a step may go
 
 
@@ -52,12 +53,13 @@ class Bounds(NamedTuple):
 
 
 class Iterate(NamedTuple):
-    """Where the systems stand: x: (n, u); damping, growth: (n,); scale: (n, u), of the columns;
-    met: tolerance met; stuck: no way on."""
+    """Where the systems stand: x: (n, u); damping, growth, idle (steps without visible gain, up to
+    now): (n,); scale: (n, u), of the columns; met: tolerance met; stuck: no way on."""
 
     x: jax.Array
     damping: jax.Array
     growth: jax.Array
+    idle: jax.Array
     scale: jax.Array
     met: jax.Array
     stuck: jax.Array
@@ -142,7 +144,7 @@ def portions(index: np.ndarray, size: int) -> list[np.ndarray]:
 def _begun(x: np.ndarray) -> Iterate:
     n, u = x.shape
     no = np.zeros(n, bool)
-    numbers = np.full(n, _FIRST_DAMPING), np.full(n, 2.0), np.zeros((n, u))
+    numbers = np.full(n, _FIRST_DAMPING), np.full(n, 2.0), np.zeros(n), np.zeros((n, u))
     parts: list[Any] = [x.copy(), *numbers, no, no.copy()]
     return Iterate(*parts)
 
@@ -197,11 +199,13 @@ def _advance(
         moved = good & ~done
         down = jnp.maximum(0.05, 1 - (2 * jnp.minimum(ratio, 1.0) - 1) ** 3)
         damping = state.damping * jnp.where(good, down, state.growth)
-        stuck = ~done & ~good & (damping > _HOPELESS)
+        idle = jnp.where(invisible & ~done, state.idle + 1, 0.0)
+        stuck = ~done & ((~good & (damping > _HOPELESS)) | (idle >= _IDLE))
         later = Iterate(
             _where(moved, proposed, state.x),
             jnp.where(done, state.damping, jnp.maximum(damping, _LEAST_DAMPING)),
             jnp.where(done | good, 2.0, 2 * state.growth),
+            idle,
             scale,
             state.met | met | (stuck & (rest <= _NEAR * amount)),
             state.stuck | stuck,

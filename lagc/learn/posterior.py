@@ -39,6 +39,16 @@ _ENOUGH = 400.0  # effective draws that R-hat and quantiles need
 _OFF_BOUND = 0.1  # standard errors
 
 
+def check_request(method: Method, samples: int, seed: int) -> None:
+    """LAG510 for samples and seeds that cannot be, LAG003 where blackjax is missing."""
+    if samples < _FEWEST_SAMPLES:
+        raise fail(Code.LAG510, f"{samples} samples are too few: at least {_FEWEST_SAMPLES}")
+    if not 0 <= seed < 2**63:
+        raise fail(Code.LAG510, f"seed = {seed}: a number from 0 to 2^63 - 1 is needed")
+    if method == "nuts":
+        require_blackjax()
+
+
 def posterior(
     solution: Solution,
     *,
@@ -53,10 +63,7 @@ def posterior(
     LAG618 where there is no such posterior: the fit does not follow the data, holds everything, or
     was made with a robust loss, which is no likelihood of normal noise; LAG619 where its density is
     nowhere finite; LAG510 for samples that cannot be; LAG003 where blackjax is missing."""
-    if method == "nuts":
-        require_blackjax()
-    if samples < _FEWEST_SAMPLES:
-        raise fail(Code.LAG510, f"{samples} samples are too few: at least {_FEWEST_SAMPLES}")
+    check_request(method, samples, seed)
     if not solution.follows:
         raise fail(
             Code.LAG618,

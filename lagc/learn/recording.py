@@ -14,6 +14,7 @@ from lagc.runtime.spec import ModelSpec
 
 KINDS = ("q", "v", "p", "a")
 PATTERNS = ("{}", "{}'", "p[{}]", "{}''")  # how a channel of each kind is named
+_LARGEST = 1e100  # its square, and that of its inverse, are far from the ends of double precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,7 @@ def check_recording(recording: Recording, spec: ModelSpec) -> None:
             raise refuse(f"{name}: {kind} holds infinite values")
     if recording.observations == 0:
         raise refuse(f"{name}: there is no observed value", help=columns_help(spec))
+    _check_sizes(recording, spec)
     for signal in spec.inputs:
         values = recording.inputs.get(signal)
         if values is None:
@@ -78,13 +80,36 @@ def check_recording(recording: Recording, spec: ModelSpec) -> None:
         _check_sigma(recording, (times.shape[0], len(KINDS), spec.dof))
 
 
+def _check_sizes(recording: Recording, spec: ModelSpec) -> None:
+    """Refuse numbers whose squares, of which everything is made, cannot be represented."""
+    groups = (spec.labels, spec.velocity_labels, spec.momentum_labels, spec.acceleration_labels)
+    columns = {"t": np.asarray(recording.times, float)}
+    for labels, array in zip(groups, recording.channels, strict=True):
+        if array is not None:
+            columns |= dict(zip(labels, np.asarray(array, float).T, strict=True))
+    for label, values in columns.items():
+        sizes = np.where(np.isnan(values), 0.0, np.abs(values))
+        largest = int(np.argmax(sizes))
+        size = float(sizes[largest])
+        if size == 0 or 1 / _LARGEST <= size <= _LARGEST:
+            continue
+        row = recording.row_numbers[largest]
+        raise refuse(
+            f"{recording.name}: row {row}, column `{label}`: {values[largest]:g}, the largest of "
+            f"the column, is {'beyond' if size > 1 else 'nearer to zero than'} "
+            f"{_LARGEST if size > 1 else 1 / _LARGEST:g}",
+            help="use units in which numbers have other sizes; a value that was not observed is an "
+            "empty cell",
+        )
+
+
 def _check_sigma(recording: Recording, wanted: tuple[int, ...]) -> None:
     sigma = np.asarray(recording.sigma)
     said = ""
     if sigma.shape != wanted:
         said = f"sigma has the shape {sigma.shape}; {wanted} is needed"
-    elif not (np.isnan(sigma) | (np.isfinite(sigma) & (sigma > 0))).all():
-        said = "standard deviations must be positive and finite"
+    elif not (np.isnan(sigma) | ((sigma >= 1 / _LARGEST) & (sigma <= _LARGEST))).all():
+        said = f"standard deviations must lie between {1 / _LARGEST:g} and {_LARGEST:g}"
     if said:
         raise fail(Code.LAG615, f"{recording.name}: {said}")
 
@@ -102,8 +127,12 @@ def with_sigma(
             listed = ", ".join(list(known)[:12])
             hint = did_you_mean(name, known) or f"channels of `{spec.name}`: {listed}"
             raise fail(Code.LAG615, f"`{name}` is not a channel of `{spec.name}`", help=hint)
-        if not (np.isfinite(level) and level > 0):
-            raise fail(Code.LAG615, f"the noise of `{name}` must be positive, not {level:g}")
+        if not 1 / _LARGEST <= level <= _LARGEST:
+            raise fail(
+                Code.LAG615,
+                f"the noise of `{name}` must be positive, between {1 / _LARGEST:g} and "
+                f"{_LARGEST:g}, not {level:g}",
+            )
         kind, components = known[name]
         seen = False
         for index, recording in enumerate(result):

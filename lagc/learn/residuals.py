@@ -112,9 +112,9 @@ class Residuals:
             for name, part in poor.items()
         ]
         for name, mask in self._groups():
-            if name in poor or self._part(mask) <= _COMPUTED:
+            if name in poor:
                 continue
-            if self._correlation(mask, 1)[0] > _CORRELATED:
+            if self._part(mask) > _COMPUTED and self._correlation(mask, 1)[0] > _CORRELATED:
                 notes.append(
                     f"the residuals of {name} are correlated from row to row: the model misses "
                     "something or the noise is not white, and the intervals are too narrow"

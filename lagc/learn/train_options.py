@@ -20,6 +20,7 @@ from lagc.runtime.system import System
 DEFAULT_STEPS = 40
 DEFAULT_STEP = 0.1
 DEFAULT_SYSTEMS = 500_000
+MOST_SEED = 2**63 - 1  # a key is made of 64 bits with a sign, and of the next number too
 
 
 Features = Literal["regression", "trajectory"]
@@ -135,6 +136,10 @@ def check_options(options: TrainOptions) -> None:
         raise fail(Code.LAG510, f"precision `{options.precision}`: there are float32 and float64")
     if options.precision == "float64" and jnp.asarray(0.0).dtype != jnp.float64:
         raise fail(Code.LAG510, "a network in float64 needs jax in 64-bit mode")
+    for name in ("seed", "held_out_seed"):
+        value = getattr(options, name)
+        if not 0 <= value < MOST_SEED:
+            raise fail(Code.LAG510, f"{name} = {value}: a number from 0 to 2^63 - 2 is needed")
     if options.seed == options.held_out_seed:
         raise fail(Code.LAG510, "training and held-out members need different seeds")
 

@@ -147,6 +147,9 @@ def test_missing_input_column_and_cell(driven, write):
         Recording("x", np.array([0.0, 1.0]), q=np.array([[0.0], [np.inf]])),
         Recording("x", np.array([0.0, 1.0])),
         Recording("x", np.array([0.0]), q=np.zeros((1, 1))),
+        Recording("x", np.array([0.0, 1.0]), q=np.array([[1.0], [-1e101]])),
+        Recording("x", np.array([0.0, 1.0]), q=np.ones((2, 1)), p=np.array([[0.0], [1e-101]])),
+        Recording("x", np.array([0.0, 1e200]), q=np.ones((2, 1))),
     ],
 )
 def test_recordings_made_in_python_are_checked_too(dho, recording):

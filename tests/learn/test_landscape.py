@@ -103,7 +103,9 @@ def test_principal_directions_diagonalise_the_covariance(thrown, positions):
     assert (np.abs(c) >= 1).any() and (np.isnan(found.chi2) == (np.abs(c) >= 1)).all()
 
 
-def test_what_cannot_be_drawn_is_refused(thrown, positions):
+def test_what_cannot_be_drawn_is_refused(thrown, positions, monkeypatch):
+    # All of it before a fit, which may take minutes.
+    monkeypatch.setattr("lagc.learn.landscape.fit", None)
     recording = Recording("thrown", T, positions[:, None])
 
     def refusal(**options) -> tuple[Code, str]:
@@ -116,6 +118,7 @@ def test_what_cannot_be_drawn_is_refused(thrown, positions):
     assert refusal(coefficients=("a", "d"))[0] is Code.LAG503
     held = refusal(coefficients=("a", "b"), fixed={"b": -0.4})
     assert held == (Code.LAG610, "`b` is held")
+    assert refusal(coefficients=("a", "a"))[0] is Code.LAG610
     assert refusal(fixed={"b": -0.4, "c": 0.2})[0] is Code.LAG610
 
 

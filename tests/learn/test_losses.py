@@ -110,6 +110,9 @@ def test_known_noise_is_used_and_judged(dho, record):
         assert (high - low) / 2 == pytest.approx(scipy.stats.norm.ppf(0.975) * estimate.std)
     wrong = fit(dho, [data], sigma={"q": sizes["q"] / 3})
     assert any("times the noise stated" in note for note in wrong.notes)
+    # Also where residuals are round-off, and the intervals have nothing to do with them.
+    exact = fit(dho, [record(TRUTH, 100, "p")], sigma=sizes)
+    assert sum("smaller than stated" in note for note in exact.notes) == 2
 
 
 def test_rows_of_different_quality_weigh_as_they_are_said_to(dho, record):

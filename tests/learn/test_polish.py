@@ -109,6 +109,25 @@ def test_intervals_are_those_of_the_normal_law_where_the_noise_is_known(dho, noi
     assert 0.5 < np.mean(off**2) < 1.6
 
 
+def test_round_off_keeps_no_search_going(dho):
+    """Heavy bodies without a spring, whose stiffness and friction the data hardly tell apart: no
+    step that is left changes the sum of squares by what double precision shows."""
+    random = np.random.default_rng(2)
+    dt = np.linspace(0.05, 0.12, N)
+    mass, friction = 2 * random.uniform(10, 20, N), random.uniform(2, 18, N)
+    q0, p0 = random.normal(size=(2, N))
+    decay = np.exp(-(friction / mass * dt)[:, None] * np.arange(ROWS))
+    p = 0.3 * p0[:, None] * decay
+    q = q0[:, None] + (p[:, :1] - p) / friction[:, None]
+    data = np.stack([q, p], axis=-1)
+    data += 0.01 * data.std(axis=1, keepdims=True) * random.normal(size=data.shape)
+    begin = data[:, 0]
+    v0 = begin[:, 1:] / mass[:, None]
+    batch = make_batch(dho.spec, data, ("q", "p[q]"), dt=dt, q0=begin[:, :1], v0=v0)
+    start = np.stack([mass / 2, np.full(N, 0.01), friction], axis=-1)
+    assert polish(dho, batch, start, states_known=False, r=R).converged.all()
+
+
 def test_far_starts_end_where_near_ones_do(dho, noisy, free):
     far = np.tile([20.0, 0.5, 10.0], (N, 1))
     result = polish(dho, noisy, far, states_known=False, r=R)

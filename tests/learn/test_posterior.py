@@ -163,6 +163,7 @@ def refusal(*arguments, **options) -> Code:
 def test_refusals(at_upper_bound):
     solution, _ = at_upper_bound
     assert refusal(solution, samples=5) is Code.LAG510
+    assert refusal(solution, seed=-1) is refusal(solution, seed=2**63) is Code.LAG510
     robust = replace(solution.refined.setting, loss=loss_named("huber"))
     refined = replace(solution.refined, setting=robust)
     assert refusal(replace(solution, refined=refined)) is Code.LAG618

@@ -283,6 +283,8 @@ def test_damaged_arrays_are_refused(kicked, trained, tmp_path):
         {"batch": 0},
         {"held_out": -1},
         {"seed": 1_000_003},
+        {"seed": -1},
+        {"seed": 2**63},
         {"learning_rate": 0.0},
         {"step": (0.2, 0.1)},
         {"noise": (-0.1, 0.1)},
