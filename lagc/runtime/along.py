@@ -33,9 +33,9 @@ from lagc.runtime.linearised import (
 )
 from lagc.runtime.steps import Machine, fit
 
-_FEWEST = (
-    8  # places from which on a step by itself is worth the operations of a processor's vectors
-)
+# Places that fill the vectors of a processor, and entries of what one function moves: for more XLA
+# would take threads, and breaks down.
+_FEWEST, _MOST = 8, 16384
 
 
 class Known(NamedTuple):
@@ -138,7 +138,8 @@ def _solve(machine: Machine, known: Known, right: Tangents, back: bool) -> Tange
     n, lanes = right.u.shape[1], right.z[0, 0].size
     side_by_side = partial(_side_by_side, machine, back)
     small = n <= UNROLLED and 2 * n * n * lanes <= LARGEST and not machine.equations.model.neural
-    if lanes < _FEWEST or not small:
+    moved = max(n + 1, right.z.shape[1]) * right.z.shape[0] * lanes
+    if lanes < _FEWEST or not small or moved > _MOST:
         return side_by_side(known, right)
     one_by_one = as_one_function(partial(_one_by_one, machine, back), side_by_side)
     solved: Tangents = one_by_one(known, right)
@@ -226,7 +227,7 @@ def _side_by_side(machine: Machine, back: bool, known: Known, right: Tangents) -
         right_z = right_z + state(matrices, still, displacements(matrices, still, right_u))
     columns = [jnp.moveaxis(transition[:, j], 1, 0) for j in range(2 * d)]
     run: Callable[..., Array] = partial(_recurrence, back)
-    if right.z[0].size <= LARGEST:
+    if right.z[0].size <= LARGEST and right.z.size <= _MOST:
         run = as_one_function(run)
     z = run(columns, jnp.moveaxis(right_z, 1, 0), right.z[-1] if back else right.z[0])
     # Back, the multipliers of a step's equations belong to the state behind it.
