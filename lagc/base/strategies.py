@@ -4,7 +4,7 @@
   powers: 20 ns a step of a damped oscillator at r = 2, where iterating takes some 400.
 - explicit: r = 0 and L = T(q') - V(q): Stoermer-Verlet, two evaluations of the forces, no check.
 - kinetic: b = M v with constant M: the kinetic part of the Jacobian is inverted once for all, and
-  a sweep costs one evaluation of the forces: 0.45 us a step for an orbit at r = 1, as long as a C
+  a sweep costs one evaluation of the forces: 0.3 us a step for an orbit at r = 1, as long as a C
   program takes for three full Newton iterations.
 - newton: any model: the Jacobian at the first guess is factorised, once a step: some four times the
   kinetic way on the same orbit.

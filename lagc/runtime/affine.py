@@ -32,7 +32,7 @@ from lagc.runtime.doubled import (
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import inverse, times
 from lagc.runtime.linear import matrix_product as plain_product
-from lagc.runtime.linearised import linearise
+from lagc.runtime.linearised import linear_step
 from lagc.runtime.tableau import tableau
 
 SHORT = 128  # steps up to which T is simply applied again and again
@@ -142,9 +142,10 @@ def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Ar
     """T to plain precision, for runs that are short."""
     s = equations.method.s
     spread = tuple(jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks)
-    step = linearise(equations, spread, jnp.broadcast_to(h, blocks[0].shape[2:]))
-    good = jnp.all(jnp.isfinite(step.matrix), axis=(0, 1))
-    return StepMap(exact(step.matrix), step.inverse, good)
+    step = linear_step(equations, spread, jnp.broadcast_to(h, blocks[0].shape[2:]))
+    matrix = step.transition()
+    good = jnp.all(jnp.isfinite(matrix), axis=(0, 1))
+    return StepMap(exact(matrix), step.inverse, good)
 
 
 def _doubled(high: Any, low: Any, dtype: Any, shape: tuple[int, ...]) -> Doubled:
@@ -273,18 +274,24 @@ def _one_by_one(
     constant = gained is not None and gained.shape[0] == 1
     shared = gained[0] if gained is not None and constant else None
 
-    def body(z: jax.Array, g: Any) -> tuple[jax.Array, jax.Array]:
-        new = times(matrix, z)
+    m = matrix.shape[0]
+    entries = [[matrix[i, j] for j in range(m)] for i in range(m)]
+
+    # Row by row, so that the reverse mode puts nothing together at every step.
+    def body(z: list[jax.Array], g: Any) -> tuple[list[jax.Array], list[jax.Array]]:
+        terms = [[t * y for t, y in zip(row, z, strict=True)] for row in entries]
+        new = [sum(row[1:], row[0]) for row in terms]
         g = shared if shared is not None else g
-        new = new if g is None else new + g
+        if g is not None:
+            new = [y + g[i] for i, y in enumerate(new)]
         return new, new
 
     each = gained if gained is not None and not constant else None
     start = z.high + z.low
     if gained is not None:
         start = jnp.broadcast_to(start, jnp.broadcast_shapes(start.shape, gained.shape[1:]))
-    end, path = jax.lax.scan(body, start, each, length=steps)
-    return path, exact(end)
+    end, path = jax.lax.scan(body, list(start), each, length=steps)
+    return jnp.stack(path, axis=1), exact(jnp.stack(end))
 
 
 def _gained_within(matrix: jax.Array, gained: jax.Array, block: int, count: int) -> jax.Array:

@@ -116,6 +116,24 @@ class StepEquations:
         a, b = self.model.call(self.model.kernels.forces, *self._arguments(u, x))
         return a, b
 
+    def forces_at(self, nodes: slice, u: list[Array], x: StepData) -> list[Array]:
+        """a at some nodes in a row, only the first or without it, from displacements of all, both
+        in parts: each of (some degrees of freedom, k, *L)."""
+        d, lanes = x.q.shape[0], x.q.shape[1:]
+        k = nodes.stop - nodes.start
+        v = [apply(self.method.velocity[nodes], part) * _behind(1 / x.h, part) for part in u]
+        if nodes.start == 0:
+            q = jnp.broadcast_to(x.q[:, None], (d, k, *lanes))
+        else:
+            q = x.q[:, None] + jnp.concatenate(
+                [part[:, nodes.start - 1 : nodes.stop - 1] for part in u]
+            )
+        t = self.times(x.t, x.h, lanes)[nodes]
+        inputs = {name: values[nodes] for name, values in x.inputs.items()}
+        a, _ = self.model.call(self.model.kernels.forces, q, jnp.concatenate(v), t, x, inputs)
+        ends = np.cumsum([part.shape[0] for part in u])
+        return [a[end - part.shape[0] : end] for end, part in zip(ends, u, strict=True)]
+
     def blocks(self, u: Float[Array, "d k *L"], x: StepData) -> tuple[Array, Array, Array, Array]:
         """a_q, a_v, b_q, b_v at the nodes: (d, d, s, *L) each; bands of a lattice."""
         a_q, a_v, b_q, b_v = self.model.call(self.model.kernels.blocks, *self._arguments(u, x))

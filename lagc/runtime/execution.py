@@ -13,6 +13,7 @@ from lagc.runtime import affine
 from lagc.runtime.dense import gather, locate, state_at
 from lagc.runtime.doubled import Doubled
 from lagc.runtime.equations import StepData
+from lagc.runtime.fused import LARGEST, as_one_function
 from lagc.runtime.levels import (
     Beginning,
     Levels,
@@ -22,6 +23,8 @@ from lagc.runtime.levels import (
     find_velocities,
     first_level,
     join,
+    with_known,
+    without_known,
 )
 from lagc.runtime.march import known_steps, march
 from lagc.runtime.plan import Lanes, Plan, StaticPlan, from_lanes, to_lanes
@@ -35,6 +38,7 @@ from lagc.runtime.run import (
     prepare,
     world_of,
 )
+from lagc.runtime.shards import over_shards, spread
 from lagc.runtime.steps import UNSOLVED, Path, State, clock, wrap
 from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
@@ -89,17 +93,19 @@ def _checked(
     trajectory there, as a failed step does: what would follow solves other equations.
     """
     q, p, winding = (jnp.moveaxis(x, 0, 1) for x in (path.q, path.p, path.winding))
-    levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding)
+    good = None
+    if run.static.way != "affine":  # an iteration holds the last state that is finite
+        good = jnp.all(jnp.isfinite(jnp.concatenate([q[:, :1], p[:, :1]])), axis=0)
+    levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding, good=good)
     inside = jnp.isfinite(levels.energy) | ~found
-    fails = ~path.lost & ~(found & inside)
-    place = _first(fails)
-    lost = path.lost | _from(place, fails)
+    place, outside = _first_failure(~path.lost & ~(found & inside), ~inside)
+    lost = path.lost | _from(place, path.lost)
     number = first + every * (1 + place)
     # Negative where it is the domain of L that is left.
-    event = jnp.where(_first(fails & ~inside) > place, number, -number).astype(jnp.int32)
+    event = jnp.where(outside, -number, number).astype(jnp.int32)
     later = (state.status != UNSOLVED) & (jnp.abs(state.status) > number)
     earlier = (state.status == 0) | later
-    new = (place < fails.shape[0]) & earlier
+    new = (place < path.lost.shape[0]) & earlier
     return state._replace(status=jnp.where(new, event, state.status)), levels, lost
 
 
@@ -128,13 +134,43 @@ def _flattened(levels: Levels) -> Levels:
 
 def _first(x: jax.Array) -> jax.Array:
     """Where along the first axis it is true for the first time, or its length: (k, *L) to (*L)."""
-    index = jnp.arange(x.shape[0]).reshape((-1,) + (1,) * (x.ndim - 1))
-    return jnp.min(jnp.where(x, index, x.shape[0]), axis=0)
+    return jnp.min(jnp.where(x, _numbers(x), x.shape[0]), axis=0)
+
+
+def _numbers(x: jax.Array) -> jax.Array:
+    """0, 1, .. along the first axis of x, with ones for the others."""
+    return jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
+
+
+def _first_failure(fails: jax.Array, outside: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`_first` of fails: (k, *L) to (*L), and what `outside` is there."""
+    lanes = fails[0].size
+    if not 8 <= lanes <= LARGEST:
+        count, index = fails.shape[0], _numbers(fails)
+        found = jnp.min(jnp.where(fails, 2 * index + ~outside, 2 * count), axis=0)
+        return found // 2, found % 2 == 0
+
+    # Level by level in one function: as a reduction it takes as long as two sweeps of all steps.
+    def along(fails: jax.Array, outside: jax.Array) -> tuple[jax.Array, jax.Array]:
+        count = fails.shape[0]
+
+        def body(found: tuple[jax.Array, jax.Array], level: Any) -> Any:
+            place, there = found
+            number, fails, outside = level
+            new = fails & (place == count)
+            return (jnp.where(new, number, place), there | (new & outside)), None
+
+        none = jnp.full(fails.shape[1:], count, jnp.int32), jnp.zeros(fails.shape[1:], bool)
+        numbers = jnp.arange(count, dtype=jnp.int32)
+        return jax.lax.scan(body, none, (numbers, fails, outside))[0]
+
+    first: tuple[jax.Array, jax.Array] = as_one_function(along)(fails, outside)
+    return first
 
 
 def _from(place: jax.Array, like: jax.Array) -> jax.Array:
     """From a place on: (k, *L)."""
-    return jnp.arange(like.shape[0]).reshape((-1,) + (1,) * place.ndim) >= place[None]
+    return _numbers(like) >= place[None]
 
 
 def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
@@ -196,6 +232,7 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     Outside of a trace, a program without the fallback is tried first: it compiles in half the time,
     and is enough for nearly all runs.
     """
+    plan = spread(plan)
     static, *rest = plan
     if not _has_tracer(rest):
         result, solved = attempt(system, plan)
@@ -206,7 +243,7 @@ def simulate(system: System, plan: Plan) -> Trajectory:
 
 def attempt(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
     """The trajectory without the fallback, and whether no step was left unsolved: ()."""
-    static, *rest = plan
+    static, *rest = spread(plan)
     return _simulate(system, static._replace(fallback=static.way == "robust"), *rest)
 
 
@@ -218,6 +255,14 @@ def _whole_run(
     system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
 ) -> tuple[Trajectory, jax.Array]:
     """The trajectory, and whether no step is left unsolved for want of the fallback."""
+    if static.shards is None:
+        return _on_one_device(system, static, arrays, signals, neural)
+    return over_shards(partial(_on_one_device, system), static, (arrays, signals, neural))
+
+
+def _on_one_device(
+    system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
+) -> tuple[Trajectory, jax.Array]:
     lanes = to_lanes(static, arrays)
     size = portion_size(system.spec, static, lanes)
     if not size:
@@ -226,11 +271,12 @@ def _whole_run(
 
     def portion(lanes: Lanes) -> tuple[Trajectory, jax.Array]:
         result, solved = _over_lanes(over_lanes(system, inner, lanes, signals, neural))
-        return result, jnp.broadcast_to(solved, (size,))
+        return without_known(system, result), jnp.broadcast_to(solved, (size,))
 
     result, solved = in_portions(portion, lanes, size)
     shaped = jax.tree_util.tree_map(lambda x: x.reshape(static.batch + x.shape[1:]), result)
-    return shaped, jnp.all(solved)
+    run = over_lanes(system, static, lanes, signals, neural)
+    return with_known(run, shaped), jnp.all(solved)
 
 
 _simulate = jax.jit(_whole_run, static_argnums=(0, 1))

@@ -19,14 +19,17 @@ import jax.numpy as jnp
 LARGEST = 3072  # entries of an array; XLA distributes loops over larger ones to several threads
 
 
-def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def as_one_function(
+    function: Callable[..., Any], otherwise: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """`function` of pytrees of arrays, on CPU as one compiled function; nothing else changes.
 
     It must consist of elementwise operations, reductions, slices and loops, and close over no
-    traced value.
+    traced value. otherwise: what is better where this cannot be, if that is not `function`.
     """
+    otherwise = otherwise or function
     if _attributes() is None:
-        return function
+        return otherwise
 
     def called(*x: Any) -> Any:
         leaves, tree = jax.tree_util.tree_flatten(x)
@@ -52,7 +55,7 @@ def as_one_function(function: Callable[..., Any]) -> Callable[..., Any]:
     @guarded.def_vmap
     def _(size: int, batched: Any, *x: Any) -> Any:
         axes = jax.tree_util.tree_map(lambda b: 0 if b else None, tuple(batched))
-        out = jax.vmap(function, in_axes=axes, axis_size=size)(*x)
+        out = jax.vmap(otherwise, in_axes=axes, axis_size=size)(*x)
         return out, jax.tree_util.tree_map(lambda _: True, out)
 
     return guarded

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from lagc.runtime.equations import Model, StepData
+from lagc.runtime.fused import separately
 from lagc.runtime.linear import inverse
 from lagc.runtime.method import along_nodes
 from lagc.runtime.plan import from_lanes
@@ -19,6 +20,9 @@ from lagc.runtime.solvers import Start, accelerate
 from lagc.runtime.steps import State, filled, wrap
 from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from lagc.runtime.system import System
 
 
 def mass_inverse(run: Run, q: jax.Array, v: jax.Array) -> jax.Array | None:
@@ -128,17 +132,21 @@ def find_levels(
     p: jax.Array,
     winding: jax.Array,
     v: jax.Array | None = None,
+    good: jax.Array | None = None,
 ) -> tuple[Levels, jax.Array]:
-    """Velocities (where not known) and energies, and where the velocity was found: (k, *L)."""
+    """Velocities (where not known) and energies, and where the velocity was found: (k, *L).
+
+    good: where q, p and v are finite, (k or 1, *L); looked at if not known.
+    """
     inputs = inputs_at(run, t)
     full = (q.shape[1], *run.lanes.shape)
     found = jnp.ones(full, bool)
     # Where a trajectory is lost, another level stands in, so that derivatives stay finite there.
     # (The slopes of an affine model are finite wherever its levels are.)
     reached, shielded = (q, p), not holds(run.system.spec, "affine")
-    good = jnp.ones(full, bool)
-    if shielded:
+    if good is None:
         good = jnp.all(jnp.isfinite(jnp.concatenate([q, p] if v is None else [q, p, v])), axis=0)
+    if shielded:
         q, p = filled(good, (q, p))
         v = None if v is None else filled(good, v)
     if v is None and mass_inverse is not None:
@@ -154,7 +162,9 @@ def find_levels(
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
     if shielded:
         x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
-        energy = jnp.where(good, _energies(run.setting.model, x), jnp.nan)
+        # Kept, as it is read for the output and for where the trajectory is lost.
+        energy = separately(partial(_energies, run.setting.model))(x)
+        energy = jnp.where(good, energy, jnp.nan)
     else:
         energy = call_kernel(run, run.system.kernels.energy, angle, v, t, inputs)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
@@ -212,6 +222,24 @@ def as_trajectory(run: Run, levels: Levels, lost: jax.Array, status: jax.Array) 
         from_lanes(run.static, status),
         vectors(winding.astype(jnp.int32)),
     )
+
+
+def without_known(system: System, trajectory: Trajectory) -> Trajectory:
+    """Without what `with_known` puts back: it is written once for a batch, not in portions."""
+    turns = any(m is not None for m in system.spec.moduli)
+    kept = trajectory.winding if turns else None
+    return trajectory._replace(t=None, winding=kept)  # type: ignore[arg-type]
+
+
+def with_known(run: Run, trajectory: Trajectory) -> Trajectory:
+    """The trajectory with the times of its levels, and no turns where nothing turns."""
+    every, steps = run.static.save_every, run.static.steps
+    t = level_times(run, 0, steps + 1)[::every]
+    t = from_lanes(run.static, jnp.broadcast_to(t, (t.shape[0], *run.lanes.shape)))
+    winding = trajectory.winding
+    if winding is None:
+        winding = jnp.zeros(trajectory.q.shape, jnp.int32)
+    return trajectory._replace(t=t, winding=winding)
 
 
 def join(first: Levels, rest: Levels) -> Levels:

@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from lagc.runtime.along import Known, acting_on, rows_of, tangents_along
 from lagc.runtime.equations import StepData, identity_like
-from lagc.runtime.linear import times
-from lagc.runtime.linearised import linearise
 from lagc.runtime.steps import (
     BLOCK,
     Machine,
@@ -97,32 +96,37 @@ def _along(
         for i, (x, dx) in enumerate(zip(leaves, moved, strict=True))
         if not _is_zero(dx) and jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating)
     ]
+    names = _names(world, active)
     pieces, size = _pieces(steps, path.lost[0].size)
 
     def along_piece(z: tuple[Array, Array], piece: _Piece) -> Any:
         acting = jax.tree_util.tree_unflatten(tree, piece.leaves)
         x, u, good = known_steps(machine, acting, piece.start, piece.path, piece.first, size)
-        q, p, u = filled(good, (x.q, x.p, u))
+        q, p, u = filled(good, (x.q, x.p, u), among=1)  # none is good again
         x = x._replace(q=q, p=p)
 
-        def explicit(*values: Array) -> tuple[Array, Array]:
+        def data(*values: Array) -> StepData:
             moving = list(piece.leaves)
             for i, value in zip(active, values, strict=True):
                 moving[i] = value
             here = jax.tree_util.tree_unflatten(tree, moving)
-            data = _shielded(_known_data(machine, here, x.q, x.p, piece.first, size), good)
-            a, b = machine.equations.forces(u, data)
-            return machine.equations.balance(a, b, data), machine.equations.impulse(a, data.h)
+            return _known_data(machine, here, x.q, x.p, piece.first, size)
 
-        rest = None
+        moved = x
         if active:
-            _, rest = jax.jvp(explicit, [piece.leaves[i] for i in active], piece.tangents)
-        if machine.equations.model.lattice is None:
-            mass = acting.mass_inverse
-            mass = None if mass is None else jnp.expand_dims(mass, mass.ndim - good.ndim + 1)
-            dq, dp, du = _by_transitions(machine, x, u, good, rest, z, mass)
-        else:
+            moved = jax.jvp(data, [piece.leaves[i] for i in active], piece.tangents)[1]
+        if machine.equations.model.lattice is not None:
+            rows = partial(rows_of, machine, x, u, good)
+            _, rest = jax.jvp(rows, (acting_on(x, names),), (acting_on(moved, names),))
             dq, dp, du = _by_solves(machine, x, u, good, rest, z)
+            return (dq[-1], dp[-1]), (dq, dp, du)
+        mass = acting.mass_inverse
+        mass = None if mass is None else jnp.expand_dims(mass, mass.ndim - good.ndim + 1)
+        known = Known(x, u, good, mass)
+        along = tangents_along(machine, known, z, acting_on(moved, names))
+        d = u.shape[0]
+        dq, dp = along.z[1:, :d], along.z[1:, d:]
+        du = along.u.reshape((size, *u.shape[:2], *along.u.shape[2:]))
         return (dq[-1], dp[-1]), (dq, dp, du)
 
     kinds = jax.tree_util.tree_leaves(_kinds(world))
@@ -179,6 +183,26 @@ def _kinds(world: World) -> World:
     )
 
 
+def _names(world: World, active: list[int]) -> list[tuple[str, str]]:
+    """What the leaves of a world with these numbers are in the data of steps."""
+    found = set()
+    for i, (path, _) in enumerate(jax.tree_util.tree_flatten_with_path(world)[0]):
+        if i not in active:
+            continue
+        match path[0].name, path[1:]:
+            case "coefficients", (key, *_):
+                found.add(("coefficients", key.key))
+            case "constants" | "signals", (key, *_):
+                found.add(("inputs", key.key))
+            case "neural", _:
+                found.add(("neural", ""))
+            case "t0", _:
+                found.add(("t", ""))
+            case "dt" | "grid", _:
+                found |= {("t", ""), ("h", "")}
+    return sorted(found)
+
+
 def known_steps(
     machine: Machine,
     world: World,
@@ -210,18 +234,6 @@ def _known_data(
     inputs = _inputs(machine, world.constants, world.signals, lanes)
     coefficients = _behind_steps(world.coefficients, lanes)
     return StepData(q, p, t, h, coefficients, inputs, world.neural)
-
-
-def _shielded(x: StepData, good: Array) -> StepData:
-    """No tangent enters a failed step: there 0 times a slope that is not finite would be NaN in the
-    derivative with respect to what all trajectories share."""
-
-    def known(value: Array) -> Array:
-        return jnp.where(fit(good, value), value, jax.lax.stop_gradient(value))
-
-    moving = (x.t, x.h, x.coefficients, x.inputs)
-    t, h, coefficients, inputs = jax.tree_util.tree_map(known, moving)
-    return x._replace(t=t, h=h, coefficients=coefficients, inputs=inputs)
 
 
 def _clocks(world: World, first: Array, steps: int, lanes: int) -> tuple[Array, Array]:
@@ -263,52 +275,6 @@ def _no_tangent(tree: Any) -> Any:
     return jax.tree_util.tree_map(zero, tree)
 
 
-def _by_transitions(
-    machine: Machine,
-    x: StepData,
-    u: Array,
-    good: Array,
-    rest: Any,
-    start: tuple[Array, Array],
-    mass_inverse: Array | None,
-) -> tuple[Array, Array, Array]:
-    """Tangents of the path by the matrices d(q', pi')/d(q, pi) of every step."""
-    eq = machine.equations
-    d, s = x.q.shape[0], eq.method.s
-    transition, by_q, by_p, inverted, moment_u = linearise(
-        eq, eq.blocks(u, x), x.h, good, mass_inverse
-    )
-    last = slice(s - 2, None, s - 1)
-    gained = by_rest = None
-    if rest is not None:
-        equations, impulse = rest
-        flat = jnp.where(fit(good, equations), equations, 0).reshape((-1, *equations.shape[2:]))
-        by_rest = -times(inverted, flat)
-        gained = jnp.concatenate([by_rest[last], impulse + times(moment_u, by_rest)])
-        gained = jnp.moveaxis(jnp.where(fit(good, gained), gained, 0), 1, 0)
-
-    def body(z: Array, step: Any) -> tuple[Array, Array]:
-        columns, gained = step
-        terms = [column * z[j][None] for j, column in enumerate(columns)]
-        new = sum(terms[1:], terms[0])
-        return (new if gained is None else new + gained), z
-
-    first = jnp.concatenate(start)
-    # In columns, so that the reverse mode does not take them apart at every step.
-    xs = ([jnp.moveaxis(transition[:, j], 1, 0) for j in range(2 * d)], gained)
-    block = min(BLOCK, u.shape[2])  # XLA compiles a short loop as one function
-    xs = jax.tree_util.tree_map(lambda x: into_blocks(x, x.shape[0] // block, block), xs)
-    end, before = jax.lax.scan(partial(jax.lax.scan, body), first, xs)
-    before = from_blocks(before, u.shape[2])
-    after = jnp.concatenate([before[1:], end[None]])
-    before = jnp.moveaxis(before, 0, 1)
-    du = times(by_q, before[:d]) + times(by_p, before[d:])
-    if by_rest is not None:
-        du = du + by_rest
-    du = jnp.where(fit(good, du), du, 0).reshape(u.shape)
-    return after[:, :d], after[:, d:], jnp.moveaxis(du, 2, 0)
-
-
 def _by_solves(
     machine: Machine, x: StepData, u: Array, good: Array, rest: Any, start: tuple[Array, Array]
 ) -> tuple[Array, Array, Array]:
@@ -335,8 +301,7 @@ def _by_solves(
             return eq.balance(a, b, here), eq.impulse(a, x.h)
 
         _, (change, gained) = jax.jvp(of_start, (x.q, x.p), z)
-        if rest is not None:
-            change, gained = change + rest[0], gained + rest[1]
+        change, gained = change + rest[0].reshape(change.shape), gained + rest[1]
         du = -solve(jnp.where(fit(good, change), change, 0))
         _, by_u = jax.jvp(lambda u: eq.impulse(eq.forces(u, x)[0], x.h), (u,), (du,))
         dq, dp = z

@@ -33,7 +33,7 @@ class Method:
     velocity: (s, s-1), V = velocity @ U[1:] / h; kinetic: (s-1, s-1), A above; inverse: its
     inverse, first column -drift; drift: (s-1,) and force: (s-1, s) as above (the last node does
     not act on the displacements); impulse: (s,), pi_{n+1} - pi_n = h impulse @ a;
-    force_ahead: (s, s), values at the nodes of one step extrapolated to those of the next;
+    force_ahead: (s-1, s), as `force`, from the values at the nodes of the last step extrapolated;
     displacement_ahead: (s-1, s-1), the same for displacements from the start of each step.
     """
 
@@ -80,7 +80,7 @@ def method(r: int) -> Method:
         (1 + table.nodes[1:]) / 2,
         force,
         w / 2,
-        ahead,
+        force[:, :-1] @ ahead[:-1],
         displaced,
     )
 

@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     from lagc.runtime.system import System
 
 
+class Shards(NamedTuple):
+    """Devices, and the names of their axes that the batch is spread along."""
+
+    mesh: Any
+    axes: Any
+
+
 class StaticPlan(NamedTuple):
     """The hashable part of a plan. `way`: how steps are solved; own_axes: of every array, those
-    that are not batch axes; samples: inputs given by samples, with their interpolation."""
+    that are not batch axes; samples: inputs given by samples, with their interpolation; shards:
+    the devices that the batch is spread over."""
 
     r: int
     steps: int
@@ -39,6 +47,7 @@ class StaticPlan(NamedTuple):
     save_every: int = 1
     checkpoint: int = 0
     fallback: bool = True
+    shards: Shards | None = None
 
 
 class Plan(NamedTuple):

@@ -13,7 +13,7 @@ of Poynting-Robertson drag (d = 2) at h = 0.01: see docs/benchmarks.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,16 @@ from jaxtyping import Array
 
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import times
-from lagc.runtime.method import along_nodes, apply
+from lagc.runtime.method import Matrix, along_nodes, apply
 
 MAX_SWEEPS = 40
 _FLOOR = 2.0  # corrections below this many eps of the displacement are round-off
 _BIAS = 1 / 64  # what may be left undone, in eps: it adds up with every step, unlike round-off
 _STALLED_FLOOR = 64.0  # accepted if nothing gets better any more
 _SLOW = 0.7  # a contraction above this is none
+_NEARLY = 1 - 2.0**-20  # for the same comparison made again, perhaps with another rounding
+_LEAST = 1e-4  # no contraction is trusted to be below this
+_MOST_APART = 4  # degrees of freedom that are computed one by one
 
 
 class Solved(NamedTuple):
@@ -50,29 +53,41 @@ class Start(NamedTuple):
     mass_inverse: Array | None
 
 
-Sweep = Callable[[Array], tuple[Array, Array]]
+Components = list[Array]  # (1, k, *L) of each degree of freedom, or (d, k, *L) of many together
+Sweep = Callable[[Components], tuple[Components, Any]]
 
 
 def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
     """b = M v with constant M: forces are evaluated, the kinetic part is inverted once for all.
 
     Contracts when h^2 |M^-1 a_q| and h |M^-1 a_v| are well below 1. The forces of the last step,
-    extrapolated, give the first guess.
+    extrapolated, give the first guess. The last node does not act on the displacements, so it is
+    looked at once, when they are known; the first, which does not move, is apart from the others,
+    so that what its forces owe to the position alone is computed once a step.
     """
     method = equations.method
-    free = along_nodes(method.drift, start.memory) * (x.h[None] * accelerate(start, x.p))[:, None]
+    drift = (x.h[None] * accelerate(start, x.p))[:, None]
+    free = _apart(along_nodes(method.drift, start.memory) * drift)
+    square = (x.h * x.h)[None, None]
+    acting = [nodes for nodes in (slice(0, 1), slice(1, method.s - 1)) if nodes.start < nodes.stop]
 
-    def from_forces(a: Array) -> Array:
-        return free + _squared(x.h)[None, None] * apply(
-            method.force[:, :-1], accelerate(start, a[:, :-1])
-        )
+    def from_forces(matrix: Matrix, a: Components) -> Components:
+        gained = [apply(matrix, c) for c in accelerate_apart(start, a)]
+        return [f + square * g for f, g in zip(free, gained, strict=True)]
 
-    def sweep(u: Array) -> tuple[Array, Array]:
-        a, _ = equations.forces(u, x)
-        return from_forces(a), a
+    def sweep(u: Components) -> tuple[Components, Components]:
+        found = [equations.forces_at(nodes, u, x) for nodes in acting]
+        a = [jnp.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
+        return from_forces(method.force[:, :-1], a), a
 
-    guess = from_forces(apply(method.force_ahead, start.memory))
-    return _iterate(equations, sweep, guess, start, x)
+    guess = from_forces(method.force_ahead, _apart(start.memory))
+    u, a, contraction, ok = _iterate(sweep, guess, start, x)
+    last = equations.forces_at(slice(method.s - 1, method.s), u, x)
+    forces = jnp.concatenate(
+        [jnp.concatenate([some, end], axis=1) for some, end in zip(a, last, strict=True)]
+    )
+    ok = ok & jnp.all(jnp.isfinite(forces), (0, 1))
+    return Solved(jnp.concatenate(u), equations.impulse(forces, x.h), forces, contraction, ok)
 
 
 def explicit(equations: StepEquations, start: Start, x: StepData) -> Solved:
@@ -81,7 +96,8 @@ def explicit(equations: StepEquations, start: Start, x: StepData) -> Solved:
     free = along_nodes(method.drift, start.memory) * (x.h[None] * accelerate(start, x.p))[:, None]
     rest = jnp.zeros_like(free)
     a, _ = equations.forces(rest, x)
-    u = free + _squared(x.h)[None, None] * apply(method.force[:, :-1], accelerate(start, a[:, :-1]))
+    gained = apply(method.force[:, :-1], accelerate(start, a[:, :-1]))
+    u = free + (x.h * x.h)[None, None] * gained
     a, _ = equations.forces(u, x)
     ok = jnp.all(jnp.isfinite(u) & jnp.isfinite(a[:, :-1]), axis=(0, 1))
     return Solved(u, equations.impulse(a, x.h), a, start.contraction, ok)
@@ -95,16 +111,13 @@ def newton(equations: StepEquations, start: Start, x: StepData) -> Solved:
     guess = apply(equations.method.displacement_ahead, start.memory)
     solve = equations.solver(equations.jacobian(equations.blocks(guess, x), x.h))
 
-    def sweep(u: Array) -> tuple[Array, Array]:
-        a, b = equations.forces(u, x)
-        return u - solve(equations.balance(a, b, x)), a
+    def sweep(u: Components) -> tuple[Components, Array]:
+        a, b = equations.forces(u[0], x)
+        return [u[0] - solve(equations.balance(a, b, x))], a
 
-    solved = _iterate(equations, sweep, guess, start, x)
-    return solved._replace(memory=solved.u)
-
-
-def _squared(x: Array) -> Array:
-    return x * x
+    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x)
+    ok = ok & jnp.all(jnp.isfinite(a), (0, 1))
+    return Solved(u, equations.impulse(a, x.h), u, contraction, ok)
 
 
 def accelerate(start: Start, a: Array) -> Array:
@@ -118,53 +131,107 @@ def accelerate(start: Start, a: Array) -> Array:
     return m * a if diagonal else times(m, a)
 
 
+def accelerate_apart(start: Start, a: Components) -> Components:
+    """M^-1 a, component by component."""
+    if len(a) == 1:
+        return [accelerate(start, a[0])]
+    m = start.mass_inverse
+    assert m is not None
+    if m.ndim == start.contraction.ndim + 1:
+        return [m[i : i + 1, None] * c for i, c in enumerate(a)]
+    rows = [[m[i : i + 1, j, None] * c for j, c in enumerate(a)] for i in range(len(a))]
+    return [sum(row[1:], row[0]) for row in rows]
+
+
+def _apart(x: Array) -> Components:
+    """(d, k, *L) as its components, where they are few.
+
+    XLA:CPU computes what the entries of one array have in common, such as a root in all components
+    of a force, anew for each of them.
+    """
+    d = x.shape[0]
+    return [x[i : i + 1] for i in range(d)] if d <= _MOST_APART else [x]
+
+
 class _State(NamedTuple):
-    u: Array
-    a: Array
+    """Of an iteration: what to sweep from, what the last sweep gave, the relative sizes of the last
+    two corrections (*L), whether a place is done (*L), and how many sweeps there were."""
+
+    before: Components
+    u: Components
+    by_sweep: Any
+    last: Array
     size: Array
-    contraction: Array
     done: Array
-    ok: Array
     sweeps: Array
 
 
 def _iterate(
-    equations: StepEquations, sweep: Sweep, guess: Array, start: Start, x: StepData
-) -> Solved:
-    eps = jnp.finfo(guess.dtype).eps
-    tiny = jnp.finfo(guess.dtype).tiny ** 0.45
-    moved = jnp.max(jnp.abs(guess), axis=1) + tiny
-    floor = eps * (_STALLED_FLOOR * moved + 4 * jnp.abs(x.q))
+    sweep: Sweep, guess: Components, start: Start, x: StepData
+) -> tuple[Components, Any, Array, Array]:
+    """Displacements, what else the sweep gave with them, contraction and whether they solve the
+    equations: (*L).
+
+    A place that is done is swept from the same displacements again until all are, which gives the
+    same numbers; so only these have to be held.
+    """
+    eps = jnp.finfo(guess[0].dtype).eps
+    tiny = jnp.finfo(guess[0].dtype).tiny ** 0.45
+    moved = [jnp.max(jnp.abs(g), axis=1) + tiny for g in guess]
+    each = [1 / m for m in moved]
+
+    def changes(u: Components, before: Components) -> Components:
+        return [jnp.max(jnp.abs(new - old), axis=1) for new, old in zip(u, before, strict=True)]
+
+    def settled(size: Array, last: Array, later: Array) -> Array:
+        """Without dividing for the contraction size / last; that of the last step at first."""
+        left = jnp.where(later, size, start.contraction) * size
+        small = (left <= _BIAS * eps * jnp.where(later, last, 1)) & (_LEAST * size <= _BIAS * eps)
+        return (size <= _FLOOR * eps) | small
 
     def body(s: _State) -> _State:
-        u, a = sweep(s.u)
-        change = jnp.max(jnp.abs(u - s.u), axis=1)
-        size = jnp.max(change / moved, axis=0)
-        seen = size / s.size
-        contraction = jnp.where(s.sweeps > 0, jnp.maximum(seen, 1e-4), s.contraction)
-        settled = (size <= _FLOOR * eps) | (contraction * size <= _BIAS * eps)
-        stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (seen > _SLOW))
-        # Each unknown by itself: one at rest says nothing about the others.
-        ok = settled | (stalled & jnp.all(change <= floor, axis=0))
+        u, by_sweep = sweep(s.before)
+        sizes = zip(changes(u, s.before), each, strict=True)
+        size = _largest([jnp.max(c * e, axis=0) for c, e in sizes])
+        stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (size > _SLOW * s.size))
+        done = s.done | settled(size, s.size, s.sweeps > 0) | stalled
         return _State(
-            jnp.where(s.done, s.u, u),
-            jnp.where(s.done, s.a, a),
+            [jnp.where(done, old, new) for new, old in zip(u, s.before, strict=True)],
+            u,
+            by_sweep,
+            jnp.where(s.done, s.last, s.size),
             jnp.where(s.done, s.size, size),
-            jnp.where(s.done, s.contraction, contraction),
-            s.done | ok | stalled,
-            jnp.where(s.done, s.ok, ok),
+            done,
             s.sweeps + 1,
         )
 
     def unfinished(s: _State) -> Array:
         return jnp.any(~s.done) & (s.sweeps < MAX_SWEEPS)
 
-    lanes = guess.shape[2:]
-    no, huge = jnp.zeros(lanes, bool), jnp.full(lanes, jnp.inf, guess.dtype)
-    d, s = guess.shape[0], equations.method.s
-    forces = jnp.zeros((d, s, *lanes), guess.dtype)
-    contraction = jnp.broadcast_to(start.contraction, lanes)
-    state = _State(guess, forces, huge, contraction, no, no, jnp.zeros((), jnp.int32))
-    end = jax.lax.while_loop(unfinished, body, state)
-    ok = end.ok & jnp.all(jnp.isfinite(end.u), (0, 1)) & jnp.all(jnp.isfinite(end.a), (0, 1))
-    return Solved(end.u, equations.impulse(end.a, x.h), end.a, end.contraction, ok)
+    lanes = guess[0].shape[2:]
+    huge = jnp.full(lanes, jnp.inf, guess[0].dtype)
+    empty = jax.tree_util.tree_map(
+        lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(lambda u: sweep(u)[1], guess)
+    )
+    no, none = jnp.zeros(lanes, bool), jnp.zeros((), jnp.int32)
+    end = jax.lax.while_loop(unfinished, body, _State(guess, guess, empty, huge, huge, no, none))
+    twice = end.last < jnp.inf
+    contraction = jnp.where(twice, jnp.maximum(end.size / end.last, _LEAST), start.contraction)
+    # What is done and has not settled is stalled: accepted where the round-off of positions, each
+    # by itself, explains it. (One at rest says nothing about the others.)
+    q = [x.q[:, None]] if len(guess) == 1 else _apart(x.q[:, None])
+    at_floor = [
+        jnp.all(c <= eps * (_STALLED_FLOOR * m + 4 * jnp.abs(y[:, 0])), axis=0)
+        for c, m, y in zip(changes(end.u, end.before), moved, q, strict=True)
+    ]
+    ok = end.done & (settled(end.size * _NEARLY, end.last, twice) | _all(at_floor))
+    ok = ok & _all([jnp.all(jnp.isfinite(u), (0, 1)) for u in end.u])
+    return end.u, end.by_sweep, contraction, ok
+
+
+def _largest(x: list[Array]) -> Array:
+    return x[0] if len(x) == 1 else jnp.maximum(x[0], _largest(x[1:]))
+
+
+def _all(x: list[Array]) -> Array:
+    return x[0] if len(x) == 1 else x[0] & _all(x[1:])

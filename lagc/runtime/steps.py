@@ -128,17 +128,23 @@ def choose(condition: Array, yes: Any, no: Any) -> Any:
     return jax.tree_util.tree_map(lambda a, b: jnp.where(fit(condition, a), a, b), yes, no)
 
 
-def filled(good: Array, tree: Any) -> Any:
+def filled(good: Array, tree: Any, among: int | None = None) -> Any:
     """Leaves (..., *L), where not good: (*L), with those of a good place, so that slopes are finite
-    there: 0 times infinity, in the derivative with respect to what all places share, is NaN."""
+    there: 0 times infinity, in the derivative with respect to what all places share, is NaN.
+
+    `good` may have ones, where it holds for all places along that axis; among: the good place is
+    one of the first so many along the first axis of *L, if there is any.
+    """
     if not good.size:
         return tree
-    last = good.size - 1
-    place = jnp.min(jnp.where(good.reshape(-1), jnp.arange(good.size), last), initial=last)
-    some = jnp.any(good)
+    seen = good[:among]
+    last = seen.size - 1
+    place = jnp.min(jnp.where(seen.reshape(-1), jnp.arange(seen.size), last), initial=last)
+    some = jnp.any(seen)
+    cut = (..., *(slice(0, n) for n in seen.shape))
 
     def fill(x: Array) -> Array:
-        flat = x.reshape((*x.shape[: x.ndim - good.ndim], -1))
+        flat = x[cut].reshape((*x.shape[: x.ndim - good.ndim], -1))
         other = jnp.where(some, flat[..., place], 0).astype(x.dtype)
         return jnp.where(fit(good, x), x, other.reshape(other.shape + (1,) * good.ndim))
 

@@ -107,6 +107,9 @@ class System:
         strategy: how steps are solved, one of `lagc.base.strategies.WAYS`; the best for the model
         if None. checkpoint: reverse derivatives keep the state after every so many steps and take
         the steps between anew; 0 keeps all.
+
+        A batch with one axis, of which an argument is spread over several devices by a
+        `NamedSharding` of that axis, is run by all of them, and the result is spread alike.
         """
         plan = self._plan(
             q0,

@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import lagc
-from tests.benchmarks.harness import EXAMPLES, SEED, Line, Options, Timing, interleaved
+from tests.benchmarks.harness import (
+    EXAMPLES,
+    SEED,
+    Line,
+    Options,
+    Timing,
+    interleaved,
+    processor_seconds,
+)
 
 Coefficients = dict[str, jax.Array]
 
@@ -69,10 +77,12 @@ def forward(options: Options) -> list[Line]:
     for name, target in targets.items():
         run, c, work = runs[name]
         timing = interleaved({name: _call(run, c)}, options, at_least=0.2)[name]
+        spent = processor_seconds(_call(run, c), options)
         status = np.asarray(run(c).status)
         lines += [
             Line(name, timing.best / work * 1e9, "ns", target),
             Line(f"{name}, median", timing.middle / work * 1e9, "ns"),
+            Line(f"{name}, processor time of all threads", spent / work * 1e9, "ns"),
             Line(f"{name}, first call", timing.first, "s"),
             Line(f"{name}, trajectories that failed", f"{np.count_nonzero(status)}"),
         ]
@@ -91,19 +101,22 @@ def gradients(options: Options) -> list[Line]:
         def loss(values: Coefficients, run: Callable[..., Any] = run) -> jax.Array:
             return jnp.mean(run(values).q ** 2)
 
-        timings: dict[str, Timing] = interleaved(
-            {
-                "loss": _call(jax.jit(loss), c),
-                "both": _call(jax.jit(jax.value_and_grad(loss)), c),
-            },
-            options,
-            at_least=0.2,
-        )
+        calls = {
+            "loss": _call(jax.jit(loss), c),
+            "both": _call(jax.jit(jax.value_and_grad(loss)), c),
+        }
+        timings: dict[str, Timing] = interleaved(calls, options, at_least=0.2)
         ratio = timings["both"].best / timings["loss"].best
         gradient = jax.jit(jax.grad(loss))(c)
         finite = all(bool(jnp.all(jnp.isfinite(g))) for g in gradient.values())
         lines += [
             Line(f"{name}: value and gradient / value", ratio, "x", float(target)),
+            Line(
+                f"{name}: value and gradient / value, processor time",
+                processor_seconds(calls["both"], options)
+                / processor_seconds(calls["loss"], options),
+                "x",
+            ),
             Line(f"{name}: value", timings["loss"].best / work * 1e9, "ns"),
             Line(f"{name}: value and gradient", timings["both"].best / work * 1e9, "ns"),
             Line(f"{name}: first call of value and gradient", timings["both"].first, "s"),

@@ -108,6 +108,18 @@ def interleaved(
     return {n: Timing(first[n], min(s), median(s)) for n, s in seen.items()}
 
 
+def processor_seconds(function: Callable[[], Any], options: Options) -> float:
+    """Processor time of one call, of all threads together, the least of several."""
+    import jax
+
+    def spent() -> float:
+        start = time.process_time()
+        jax.block_until_ready(function())
+        return time.process_time() - start
+
+    return min(spent() for _ in range(2 * options.repeats))
+
+
 def ratio_lines(
     what: str, mine: Timing, other: Timing, target: float, most: bool = True
 ) -> list[Line]:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import lagc
+from lagc.runtime import along, execution
 from lagc.runtime import steps as stepping
 
 TIMES = np.cumsum(0.04 + 0.02 * np.sin(np.arange(10)))
@@ -103,6 +104,9 @@ RUNS: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
     ("pair", "newton", 2, 0, 9, constants, "f8"),
     ("three", "kinetic", 2, 2, 7, mapped, "f8"),
     ("three", "kinetic", 8, 0, 0, eager, "f8"),
+    ("pair", "newton", 1, 16, 9, gradient, "f8"),
+    ("three", "kinetic", 1, 9, 20, gradient, "f8"),
+    ("driven", "kinetic", 2, 64, 12, gradient, "f8"),
 ]
 SIGNALS: list[Any] = [0.3, lagc.Samples([0.0, 0.2, 0.5], [0.1, 0.4, 0.0]), jnp.sin]
 
@@ -129,6 +133,7 @@ def results() -> Iterator[list[float]]:
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     if sys.argv[1:] == ["plain"]:
-        stepping.as_one_function = lambda function: function
+        for module in (stepping, along, execution):
+            module.as_one_function = lambda function, otherwise=None: otherwise or function
     for line in results():
         print(json.dumps(line), flush=True)

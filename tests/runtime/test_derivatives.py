@@ -194,3 +194,29 @@ def test_steps_and_members_taken_in_pieces() -> None:
         expected = sum(w * g[k] for w, g in zip(weights[weights != 0], each, strict=True))
         np.testing.assert_allclose(found[k], expected, rtol=1e-11, atol=1e-12)
         assert np.max(np.abs(expected)) > 0.1
+
+
+@pytest.mark.parametrize("members", [3, 20])
+def test_batches_forward_reverse_and_twice(members: int) -> None:
+    """Few members have their steps made linear side by side, more of them one after another: both
+    agree with tangents taken forward, and second derivatives with differences of the first."""
+    system = lagc.load(EXAMPLES / "poynting_robertson.lag")
+    spread = jnp.linspace(0.9, 1.1, members)[:, None]
+    q0, v0 = jnp.array([[0.8, 0.1]]) * spread, jnp.array([[-0.3, 7.6]]) * spread
+
+    def end(x: jax.Array) -> jax.Array:
+        run = system.simulate(q0, v0 * x[0], dt=0.01 * x[2], steps=11, coefficients={"beta": x[1]})
+        return run.q[:, -1]
+
+    def loss(x: jax.Array) -> jax.Array:
+        return jnp.sum(end(x) ** 2)
+
+    at = jnp.array([1.0, 0.05, 1.0])
+    forward, reverse = jax.jit(jax.jacfwd(end))(at), jax.jit(jax.jacrev(end))(at)
+    np.testing.assert_allclose(reverse, forward, rtol=1e-11, atol=1e-11)
+    gradient = jax.jit(jax.grad(loss))
+    second = jax.jit(jax.hessian(loss))(at)
+    for i, direction in enumerate(jnp.eye(3)):
+        step = 1e-5 * direction
+        differences = (gradient(at + step) - gradient(at - step)) / 2e-5
+        np.testing.assert_allclose(second[i], differences, rtol=1e-6, atol=1e-6)

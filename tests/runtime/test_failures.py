@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import lagc
+from lagc.runtime import execution
+from lagc.runtime.fused import LARGEST
 
 LOGARITHM = "model g\ncoordinate x\ncoefficient k\nL = 1/2*x'^2 + k*log(x)\n"
 PENDULUM = "model c\ncoordinate x\ncoefficient k = 1\nL = 1/2*x'^2 + k*cos(x)\n"
@@ -166,3 +168,21 @@ def test_batches_of_different_rank_and_of_none() -> None:
         return jnp.sum(system.simulate(none, none, dt=0.1, steps=10, coefficients={"k": k}).q)
 
     assert float(jax.grad(nothing)(1.0)) == 0.0
+
+
+def test_the_first_failure_of_few_and_of_many() -> None:
+    """Level by level in one function, or as one reduction over more members than that is for."""
+    rng = np.random.default_rng(3)
+    fails, outside = rng.random((2, 40, 24)) < [[[0.02]], [[0.5]]]
+    fails[:, 5], fails[0, 6], fails[39, 7] = False, True, True
+    few = execution._first_failure(jnp.asarray(fails), jnp.asarray(outside))
+    repeats = (1, LARGEST // 24 + 1)
+    many = execution._first_failure(
+        jnp.asarray(np.tile(fails, repeats)), jnp.asarray(np.tile(outside, repeats))
+    )
+    failing = fails.any(axis=0)
+    expected = np.where(failing, fails.argmax(axis=0), 40)
+    there = outside[np.minimum(expected, 39), np.arange(24)]
+    for place, beyond in (few, (many[0][:24], many[1][:24])):
+        np.testing.assert_array_equal(place, expected)
+        np.testing.assert_array_equal(np.asarray(beyond)[failing], there[failing])
