@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
-from lagc.runtime import affine
+from lagc.runtime.advance import advance, checked
 from lagc.runtime.dense import gather, locate, state_at
-from lagc.runtime.doubled import Doubled
 from lagc.runtime.equations import StepData
-from lagc.runtime.fused import LARGEST, as_one_function
 from lagc.runtime.levels import (
     Beginning,
-    Levels,
     as_trajectory,
     begin,
     find_levels,
@@ -31,7 +28,6 @@ from lagc.runtime.plan import Lanes, Plan, StaticPlan, from_lanes, to_lanes
 from lagc.runtime.portions import in_portions, portion_size
 from lagc.runtime.run import (
     Run,
-    call_kernel,
     inputs_at,
     level_times,
     over_lanes,
@@ -39,191 +35,11 @@ from lagc.runtime.run import (
     world_of,
 )
 from lagc.runtime.shards import over_shards, spread
-from lagc.runtime.steps import UNSOLVED, Path, State, clock, wrap
-from lagc.runtime.strategy import holds
+from lagc.runtime.steps import UNSOLVED, State, clock, wrap
 from lagc.runtime.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from lagc.runtime.system import System
-
-
-def _ends(
-    run: Run, begun: Beginning, state: State, first: Any, steps: int
-) -> tuple[State, Levels, jax.Array]:
-    """The state after `steps` further steps, the levels kept on the way, and where lost: in one
-    go, or in pieces of which only the ends are kept for the derivative."""
-    every, piece = run.static.save_every, run.static.checkpoint
-    if run.static.way == "affine":
-        state, path = _affine_steps(run, state, first, steps)
-        t = level_times(run, first + every, (steps // every - 1) * every + 1)[::every]
-        return _checked(run, begun, state, path, first, every, t)
-    if every > 1:
-        piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
-    piece = min(piece or steps, steps)
-
-    def some(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
-        world = world_of(run, begun.mass_inverse, first, count)
-        state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
-        t = level_times(run, first + 1, count)
-        state, levels, lost = _checked(run, begun, state, path, first, 1, t)
-        return state, (_thinned(levels, every), lost[every - 1 :: every])
-
-    if piece == steps:
-        state, (levels, lost) = some(state, first, steps)
-        return state, levels, lost
-    body: Callable[..., Any] = partial(some, count=piece)
-    if run.static.checkpoint:
-        body = jax.checkpoint(body)
-    whole = steps // piece
-    starts = first + piece * jnp.arange(whole)
-    state, (levels, lost) = jax.lax.scan(lambda s, n: body(s, n), state, starts)
-    levels, lost = _flattened(levels), lost.reshape((-1, *lost.shape[2:]))
-    if steps % piece:
-        state, (rest, rest_lost) = some(state, first + whole * piece, steps % piece)
-        levels, lost = join(levels, rest), jnp.concatenate([lost, rest_lost])
-    return state, levels, lost
-
-
-def _checked(
-    run: Run, begun: Beginning, state: State, path: Path, first: Any, every: int, t: jax.Array
-) -> tuple[State, Levels, jax.Array]:
-    """The levels of a path with every `every`-th step, and where the trajectory is lost.
-
-    A level without a velocity, or outside the domain of L (where its energy has no value), ends the
-    trajectory there, as a failed step does: what would follow solves other equations.
-    """
-    q, p, winding = (jnp.moveaxis(x, 0, 1) for x in (path.q, path.p, path.winding))
-    good = None
-    if run.static.way != "affine":  # an iteration holds the last state that is finite
-        good = jnp.all(jnp.isfinite(jnp.concatenate([q[:, :1], p[:, :1]])), axis=0)
-    levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding, good=good)
-    inside = jnp.isfinite(levels.energy) | ~found
-    place, outside = _first_failure(~path.lost & ~(found & inside), ~inside)
-    lost = path.lost | _from(place, path.lost)
-    number = first + every * (1 + place)
-    # Negative where it is the domain of L that is left.
-    event = jnp.where(outside, -number, number).astype(jnp.int32)
-    later = (state.status != UNSOLVED) & (jnp.abs(state.status) > number)
-    earlier = (state.status == 0) | later
-    new = (place < path.lost.shape[0]) & earlier
-    return state._replace(status=jnp.where(new, event, state.status)), levels, lost
-
-
-def _thinned(levels: Levels, every: int) -> Levels:
-    """Every `every`-th level."""
-    chosen = slice(every - 1, None, every)
-    return Levels(
-        *(
-            x[chosen] if name in ("t", "energy") else x[:, chosen]
-            for name, x in zip(Levels._fields, levels, strict=True)
-        )
-    )
-
-
-def _flattened(levels: Levels) -> Levels:
-    """Pieces, leading, put one after the other."""
-
-    def merged(name: str, x: jax.Array) -> jax.Array:
-        if name in ("t", "energy"):
-            return x.reshape((x.shape[0] * x.shape[1], *x.shape[2:]))
-        x = jnp.moveaxis(x, 0, 1)
-        return x.reshape((x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:]))
-
-    return Levels(*(merged(n, x) for n, x in zip(Levels._fields, levels, strict=True)))
-
-
-def _first(x: jax.Array) -> jax.Array:
-    """Where along the first axis it is true for the first time, or its length: (k, *L) to (*L)."""
-    return jnp.min(jnp.where(x, _numbers(x), x.shape[0]), axis=0)
-
-
-def _numbers(x: jax.Array) -> jax.Array:
-    """0, 1, .. along the first axis of x, with ones for the others."""
-    return jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
-
-
-def _first_failure(fails: jax.Array, outside: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`_first` of fails: (k, *L) to (*L), and what `outside` is there."""
-    lanes = fails[0].size
-    if not 8 <= lanes <= LARGEST:
-        count, index = fails.shape[0], _numbers(fails)
-        found = jnp.min(jnp.where(fails, 2 * index + ~outside, 2 * count), axis=0)
-        return found // 2, found % 2 == 0
-
-    # Level by level in one function: as a reduction it takes as long as two sweeps of all steps.
-    def along(fails: jax.Array, outside: jax.Array) -> tuple[jax.Array, jax.Array]:
-        count = fails.shape[0]
-
-        def body(found: tuple[jax.Array, jax.Array], level: Any) -> Any:
-            place, there = found
-            number, fails, outside = level
-            new = fails & (place == count)
-            return (jnp.where(new, number, place), there | (new & outside)), None
-
-        none = jnp.full(fails.shape[1:], count, jnp.int32), jnp.zeros(fails.shape[1:], bool)
-        numbers = jnp.arange(count, dtype=jnp.int32)
-        return jax.lax.scan(body, none, (numbers, fails, outside))[0]
-
-    first: tuple[jax.Array, jax.Array] = as_one_function(along)(fails, outside)
-    return first
-
-
-def _from(place: jax.Array, like: jax.Array) -> jax.Array:
-    """From a place on: (k, *L)."""
-    return _numbers(like) >= place[None]
-
-
-def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
-    """The same for an affine model: every step by a power of one matrix."""
-    every = run.static.save_every
-    equations, kernels = run.machine.equations, run.system.kernels
-    t, origin = level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
-    blocks = call_kernel(run, kernels.blocks, origin, origin, t, inputs_at(run, t))
-    h = run.lanes.arrays["dt"]
-    find = affine.short_map if steps <= affine.SHORT else affine.step_map
-    found = find(equations, tuple(b[:, :, 0] for b in blocks), h)
-    matrix, gained, count = found.matrix, None, steps
-    if not holds(run.system.spec, "linear"):
-        gained = _forcing(run, found.inverse, first, steps)
-    elif every > 1:
-        matrix, count = affine.power(matrix, every), steps // every
-    z = Doubled(jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low]))
-    path, end = affine.propagate(matrix, z, gained, count)
-    if gained is not None and every > 1:
-        path = path[every - 1 :: every]
-    dof = state.q.shape[0]
-    going = found.good & (state.status == 0)
-    finite = jnp.all(jnp.isfinite(path), axis=1) & going[None]
-    place = _first(~finite)
-    lost = _from(place, finite)
-    event = jnp.where(found.good, -(first + every * (1 + place)), first + 1)
-    status = jnp.where((state.status == 0) & lost[-1], event, state.status).astype(jnp.int32)
-    winding = jnp.zeros((path.shape[0], *state.winding.shape), path.dtype)
-    end_state = state._replace(
-        q=end.high[:dof],
-        p=end.high[dof:],
-        q_low=-end.low[:dof],
-        p_low=-end.low[dof:],
-        status=status,
-    )
-    return end_state, Path(path[:, :dof], path[:, dof:], None, winding, lost)
-
-
-def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array:
-    """What steps gain from rest at the origin: (steps, 2 dof, *L), or one if always the same."""
-    autonomous = holds(run.system.spec, "autonomous")
-    world = world_of(run, None, first, 1 if autonomous else steps)
-    count = 1 if autonomous else steps
-    zero = jnp.zeros((count, run.system.spec.dof, *run.lanes.shape), inverted.dtype)
-    lost = jnp.zeros((count, *run.lanes.shape), bool)
-    u = jnp.zeros((*zero.shape[:2], run.machine.equations.method.s - 1, *run.lanes.shape))
-    still = Path(zero, zero, u.astype(zero.dtype), zero[:, :0], lost)
-    x, _, _ = known_steps(run.machine, world, (zero[0], zero[0]), still, first, count)
-    gained = affine.forced_part(run.machine.equations, inverted[:, :, None], x)
-    return jnp.moveaxis(gained, 1, 0)
-
-
-# --- what the face calls -------------------------------------------------------------------------
 
 
 def simulate(system: System, plan: Plan) -> Trajectory:
@@ -287,7 +103,7 @@ def _over_lanes(run: Run) -> tuple[Trajectory, jax.Array]:
     if "save at" in run.lanes.arrays:
         return _at_times(run, begun)
     initial = first_level(run, begun)
-    state, levels, lost = _ends(run, begun, begun.state, 0, run.static.steps)
+    state, levels, lost = advance(run, begun, begun.state, 0, run.static.steps)
     lost = jnp.concatenate([(begun.state.status != 0)[None], lost])
     solved = jnp.all(state.status != UNSOLVED)
     return as_trajectory(run, join(initial, levels), lost, state.status), solved
@@ -312,7 +128,7 @@ def _at_times(run: Run, begun: Beginning) -> tuple[Trajectory, jax.Array]:
         chosen = [gather(before[:, i], place.step) for i in range(q.shape[0])]
         winding = jnp.stack(chosen) + turns
     levels, found = find_levels(run, begun.mass_inverse, t, q, p, winding)
-    state, _, gone = _checked(run, begun, state, path, 0, 1, level_times(run, 1, steps))
+    state, _, gone = checked(run, begun, state, path, 0, 1, level_times(run, 1, steps))
     lost = gather(gone, jnp.broadcast_to(place.step, q.shape[1:]))
     lost = lost | ~found | ~jnp.isfinite(levels.energy) | ~place.inside
     return as_trajectory(run, levels, lost, state.status), jnp.all(state.status != UNSOLVED)
@@ -340,7 +156,7 @@ def _next_piece(
     first: Any,
 ) -> Any:
     run = prepare(system, static, arrays, signals, neural)
-    state, levels, lost = _ends(run, begun, state, first, steps)
+    state, levels, lost = advance(run, begun, state, first, steps)
     return state, as_trajectory(run, levels, lost, state.status)
 
 
@@ -369,7 +185,7 @@ def single_step(system: System, static: StaticPlan, arrays: Any, signals: Any, n
     world = world_of(run, begun.mass_inverse, 0, 1)
     end, path = march(run.machine, 1, True, start, world, jnp.asarray(0))
     assert path.u is not None
-    end, _, _ = _checked(run, begun, end, path, 0, 1, level_times(run, 1, 1))
+    end, _, _ = checked(run, begun, end, path, 0, 1, level_times(run, 1, 1))
     nodes = start.q[:, None] + jnp.concatenate(
         [jnp.zeros_like(path.u[0][:, :1]), path.u[0]], axis=1
     )

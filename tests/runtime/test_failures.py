@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lagc
-from lagc.runtime import execution
+from lagc.runtime import advance
 from lagc.runtime.fused import LARGEST
 
 LOGARITHM = "model g\ncoordinate x\ncoefficient k\nL = 1/2*x'^2 + k*log(x)\n"
@@ -175,9 +175,9 @@ def test_the_first_failure_of_few_and_of_many() -> None:
     rng = np.random.default_rng(3)
     fails, outside = rng.random((2, 40, 24)) < [[[0.02]], [[0.5]]]
     fails[:, 5], fails[0, 6], fails[39, 7] = False, True, True
-    few = execution._first_failure(jnp.asarray(fails), jnp.asarray(outside))
+    few = advance.first_failure(jnp.asarray(fails), jnp.asarray(outside))
     repeats = (1, LARGEST // 24 + 1)
-    many = execution._first_failure(
+    many = advance.first_failure(
         jnp.asarray(np.tile(fails, repeats)), jnp.asarray(np.tile(outside, repeats))
     )
     failing = fails.any(axis=0)
