@@ -96,10 +96,20 @@ class StepEquations:
     method: Method
 
     def times(self, t: Array, h: Array, full: tuple[int, ...]) -> Array:
-        """Times of the nodes: (s, *L)."""
-        fractions = (1 + jnp.asarray(self.method.tableau.nodes, t.dtype)) / 2
-        fractions = fractions.reshape((-1,) + (1,) * len(full))
-        return jnp.broadcast_to(t[None] + fractions * h[None], (self.method.s, *full))
+        """Times of the nodes: (s, *L).
+
+        The first and the last stand inside of the step by what the clock rounds off: a force that
+        is switched where one step ends and the next begins belongs to one of them alone.
+        """
+        nodes = self.method.tableau.nodes
+        rounding = 8 * float(jnp.finfo(t.dtype).eps)
+        fractions, inward = (
+            jnp.asarray(x, t.dtype).reshape((-1,) + (1,) * len(full))
+            for x in ((1 + nodes) / 2, np.where(np.abs(nodes) == 1, -nodes, 0) * rounding)
+        )
+        start, length = jax.lax.stop_gradient((t, h))
+        within = inward * jnp.sign(length)[None] * (jnp.abs(start) + jnp.abs(length))[None]
+        return jnp.broadcast_to(t[None] + fractions * h[None] + within, (self.method.s, *full))
 
     def _arguments(self, u: Float[Array, "d k *L"], x: StepData) -> tuple[Any, ...]:
         q = jnp.concatenate([x.q[:, None], x.q[:, None] + u], axis=1)

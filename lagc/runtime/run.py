@@ -68,10 +68,8 @@ def world_of(run: Run, mass_inverse: jax.Array | None, first: Any, steps: int) -
     signals = {}
     if run.setting.signals:
         starts = level_times(run, first, steps)
-        ends = level_times(run, first + 1, steps) - starts
-        fractions = (1 + jnp.asarray(run.machine.equations.method.tableau.nodes)) / 2
-        shape = (1, -1) + (1,) * len(run.lanes.shape)
-        nodes = starts[:, None] + fractions.astype(starts.dtype).reshape(shape) * ends[:, None]
+        lengths = level_times(run, first + 1, steps) - starts
+        nodes = jnp.moveaxis(run.machine.equations.times(starts, lengths, starts.shape), 0, 1)
         flat = nodes.reshape(-1, *nodes.shape[2:])
         signals = {
             k: f(flat).reshape(*nodes.shape[:2], *f(flat).shape[1:])

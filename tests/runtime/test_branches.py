@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.integrate import solve_ivp
 
 import lagc
@@ -35,13 +36,32 @@ def test_a_model_with_branches_moves_as_dop853_has_it() -> None:
     np.testing.assert_allclose([run.q[-1, 0], run.v[-1, 0]], expected, atol=2e-8)
 
 
-def test_an_abrupt_switch_between_steps_is_exact() -> None:
-    # x'' = [t > 1] from rest: x = (t - 1)^2/2 from then on.
-    system = lagc.loads("coordinate x\nL = 1/2*x'^2\nforce x = if(t > 1, 1, 0)\n")
-    before = system.simulate(0.0, 0.0, dt=0.25, steps=4)
-    np.testing.assert_allclose(before.q[-1, 0], 0.0, atol=1e-15)
-    after = system.simulate(0.0, 0.0, t0=1.0 + 1e-12, dt=0.25, steps=8)
-    np.testing.assert_allclose(after.q[-1, 0], 2.0, rtol=1e-14)
+@pytest.mark.parametrize(("dt", "r"), [(0.25, 2), (0.1, 0), (0.1, 3), (0.05, 1)])
+@pytest.mark.parametrize("signal", [False, True])
+def test_an_abrupt_switch_between_steps_is_exact(dt: float, r: int, signal: bool) -> None:
+    # x'' = [1 <= t < 2] from rest: x = (t - 1)^2/2 and then 1/2 + (t - 2).
+    force = "u" if signal else "if(t < 1, 0, if(t < 2, 1, 0))"
+    inputs = {"u": lagc.Samples([0.0, 1.0, 2.0, 9.0], [0.0, 1.0, 0.0, 0.0], "previous")}
+    declared = "input u\n" if signal else ""
+    system = lagc.loads(f"coordinate x\n{declared}L = 1/2*x'^2\nforce x = {force}\n")
+    run = system.simulate(
+        0.0, 0.0, dt=dt, steps=round(4 / dt), r=r, inputs=inputs if signal else None
+    )
+    t = np.asarray(run.t)
+    on, off = np.clip(t - 1, 0, 1), np.maximum(t - 2, 0)
+    np.testing.assert_allclose(run.q[:, 0], on**2 / 2 + off, atol=1e-13)
+    np.testing.assert_allclose(run.v[:, 0], on, atol=1e-13)
+
+
+def test_a_switch_between_steps_costs_a_nonlinear_model_no_order() -> None:
+    system = lagc.loads("coordinate x\nL = 1/2*x'^2 + cos(x)\nforce x = if(t < 1, 1, 0)\n")
+    run = system.simulate(0.0, 0.0, dt=0.1, steps=20, r=4)
+    right = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-13}
+    on = solve_ivp(lambda t, y: (y[1], 1 - np.sin(y[0])), (0, 1), (0.0, 0.0), **right).y[:, -1]
+    off = solve_ivp(lambda t, y: (y[1], -np.sin(y[0])), (1, 2), on, **right).y[:, -1]
+    np.testing.assert_allclose([run.q[-1, 0], run.v[-1, 0]], off, atol=2e-11)
+    backward = system.simulate(run.q[-1], p0=run.p[-1], t0=2.0, dt=-0.1, steps=20, r=4)
+    np.testing.assert_allclose([backward.q[-1, 0], backward.v[-1, 0]], 0.0, atol=1e-13)
 
 
 PARTIAL = (
