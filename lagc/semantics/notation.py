@@ -91,33 +91,50 @@ class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
         lower = [part for part in (index, match["side"]) if part]
         return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
 
-    def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
+    # SymPy hands the exponent of a function to the method that prints it, for forms such as
+    # \\sin^{2}; it is None where there is none.
+
+    def _print_NeuralTerm(self, expr: NeuralTerm, exp: str | None = None) -> str:
         arguments = ", ".join(self._print(a) for a in expr.inputs)
         partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
-        return f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
+        value = f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
+        return _power(f"\\left({value}\\right)" if partials and exp else value, exp)
 
-    def _print_SiteSum(self, expr: SiteSum) -> str:
+    def _print_SiteSum(self, expr: SiteSum, exp: str | None = None) -> str:
         first, last = expr.sites
         index, body = self._print(expr.args[1]), self._print(expr.body)
-        return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
+        value = f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
+        return _power(f"\\left({value}\\right)" if exp else value, exp)
 
-    def _print_If(self, expr: If) -> str:
+    def _print_If(self, expr: If, exp: str | None = None) -> str:
         left, right = _compared(expr.args[0])
         holds, fails = (self._print(x) for x in expr.args[1:])
         condition = f"{self._print(left)} > {self._print(right)}"
-        return (
+        value = (
             f"\\begin{{cases}} {holds} & \\text{{if}}\\: {condition} \\\\ "
             f"{fails} & \\text{{otherwise}} \\end{{cases}}"
         )
+        return _power(f"\\left({value}\\right)" if exp else value, exp)
 
-    def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
-        return f"\\left|{self._print(expr.args[0])}\\right|"
+    def _needs_mul_brackets(self, expr: sp.Expr, first: bool = False, last: bool = False) -> bool:
+        # The brace of cases does not close: a factor or summand after it would seem to be inside.
+        return isinstance(expr, If) or bool(super()._needs_mul_brackets(expr, first, last))
 
-    def _named(self, expr: sp.Expr) -> str:
+    def _needs_add_brackets(self, expr: sp.Expr) -> bool:
+        return isinstance(expr, If) or bool(super()._needs_add_brackets(expr))
+
+    def _print_AbsoluteValue(self, expr: sp.Expr, exp: str | None = None) -> str:
+        return _power(f"\\left|{self._print(expr.args[0])}\\right|", exp)
+
+    def _named(self, expr: sp.Expr, exp: str | None = None) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
-        return f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)"
+        return _power(f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)", exp)
 
     _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
+
+
+def _power(base: str, exponent: str | None) -> str:
+    return base if exponent is None else f"{base}^{{{exponent}}}"
 
 
 def _site_number(name: str) -> str:
