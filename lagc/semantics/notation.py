@@ -1,4 +1,4 @@
-"""SymPy expressions written in the notation of the language, and in LaTeX."""
+"""SymPy expressions written in the notation of the language."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 import sympy as sp
-from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
 from lagc.semantics.model import Coefficient
 from lagc.semantics.sites import SiteSum
 
-_NAMES: dict[Any, str] = {
+NAMES: dict[Any, str] = {
     AbsoluteValue: "abs",
     Sign: "sign",
     Step: "step",
@@ -52,7 +51,7 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Function(self, expr: sp.Function) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
-        return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"
+        return f"{NAMES.get(expr.func, expr.func.__name__)}({arguments})"
 
     def _print_SiteSum(self, expr: SiteSum) -> str:
         first, last = expr.sites
@@ -64,7 +63,7 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
         return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
 
     def _print_If(self, expr: If) -> str:
-        left, right = _compared(expr.args[0])
+        left, right = compared(expr.args[0])
         condition = f"{self._print(left)} > {self._print(right)}"
         return f"if({condition}, {self._print(expr.args[1])}, {self._print(expr.args[2])})"
 
@@ -72,77 +71,12 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
     _print_Minimum = _print_Maximum = _print_Function
 
 
-class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
-    """Velocities as dots, doubled variables with their sign, the language's own functions."""
-
-    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
-        if expr.name.startswith("["):
-            return _site_number(expr.name)
-        match = SYMBOL.match(expr.name)
-        if match is None:
-            return str(super()._print_Symbol(expr))
-        name = match["name"]
-        base = f"\\{name}" if name in GREEK else str(super()._print_Symbol(sp.Symbol(name)))
-        accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
-        text = accents[len(match["primes"])]
-        index = index_of(match)
-        if index and NAME.fullmatch(index):  # p[theta[0]], the momentum of theta[0]
-            index = self._print(sp.Symbol(index))
-        lower = [part for part in (index, match["side"]) if part]
-        return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
-
-    # SymPy hands the exponent of a function to the method that prints it, for forms such as
-    # \\sin^{2}; it is None where there is none.
-
-    def _print_NeuralTerm(self, expr: NeuralTerm, exp: str | None = None) -> str:
-        arguments = ", ".join(self._print(a) for a in expr.inputs)
-        partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
-        value = f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
-        return _power(f"\\left({value}\\right)" if partials and exp else value, exp)
-
-    def _print_SiteSum(self, expr: SiteSum, exp: str | None = None) -> str:
-        first, last = expr.sites
-        index, body = self._print(expr.args[1]), self._print(expr.body)
-        value = f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
-        return _power(f"\\left({value}\\right)" if exp else value, exp)
-
-    def _print_If(self, expr: If, exp: str | None = None) -> str:
-        left, right = _compared(expr.args[0])
-        holds, fails = (self._print(x) for x in expr.args[1:])
-        condition = f"{self._print(left)} > {self._print(right)}"
-        value = (
-            f"\\begin{{cases}} {holds} & \\text{{if}}\\: {condition} \\\\ "
-            f"{fails} & \\text{{otherwise}} \\end{{cases}}"
-        )
-        return _power(f"\\left({value}\\right)" if exp else value, exp)
-
-    def _needs_mul_brackets(self, expr: sp.Expr, first: bool = False, last: bool = False) -> bool:
-        # The brace of cases does not close: a factor or summand after it would seem to be inside.
-        return isinstance(expr, If) or bool(super()._needs_mul_brackets(expr, first, last))
-
-    def _needs_add_brackets(self, expr: sp.Expr) -> bool:
-        return isinstance(expr, If) or bool(super()._needs_add_brackets(expr))
-
-    def _print_AbsoluteValue(self, expr: sp.Expr, exp: str | None = None) -> str:
-        return _power(f"\\left|{self._print(expr.args[0])}\\right|", exp)
-
-    def _named(self, expr: sp.Expr, exp: str | None = None) -> str:
-        arguments = ", ".join(self._print(a) for a in expr.args)
-        return _power(f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)", exp)
-
-    _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
-
-
-def _power(base: str, exponent: str | None) -> str:
-    return base if exponent is None else f"{base}^{{{exponent}}}"
-
-
 def _site_number(name: str) -> str:
     """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
     return f"({name[1:-1]})" if name.startswith("[") else name
 
 
-def _compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """The two sides of `left > right`, each without a minus sign in front of its terms."""
     terms = sp.Add.make_args(side)
     right = [-term for term in terms if term.could_extract_minus_sign()]
@@ -173,8 +107,3 @@ def range_text(coefficient: Coefficient) -> str:
 def to_text(expression: sp.Expr) -> str:
     """One line in the notation of the language."""
     return str(TextPrinter({"order": None}).doprint(expression))
-
-
-def to_latex(expression: sp.Expr) -> str:
-    """LaTeX, with dots for velocities."""
-    return str(LatexPrinter().doprint(expression))
