@@ -11,7 +11,7 @@ from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
 from lagc.presentation.document import Rate, Sum
 from lagc.presentation.naming import Names, Shown, names_of
 from lagc.semantics.functions import If, NeuralTerm
-from lagc.semantics.notation import NAMES, compared
+from lagc.semantics.notation import NAMES, compared, differentiated_by
 from lagc.semantics.sites import SiteSum
 
 # Two upright words side by side would read as one.
@@ -73,10 +73,20 @@ class _Printer(SympyLatexPrinter):  # type: ignore[misc]
 
     def _print_NeuralTerm(self, expr: NeuralTerm, exp: str | None = None) -> str:
         arguments = ", ".join(self._print(a) for a in expr.inputs)
-        partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
         name = _name(self._names.name(expr.slot))
-        value = f"{partials} {name}\\left({arguments}\\right)".strip()
-        return _power(f"\\left({value}\\right)" if partials and exp else value, exp)
+        value = f"{name}\\left({arguments}\\right)"
+        if len(expr.inputs) == 1:
+            return _power(f"{name}{chr(39) * expr.orders[0]}\\left({arguments}\\right)", exp)
+        if not any(expr.orders):
+            return _power(value, exp)
+        partial, total = r"\partial", sum(expr.orders)
+        below = " ".join(
+            f"{partial} {shown if x.is_Symbol else f'({shown})'}{_times(n)}"
+            for x, n in differentiated_by(expr)
+            for shown in [self._print(x)]
+        )
+        value = f"\\frac{{{partial}{_times(total)} {name}}}{{{below}}}\\left({arguments}\\right)"
+        return _power(f"\\left({value}\\right)" if exp else value, exp)
 
     def _print_Rate(self, expr: Rate, exp: str | None = None) -> str:
         inner = self._print(expr.args[0])
@@ -123,6 +133,10 @@ class _Printer(SympyLatexPrinter):  # type: ignore[misc]
 
 def _power(base: str, exponent: str | None) -> str:
     return base if exponent is None else f"{base}^{{{exponent}}}"
+
+
+def _times(order: int) -> str:
+    return f"^{{{order}}}" if order > 1 else ""
 
 
 def _name(shown: Shown) -> str:

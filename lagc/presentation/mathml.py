@@ -12,7 +12,7 @@ import sympy as sp
 from lagc.presentation.document import Rate, Sum
 from lagc.presentation.naming import Names, Shown, names_of
 from lagc.semantics.functions import AbsoluteValue, NeuralTerm
-from lagc.semantics.notation import to_text
+from lagc.semantics.notation import differentiated_by, to_text
 from lagc.semantics.sites import SiteSum
 
 _TIMES = "<mo>&#x2062;</mo>"  # an invisible product
@@ -127,11 +127,18 @@ class _Writer:
         return _row(f"<munderover><mo>∑</mo>{below}{last}</munderover>{summed}")
 
     def _network(self, e: NeuralTerm) -> str:
-        name = _name(self.names.name(e.slot))
-        partials = "".join(
-            f"<msub><mo>∂</mo><mn>{i}</mn></msub>" * order for i, order in enumerate(e.orders)
-        )
-        return _row(partials + self._call(name, e.inputs))
+        name, total = _name(self.names.name(e.slot)), sum(e.orders)
+        if total and len(e.inputs) == 1:
+            name = f"<msup>{name}<mo>{'′' * total}</mo></msup>"
+        elif total:
+            below = [self._by(x, n) for x, n in differentiated_by(e)]
+            over = _row(_raised("<mo>∂</mo>", total) + name)
+            name = f"<mfrac>{over}{_row(''.join(below))}</mfrac>"
+        return _row(self._call(name, e.inputs))
+
+    def _by(self, x: sp.Expr, order: int) -> str:
+        """The argument of a derivative, below its stroke."""
+        return f"<mo>∂</mo>{_raised(self.element(x) if x.is_Symbol else self._bracket(x), order)}"
 
     def _call(self, name: str, arguments: tuple[sp.Expr, ...]) -> str:
         inside = "<mo>,</mo>".join(self.element(x) for x in arguments)
@@ -147,6 +154,10 @@ def _words_meet(left: str, right: str) -> bool:
 
 def _row(content: str) -> str:
     return f"<mrow>{content}</mrow>"
+
+
+def _raised(base: str, order: int) -> str:
+    return base if order == 1 else f"<msup>{base}<mn>{order}</mn></msup>"
 
 
 def _number(value: int) -> str:

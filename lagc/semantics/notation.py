@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
-from lagc.semantics.model import Coefficient
+from lagc.semantics.model import Coefficient, Law
 from lagc.semantics.sites import SiteSum
 
 NAMES: dict[Any, str] = {
@@ -58,9 +58,25 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
         return f"sum({expr.args[1].name} in {first}..{last}, {self._print(expr.body)})"
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
-        marks = "".join(f"_{i}" * n for i, n in enumerate(expr.orders))
         arguments = ", ".join(self._print(a) for a in expr.inputs)
-        return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
+        return f"{self._derivative(expr)}({arguments})"
+
+    def _derivative(self, expr: NeuralTerm) -> str:
+        """The function that is called: `V`, `V'`, `(dV/dx)`, `(d^2V/(dx*dy))`."""
+        if len(expr.inputs) == 1:
+            return str(expr.slot + "'" * expr.orders[0])
+        by = differentiated_by(expr)
+        if not by:
+            return str(expr.slot)
+        below = [
+            f"d{name if x.is_Symbol else f'({name})'}{f'^{n}' if n > 1 else ''}"
+            for x, n in by
+            for name in [self._print(x)]
+        ]
+        total = sum(n for _, n in by)
+        over = f"d^{total}{expr.slot}" if total > 1 else f"d{expr.slot}"
+        under = "*".join(below)
+        return f"({over}/{under if len(below) == 1 else f'({under})'})"
 
     def _print_If(self, expr: If) -> str:
         left, right = compared(expr.args[0])
@@ -74,6 +90,19 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
 def _site_number(name: str) -> str:
     """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
     return f"({name[1:-1]})" if name.startswith("[") else name
+
+
+def differentiated_by(term: NeuralTerm) -> list[tuple[sp.Expr, int]]:
+    """The arguments that a neural term of several is differentiated by, and how often each.
+
+    By its number, `(2)`, where two arguments are the same.
+    """
+    told = len(set(term.inputs)) == len(term.inputs)
+    return [
+        (x if told else sp.Symbol(f"[{k}]"), order)
+        for k, (x, order) in enumerate(zip(term.inputs, term.orders, strict=True), 1)
+        if order
+    ]
 
 
 def compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
@@ -93,6 +122,16 @@ def number_text(value: sp.Expr) -> str:
                 point = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
                 return f"-{point}" if value < 0 else point
     return to_text(value)
+
+
+def law_text(law: Law) -> str:
+    """The law of a coefficient as it is declared, `mixture(1/2: 0, 1/2: uniform(0, 1))`."""
+    if law.kind == "mixture":
+        parts = zip(law.weights, law.parts, strict=True)
+        inside = ", ".join(f"{number_text(w)}: {law_text(part)}" for w, part in parts)
+        return f"mixture({inside})"
+    inside = ", ".join(number_text(x) for x in law.parameters)
+    return inside if law.kind == "point" else f"{law.kind}({inside})"
 
 
 def range_text(coefficient: Coefficient) -> str:
