@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
@@ -15,7 +16,7 @@ from lagc.semantics.notation import NAMES, compared, differentiated_by
 from lagc.semantics.sites import SiteSum
 
 # Two upright words side by side would read as one.
-_WORDS_MEET = re.compile(r"(\\(?:mathrm|text)\{[^{}]*\}\}?) (?=\{?\\(?:mathrm|text)\{)")
+_WORDS_MEET = re.compile(r"(\\(?:mathrm|text)\{[^{}]*\}\}?) (?=(?:\\d?dot\{)?\\(?:mathrm|text)\{)")
 # fmt: off
 _GREEK = frozenset((
     "ALPHA", "BETA", "GAMMA", "DELTA", "EPSILON", "ZETA", "ETA", "THETA", "IOTA", "KAPPA",
@@ -70,6 +71,11 @@ class _Printer(SympyLatexPrinter):  # type: ignore[misc]
         return _power(f"\\exp\\left({self._print(expr.args[0])}\\right)", exp)
 
     _print_exp = _print_ExpBase
+
+    def _print(self, expr: sp.Basic, **options: Any) -> str:
+        if expr is sp.pi and self._names.pi_is_taken:  # SymPy asks the number itself, not a method
+            return r"\mathrm{pi}"
+        return str(super()._print(expr, **options))
 
     def _print_NeuralTerm(self, expr: NeuralTerm, exp: str | None = None) -> str:
         arguments = ", ".join(self._print(a) for a in expr.inputs)

@@ -11,8 +11,8 @@ import sympy as sp
 
 from lagc.presentation.document import Rate, Sum
 from lagc.presentation.naming import Names, Shown, names_of
-from lagc.semantics.functions import AbsoluteValue, NeuralTerm
-from lagc.semantics.notation import differentiated_by, to_text
+from lagc.semantics.functions import AbsoluteValue, If, NeuralTerm
+from lagc.semantics.notation import compared, differentiated_by, to_text
 from lagc.semantics.sites import SiteSum
 
 _TIMES = "<mo>&#x2062;</mo>"  # an invisible product
@@ -55,7 +55,7 @@ class _Writer:
         if e.is_Integer:
             return _number(int(e))
         if e is sp.pi:
-            return "<mi>π</mi>"
+            return "<mi>pi</mi>" if self.names.pi_is_taken else "<mi>π</mi>"
         if e.is_Add:
             return _row(self._sum(e))
         if e.is_Mul or e.is_Rational or e.is_Pow:
@@ -74,6 +74,8 @@ class _Writer:
             return self._big_sum(e.body, e.args[1], *map(_number, e.sites))
         if isinstance(e, NeuralTerm):
             return self._network(e)
+        if isinstance(e, If):
+            return self._choice(e)
         if isinstance(e, AbsoluteValue):
             return _row(f"<mo>|</mo>{self.element(e.args[0])}<mo>|</mo>")
         if isinstance(e, sp.Function) and all(isinstance(x, sp.Expr) for x in e.args):
@@ -140,16 +142,25 @@ class _Writer:
         """The argument of a derivative, below its stroke."""
         return f"<mo>∂</mo>{_raised(self.element(x) if x.is_Symbol else self._bracket(x), order)}"
 
+    def _choice(self, e: If) -> str:
+        """`if(left > right, a, b)`, as in the language."""
+        left, right = (self.element(x) for x in compared(e.args[0]))
+        holds, fails = (self.element(x) for x in e.args[1:])
+        inside = "<mo>,</mo>".join((_row(f"{left}<mo>&gt;</mo>{right}"), holds, fails))
+        return _row(f"<mi>if</mi>{_APPLY}<mrow><mo>(</mo>{inside}<mo>)</mo></mrow>")
+
     def _call(self, name: str, arguments: tuple[sp.Expr, ...]) -> str:
         inside = "<mo>,</mo>".join(self.element(x) for x in arguments)
         return _row(f"{name}{_APPLY}<mrow><mo>(</mo>{inside}<mo>)</mo></mrow>")
 
 
+_ENDS_IN_WORD = re.compile(r"<mi>\w{2,}</mi>(?:<mo>[˙¨]</mo></mover>)?\Z")
+_BEGINS_WITH_WORD = re.compile(r"(?:<m\w+[^>]*>)*<mi>\w{2,}")
+
+
 def _words_meet(left: str, right: str) -> bool:
     """Whether two upright words would stand side by side and read as one."""
-    return bool(
-        re.search(r"<mi>\w{2,}</mi>\Z", left) and re.match(r"<m\w+><mi>\w{2,}|<mi>\w{2,}", right)
-    )
+    return bool(_ENDS_IN_WORD.search(left) and _BEGINS_WITH_WORD.match(right))
 
 
 def _row(content: str) -> str:

@@ -33,10 +33,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that are shown as they are written, and whether `e` is one of the user's."""
+    """The names that are shown as they are written, and whether `e` and `π` are the user's."""
 
     plain: frozenset[str] = frozenset()
     e_is_taken: bool = False
+    pi_is_taken: bool = False
 
     def symbol(self, name: str) -> Shown:
         """A symbol of an expression: `theta_1'_+[0]`, `p[theta]`, `[i+1]`."""
@@ -76,7 +77,8 @@ def names_of(expressions: Iterable[sp.Expr]) -> Names:
     for choose in (_is_split, _is_any):
         names = {_declared(symbol) for symbol in _alike(symbols, Names(plain))}
         plain |= {name for name in names if choose(name)}
-    return Names(plain, any(_declared(symbol) == "e" for symbol in symbols))
+    declared = {_declared(symbol) for symbol in symbols}
+    return Names(plain, "e" in declared, "π" in declared)
 
 
 def _alike(symbols: Iterable[str], names: Names) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import combinations
 
@@ -11,6 +12,7 @@ import sympy as sp
 from lagc.presentation import formulas, html, latex, mathml
 from lagc.presentation.model import describe
 from lagc.presentation.naming import Names, names_of
+from lagc.semantics.functions import If
 from tests.mechanics.models import compile_text
 
 SYMBOLS = (
@@ -80,6 +82,9 @@ def test_products_of_words_are_not_one_word() -> None:
     assert formulas.write(a * b) == r"\mathrm{big} \, \mathrm{mass}"
     assert formulas.write(2 * both) == r"2 \mathrm{bigmass}"
     assert "rspace" in mathml.element(a * b) and "rspace" not in mathml.element(2 * both)
+    rate = sp.Symbol("mass'")
+    assert formulas.write(a * rate) == r"\mathrm{big} \, \dot{\mathrm{mass}}"
+    assert "rspace" in mathml.element(a * rate) and "rspace" in mathml.element(a * sp.cos(b))
 
 
 def test_a_coefficient_e_is_not_the_base_of_exponentials() -> None:
@@ -90,6 +95,23 @@ def test_a_coefficient_e_is_not_the_base_of_exponentials() -> None:
     assert formulas.write(e**x, names) == "e^{x}"
     assert "msup" not in mathml.element(sp.exp(x), names)
     assert formulas.write(sp.exp(x), Names()) == "e^{x}"
+
+
+def test_a_coordinate_named_pi_is_not_the_number() -> None:
+    name = sp.Symbol("π")
+    names = names_of([name])
+    assert formulas.write(name, names) == r"\pi" and formulas.write(sp.pi, names) == r"\mathrm{pi}"
+    assert mathml.element(name, names) == "<mi>π</mi>"
+    assert mathml.element(sp.pi, names) == "<mi>pi</mi>"
+    assert formulas.write(sp.pi) == r"\pi" and mathml.element(sp.pi) == "<mi>π</mi>"
+
+
+def test_conditions_are_shown_whole() -> None:
+    x, y = sp.symbols("x y")
+    chosen = If(x - y, x**2, y)
+    assert re.sub("<.*?>", "", mathml.element(chosen)) == "if&#x2061;(x&gt;y,x2,y)"
+    assert r"\text{if}\: x > y" in formulas.write(chosen)
+    assert r"\end{cases}\right)" in formulas.write(chosen + x)
 
 
 def test_all_forms_of_a_model_keep_names_apart() -> None:
