@@ -26,6 +26,7 @@ from lagc.base.codes import Code, Severity
 from lagc.base.diagnostics import Diagnostic, LagcError, fail, folded
 from lagc.base.render import as_json, render_text
 from lagc.base.sarif import sarif_log
+from lagc.cli.internal import internal_error
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -146,7 +147,12 @@ class Command(click.Command):
         except LagcError as error:
             report.diagnostics += error.diagnostics
             code = exit_code(error)
-        finally:  # also after an interrupt, or a failure of lagc itself
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # the command line, the user or the reader: no failure of lagc
+        except Exception as error:
+            report.diagnostics.append(internal_error(error))
+            code = EXIT_INTERNAL
+        finally:  # also after an interrupt
             report.print(code)
         return code
 

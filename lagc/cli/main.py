@@ -5,16 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import tempfile
-import traceback
 from importlib import import_module
 
 import click
 
-from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError
 from lagc.base.version import __version__
 from lagc.cli import common
+from lagc.cli.internal import internal_error
 
 _COMMANDS = {
     "compile": "compiling",
@@ -80,30 +78,9 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        _report_internal(error)
+        common.print_diagnostics([internal_error(error)])
         return common.EXIT_INTERNAL
     return result if isinstance(result, int) else 0
-
-
-def _report_internal(error: Exception) -> None:
-    """Says that lagc failed, and where the traceback for the report is."""
-    first = str(error).splitlines()[0] if str(error) else ""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="lagc-report-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as stream:
-        stream.write(f"lagc {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n")
-        traceback.print_exception(error, file=stream)
-    click.secho(
-        f"error[{Code.LAG000.name}]: internal error: {type(error).__name__}: {first}"[:500],
-        fg="red",
-        bold=True,
-        err=True,
-    )
-    click.echo(
-        " = help: this is a defect in lagc, not in your model. Please report it with the model and "
-        f"{stream.name}",
-        err=True,
-    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _UNIT = re.compile(
     r"[^\n#]*(?<!\bin)[ \t]\[[\w*/^ .()-]*\Z",
     re.MULTILINE,
 )
+_USE = re.compile(r"[ \t]*use[ \t]+\"(?P<folder>(?:[^\"#]*/)?)[^\"#/]*\Z")
+_MOST_FILES = 256  # of a folder that are offered
 
 
 class Sort(Enum):
@@ -38,6 +41,7 @@ class Sort(Enum):
     CONSTANT = "constant"
     OPTION = "option"
     UNIT = "unit"
+    FILE = "file"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ class _Place:
 def partial_word(text: str, offset: int) -> int:
     """Where the word begins that is being written at an offset."""
     start = text.rfind("\n", 0, offset) + 1
+    if used := _USE.match(text[start:offset]):
+        return start + used.end("folder")
     found = _PARTIAL.search(text[start:offset])
     return start + found.start() if found else offset
 
@@ -91,6 +97,8 @@ def complete(reading: Reading, offset: int) -> list[Proposal]:
     """All words that fit at an offset, whatever of them has been written."""
     text = reading.source.text
     at = partial_word(text, offset)
+    if used := _USE.match(text[text.rfind("\n", 0, offset) + 1 : offset]):
+        return list(_files(reading.source, used["folder"]))
     if _UNIT.search(text, text.rfind("\n", 0, at) + 1, at):
         return [Proposal(name, Sort.UNIT, "unit") for name in dict.fromkeys(USUAL_UNITS)]
     place = _place(text, at)
@@ -127,8 +135,23 @@ def _proposals(place: _Place, reading: Reading) -> Iterator[Proposal]:
         yield from _network(place)
     elif "NUMBER" in place.accepted:
         yield from _values(place, reading)
-    else:
-        yield from _coordinates(reading, ("", "'"))
+    else:  # a force acts on a coordinate, not on a velocity
+        yield from _coordinates(reading, ("",) if place.first == "FORCE" else ("", "'"))
+
+
+def _files(source: Source, below: str) -> Iterator[Proposal]:
+    """The models in the folder of a text, or in one below it, without the text itself."""
+    if source.folder is None:
+        return
+    folder = os.path.join(source.folder, *below.split("/"))
+    try:
+        names = sorted(name for name in os.listdir(folder or ".") if name.endswith(".lag"))
+    except (OSError, ValueError):
+        return
+    own = os.path.realpath(source.name) if "\0" not in source.name else ""
+    for name in names[:_MOST_FILES]:
+        if os.path.realpath(os.path.join(folder, name)) != own:
+            yield Proposal(name, Sort.FILE, "file")
 
 
 def _functions(names: tuple[str, ...], detail: str) -> Iterator[Proposal]:
@@ -150,6 +173,8 @@ def _network(place: _Place) -> Iterator[Proposal]:
 def _values(place: _Place, reading: Reading) -> Iterator[Proposal]:
     """Names and functions of an expression, with the decorations that it may hold."""
     yield from _constants(reading)
+    if place.first == "COEFFICIENT":
+        yield Proposal("inf", Sort.CONSTANT, "no bound")
     yield from _functions(vocabulary.FUNCTIONS, "function")
     action = str(place.tokens[0]) if place.first == "ACTION" else ""
     dynamic = action or place.first in ("LET", "FORCE", "OBSERVABLE")
@@ -174,7 +199,6 @@ def _values(place: _Place, reading: Reading) -> Iterator[Proposal]:
 
 def _constants(reading: Reading) -> Iterator[Proposal]:
     yield Proposal("pi", Sort.CONSTANT, "3.14159...")
-    yield Proposal("inf", Sort.CONSTANT, "no bound")
     for name, statement in reading.declarations.items():
         if isinstance(statement, ast.Constant):
             yield Proposal(name, Sort.CONSTANT, "constant")

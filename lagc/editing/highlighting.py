@@ -14,6 +14,7 @@ from pygments.token import (
     Number,
     Operator,
     Punctuation,
+    String,
     Whitespace,
     _TokenType,
 )
@@ -32,6 +33,7 @@ _TYPES: dict[Kind, _TokenType] = {
     Kind.RESERVED: Name.Constant,
     Kind.NAME: Name,
     Kind.NUMBER: Number,
+    Kind.FILE: String,
     Kind.OPERATOR: Operator,
     Kind.BRACKET: Punctuation,
     Kind.COMMENT: Comment.Single,

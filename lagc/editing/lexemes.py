@@ -32,6 +32,7 @@ class Kind(Enum):
     RESERVED = "reserved"  # t, pi, inf
     NAME = "name"
     NUMBER = "number"
+    FILE = "file"  # with its quotes
     OPERATOR = "operator"
     BRACKET = "bracket"  # and commas
     COMMENT = "comment"
@@ -125,6 +126,8 @@ def _kind(token: Token, before: str, after: str, depth: int) -> Kind:
         return Kind.NAME
     if token.type == "NUMBER":
         return Kind.NUMBER
+    if token.type == "FILE":
+        return Kind.FILE
     if token.type in _BRACKETS:
         return Kind.BRACKET
     if token.type != "NAME":

@@ -27,6 +27,7 @@ _SORTS = {
     Sort.CONSTANT: types.CompletionItemKind.Constant,
     Sort.OPTION: types.CompletionItemKind.Property,
     Sort.UNIT: types.CompletionItemKind.Unit,
+    Sort.FILE: types.CompletionItemKind.File,
 }
 _SYMBOLS: dict[type[ast.Node], types.SymbolKind] = {
     ast.ModelName: types.SymbolKind.Module,

@@ -243,7 +243,8 @@ def _used_file(server: LagServer, document: _Document, offset: int) -> types.Loc
 
 def _add_texts(server: LagServer) -> None:
     @server.feature(
-        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["'", "_", "~"])
+        types.TEXT_DOCUMENT_COMPLETION,
+        types.CompletionOptions(trigger_characters=["'", "_", "~", '"']),
     )
     async def completion(params: types.CompletionParams) -> types.CompletionList:
         document = server.document(params.text_document.uri)

@@ -7,16 +7,21 @@ from typing import Any
 import sympy as sp
 
 from lagc.driver import Compilation
-from lagc.presentation import latex, text
+from lagc.presentation import formulas, text
 from lagc.presentation.document import Document, Equation, Row, Table, Words
+from lagc.presentation.naming import Names, names_of_document
 
 
 def as_data(document: Document, compilation: Compilation) -> dict[str, Any]:
     """Name, sections by key, facts and strategy."""
+    names = names_of_document(document)
     return {
         "model": document.name,
         "sections": {
-            section.key: {"heading": section.heading, "rows": [_row(r) for r in section.rows]}
+            section.key: {
+                "heading": section.heading,
+                "rows": [_row(r, names) for r in section.rows],
+            }
             for section in document.sections
         },
         "facts": {f.name: f.holds for f in compilation.facts.items},
@@ -24,12 +29,12 @@ def as_data(document: Document, compilation: Compilation) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, names: Names) -> dict[str, Any]:
     match row:
         case Equation(left, right, remark):
             return {
-                "left": _both(left),
-                "right": None if right is None else _both(right),
+                "left": _both(left, names),
+                "right": None if right is None else _both(right, names),
                 "remark": remark,
             }
         case Words(columns):
@@ -38,5 +43,5 @@ def _row(row: Row) -> dict[str, Any]:
             return {"heads": [text.write(h) for h in heads], "rows": [list(r) for r in rows]}
 
 
-def _both(expression: sp.Expr) -> dict[str, str]:
-    return {"text": text.write(expression), "latex": latex.write(expression)}
+def _both(expression: sp.Expr, names: Names) -> dict[str, str]:
+    return {"text": text.write(expression), "latex": formulas.write(expression, names)}

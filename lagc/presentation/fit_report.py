@@ -12,6 +12,7 @@ from lagc.learn.fit_result import Estimate, FitResult
 from lagc.presentation.document import Row, Section, Words
 from lagc.presentation.html import page, section_lines
 from lagc.presentation.model import lagrangian_section, motion_section
+from lagc.presentation.naming import names_in
 
 MOST_OUTLIERS = 50
 UNSEEN = 1e-9  # singular values below this part of the largest are zero to round-off
@@ -42,7 +43,8 @@ def fit_page(result: FitResult, compilation: Compilation, picture: bytes | None)
             f'<img alt="data, fit and residuals" src="data:image/svg+xml;base64,{encoded}" '
             'style="max-width: 100%">'
         )
-    lines += [line for s in after if s.rows for line in section_lines(s)]
+    names = names_in(row for s in after for row in s.rows)
+    lines += [line for s in after if s.rows for line in section_lines(s, names)]
     return page(f"Fit of {result.model}", lines)
 
 

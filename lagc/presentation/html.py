@@ -7,6 +7,7 @@ from html import escape
 
 from lagc.presentation import mathml
 from lagc.presentation.document import Document, Equation, Row, Section, Table, Words
+from lagc.presentation.naming import Names, names_in, names_of_document
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.5; max-width: 70rem;
@@ -23,7 +24,10 @@ code { font-size: .95em; }
 
 def as_html(document: Document) -> str:
     """A whole page; every text of the user is escaped."""
-    return page(document.name, [line for s in document.sections for line in section_lines(s)])
+    names = names_of_document(document)
+    return page(
+        document.name, [line for s in document.sections for line in section_lines(s, names)]
+    )
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -45,8 +49,9 @@ def page(title: str, body: Iterable[str]) -> str:
     return "\n".join([*lines, "</body>", "</html>"])
 
 
-def section_lines(section: Section) -> list[str]:
-    """A section under its heading, every text of the user escaped."""
+def section_lines(section: Section, names: Names | None = None) -> list[str]:
+    """A section under its heading, every text of the user escaped; names: of all sections."""
+    names = names_in(section.rows) if names is None else names
     lines = [f'<section id="{section.key}">', f"<h2>{escape(section.heading)}</h2>"]
     rows = list(section.rows)
     while rows:
@@ -57,20 +62,20 @@ def section_lines(section: Section) -> list[str]:
                 listed.append(rows.pop(0))  # type: ignore[arg-type]
             lines += ["<table>", *[_cells(w.columns) for w in listed], "</table>"]
         else:
-            lines += _row(row)
+            lines += _row(row, names)
     return [*lines, "</section>"]
 
 
-def _row(row: Row) -> list[str]:
+def _row(row: Row, names: Names) -> list[str]:
     match row:
         case Equation(left, right, remark):
-            shown = mathml.equation(left, right)
+            shown = mathml.equation(left, right, names)
             words = f'<span class="remark">{_words(remark)}</span>' if remark else ""
             return [f'<div class="equation">{shown}{words}</div>']
         case Words(columns):
             return [f"<p>{_words(' '.join(columns))}</p>"]
         case Table(heads, rows):
-            top = "".join(f"<th><math>{mathml.element(h)}</math></th>" for h in heads)
+            top = "".join(f"<th><math>{mathml.element(h, names)}</math></th>" for h in heads)
             return ["<table>", f"<tr>{top}</tr>", *[_cells(r) for r in rows], "</table>"]
 
 

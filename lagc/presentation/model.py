@@ -18,7 +18,7 @@ from lagc.mechanics.nodesystem import NodeSystem
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
 from lagc.presentation.step import step_section
 from lagc.semantics.model import Coefficient
-from lagc.semantics.notation import number_text, to_text
+from lagc.semantics.notation import law_text, number_text, range_text, to_text
 from lagc.semantics.sites import Lattice
 
 _L, _K, _E = sp.symbols("L K E")
@@ -58,7 +58,7 @@ def motion_section(compilation: Compilation) -> Section:
     """The equations of motion: M q'' = f, on a lattice d/dt p = f at a site."""
     nodes = compilation.nodes
     if isinstance(nodes, LatticeSystem):
-        rows = tuple(_of_fields(nodes, nodes.a, rate=True))
+        rows = tuple(_of_fields(nodes, nodes.a, "d/dt p"))
         return Section("motion", f"Equations of motion at the site {nodes.lattice.index}", rows)
     return Section("motion", "Equations of motion", tuple(_accelerations(nodes)))
 
@@ -92,15 +92,18 @@ def _declarations(c: Compilation) -> Iterator[Words]:
         yield Words(("constant", f"{name} = {number_text(constant.value)}{unit}"))
     for coefficient in model.coefficients:
         name = coefficient.name + (along if coefficient.varies else "")
-        declared = f"{name} in {_range(coefficient)}{_default(coefficient)}"
-        yield Words(("coefficient", declared + _unit(c, f"coefficient {coefficient.name}")))
+        declared = f"{name} in {range_text(coefficient)}{_default(coefficient)}"
+        law = "" if coefficient.prior is None else f" ~ {law_text(coefficient.prior)}"
+        unit = _unit(c, f"coefficient {coefficient.name}")
+        yield Words(("coefficient", declared + law + unit))
     for signal in model.inputs:
         yield Words(("input", f"{signal.name}(t){_unit(c, f'input {signal.name}')}"))
     for slot in model.neural:
-        sign = ", positive" if slot.output == "positive" else ""
         numbers = "1 number" if slot.inputs == 1 else f"{slot.inputs} numbers"
         unit = _unit(c, f"neural {slot.name}")
-        yield Words(("neural", f"{slot.name}: {numbers} to one{sign}{unit}"))
+        widths = "".join(f"{width}, " for width in slot.widths)
+        options = f"activation = {slot.activation}, output = {slot.output}"
+        yield Words(("neural", f"{slot.name}: {numbers} to one, mlp({widths}{options}){unit}"))
     if c.units is not None:
         yield Words(("time", f"t{_unit(c, 't')}"))
 
@@ -121,14 +124,20 @@ def _accelerations(nodes: NodeSystem) -> Iterator[Equation]:
         yield Equation(sp.Add(*left), collected(a - sp.Add(*moved) - motion.partial_time(b)))
 
 
-def _of_fields(system: LatticeSystem, parts: Parts, *, rate: bool) -> Iterator[Row]:
-    """The equation of every field inside, what acts at some sites beside it, and at the ends."""
+def _of_fields(system: LatticeSystem, parts: Parts, what: str) -> Iterator[Row]:
+    """The equation of every field inside, what acts at some sites beside it, and at the ends.
+
+    what: `a`, `p` or `d/dt p`, which stands on the left.
+    """
     lattice = system.lattice
     for c, equation in zip(system.model.coordinates, at_sites(system, parts), strict=True):
 
         def left(site: int | str, name: str = c.name) -> sp.Expr:
-            momentum = momentum_symbol(f"{name}[{site}]")
-            return Rate(momentum) if rate else momentum
+            label = f"{name}[{site}]"
+            if what == "a":
+                return sp.Symbol(f"a[{label}]")
+            momentum = momentum_symbol(label)
+            return Rate(momentum) if what == "d/dt p" else momentum
 
         if equation.interior is not None:
             first, last, inside = equation.interior
@@ -149,7 +158,7 @@ def _sites(lattice: Lattice, first: int, last: int) -> str:
 def _momenta(c: Compilation) -> Iterator[Row]:
     nodes = c.nodes
     if isinstance(nodes, LatticeSystem):
-        yield from _of_fields(nodes, nodes.b, rate=False)
+        yield from _of_fields(nodes, nodes.b, "p")
         return
     for dof, (label, momentum) in enumerate(zip(nodes.model.labels, nodes.b, strict=True)):
         unit = _unit(c, f"p[{nodes.model.coordinate_of(dof).name}]")
@@ -202,6 +211,7 @@ def _symmetry(symmetry: Symmetry) -> Iterator[Row]:
 def _nodes(nodes: NodeSystem | LatticeSystem) -> Iterator[Row]:
     """The node function a; b are the momenta."""
     if isinstance(nodes, LatticeSystem):
+        yield from _of_fields(nodes, nodes.a, "a")
         return
     for label, a in zip(nodes.model.labels, nodes.a, strict=True):
         yield Equation(sp.Symbol(f"a[{label}]"), collected(a))
@@ -213,14 +223,6 @@ def _structure(compilation: Compilation) -> Iterator[Words]:
     yield Words(("strategy", compilation.strategy, ""))
     if compilation.units is not None:
         yield Words((compilation.units.summary(),))
-
-
-def _range(coefficient: Coefficient) -> str:
-    low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
-    high = "inf" if coefficient.upper is None else number_text(coefficient.upper)
-    left = "(" if coefficient.lower is None or coefficient.lower_open else "["
-    right = ")" if coefficient.upper is None or coefficient.upper_open else "]"
-    return f"{left}{low}, {high}{right}"
 
 
 def _default(coefficient: Coefficient) -> str:

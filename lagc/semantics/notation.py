@@ -1,4 +1,4 @@
-"""SymPy expressions written in the notation of the language, and in LaTeX."""
+"""SymPy expressions written in the notation of the language."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 import sympy as sp
-from sympy.printing.latex import LatexPrinter as SympyLatexPrinter
 from sympy.printing.str import StrPrinter
 
 from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
-from lagc.semantics.model import Coefficient
+from lagc.semantics.model import Coefficient, Law
 from lagc.semantics.sites import SiteSum
 
-_NAMES: dict[Any, str] = {
+NAMES: dict[Any, str] = {
     AbsoluteValue: "abs",
     Sign: "sign",
     Step: "step",
@@ -52,19 +51,35 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Function(self, expr: sp.Function) -> str:
         arguments = ", ".join(self._print(a) for a in expr.args)
-        return f"{_NAMES.get(expr.func, expr.func.__name__)}({arguments})"
+        return f"{NAMES.get(expr.func, expr.func.__name__)}({arguments})"
 
     def _print_SiteSum(self, expr: SiteSum) -> str:
         first, last = expr.sites
         return f"sum({expr.args[1].name} in {first}..{last}, {self._print(expr.body)})"
 
     def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
-        marks = "".join(f"_{i}" * n for i, n in enumerate(expr.orders))
         arguments = ", ".join(self._print(a) for a in expr.inputs)
-        return f"{'d' if marks else ''}{expr.slot}{marks}({arguments})"
+        return f"{self._derivative(expr)}({arguments})"
+
+    def _derivative(self, expr: NeuralTerm) -> str:
+        """The function that is called: `V`, `V'`, `(dV/dx)`, `(d^2V/(dx*dy))`."""
+        if len(expr.inputs) == 1:
+            return str(expr.slot + "'" * expr.orders[0])
+        by = differentiated_by(expr)
+        if not by:
+            return str(expr.slot)
+        below = [
+            f"d{name if x.is_Symbol else f'({name})'}{f'^{n}' if n > 1 else ''}"
+            for x, n in by
+            for name in [self._print(x)]
+        ]
+        total = sum(n for _, n in by)
+        over = f"d^{total}{expr.slot}" if total > 1 else f"d{expr.slot}"
+        under = "*".join(below)
+        return f"({over}/{under if len(below) == 1 else f'({under})'})"
 
     def _print_If(self, expr: If) -> str:
-        left, right = _compared(expr.args[0])
+        left, right = compared(expr.args[0])
         condition = f"{self._print(left)} > {self._print(right)}"
         return f"if({condition}, {self._print(expr.args[1])}, {self._print(expr.args[2])})"
 
@@ -72,60 +87,25 @@ class TextPrinter(StrPrinter):  # type: ignore[misc]
     _print_Minimum = _print_Maximum = _print_Function
 
 
-class LatexPrinter(SympyLatexPrinter):  # type: ignore[misc]
-    """Velocities as dots, doubled variables with their sign, the language's own functions."""
-
-    def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
-        if expr.name.startswith("["):
-            return _site_number(expr.name)
-        match = SYMBOL.match(expr.name)
-        if match is None:
-            return str(super()._print_Symbol(expr))
-        name = match["name"]
-        base = f"\\{name}" if name in GREEK else str(super()._print_Symbol(sp.Symbol(name)))
-        accents = {0: base, 1: f"\\dot{{{base}}}", 2: f"\\ddot{{{base}}}"}
-        text = accents[len(match["primes"])]
-        index = index_of(match)
-        if index and NAME.fullmatch(index):  # p[theta[0]], the momentum of theta[0]
-            index = self._print(sp.Symbol(index))
-        lower = [part for part in (index, match["side"]) if part]
-        return f"{{{text}}}_{{{','.join(lower)}}}" if lower else text
-
-    def _print_NeuralTerm(self, expr: NeuralTerm) -> str:
-        arguments = ", ".join(self._print(a) for a in expr.inputs)
-        partials = "".join(f"\\partial_{{{i}}}" * n for i, n in enumerate(expr.orders))
-        return f"{partials} {expr.slot}\\left({arguments}\\right)".strip()
-
-    def _print_SiteSum(self, expr: SiteSum) -> str:
-        first, last = expr.sites
-        index, body = self._print(expr.args[1]), self._print(expr.body)
-        return f"\\sum_{{{index}={first}}}^{{{last}}} \\left({body}\\right)"
-
-    def _print_If(self, expr: If) -> str:
-        left, right = _compared(expr.args[0])
-        holds, fails = (self._print(x) for x in expr.args[1:])
-        condition = f"{self._print(left)} > {self._print(right)}"
-        return (
-            f"\\begin{{cases}} {holds} & \\text{{if}}\\: {condition} \\\\ "
-            f"{fails} & \\text{{otherwise}} \\end{{cases}}"
-        )
-
-    def _print_AbsoluteValue(self, expr: sp.Expr) -> str:
-        return f"\\left|{self._print(expr.args[0])}\\right|"
-
-    def _named(self, expr: sp.Expr) -> str:
-        arguments = ", ".join(self._print(a) for a in expr.args)
-        return f"\\operatorname{{{_NAMES[expr.func]}}}\\left({arguments}\\right)"
-
-    _print_Sign = _print_Step = _print_Minimum = _print_Maximum = _named
-
-
 def _site_number(name: str) -> str:
     """`(i+1)` for the symbol `[i+1]`, the number of a neighbouring site; others as they are."""
     return f"({name[1:-1]})" if name.startswith("[") else name
 
 
-def _compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def differentiated_by(term: NeuralTerm) -> list[tuple[sp.Expr, int]]:
+    """The arguments that a neural term of several is differentiated by, and how often each.
+
+    By its number, `(2)`, where two arguments are the same.
+    """
+    told = len(set(term.inputs)) == len(term.inputs)
+    return [
+        (x if told else sp.Symbol(f"[{k}]"), order)
+        for k, (x, order) in enumerate(zip(term.inputs, term.orders, strict=True), 1)
+        if order
+    ]
+
+
+def compared(side: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """The two sides of `left > right`, each without a minus sign in front of its terms."""
     terms = sp.Add.make_args(side)
     right = [-term for term in terms if term.could_extract_minus_sign()]
@@ -144,6 +124,16 @@ def number_text(value: sp.Expr) -> str:
     return to_text(value)
 
 
+def law_text(law: Law) -> str:
+    """The law of a coefficient as it is declared, `mixture(1/2: 0, 1/2: uniform(0, 1))`."""
+    if law.kind == "mixture":
+        parts = zip(law.weights, law.parts, strict=True)
+        inside = ", ".join(f"{number_text(w)}: {law_text(part)}" for w, part in parts)
+        return f"mixture({inside})"
+    inside = ", ".join(number_text(x) for x in law.parameters)
+    return inside if law.kind == "point" else f"{law.kind}({inside})"
+
+
 def range_text(coefficient: Coefficient) -> str:
     """The bounds of a coefficient as an interval, `(0, inf)`."""
     low = "-inf" if coefficient.lower is None else number_text(coefficient.lower)
@@ -156,8 +146,3 @@ def range_text(coefficient: Coefficient) -> str:
 def to_text(expression: sp.Expr) -> str:
     """One line in the notation of the language."""
     return str(TextPrinter({"order": None}).doprint(expression))
-
-
-def to_latex(expression: sp.Expr) -> str:
-    """LaTeX, with dots for velocities."""
-    return str(LatexPrinter().doprint(expression))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,38 @@ def test_answers_of_the_compiler(
     for arguments in (["-o", "-", "--json"], ["--dump", "ast", "--sarif"], ["--json", "--sarif"]):
         assert run(["compile", dho, *arguments]) == 2
         assert "stdout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--json", "--sarif"])
+def test_failures_of_lagc_are_in_the_object(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("a pass fell over\nsecond line")
+
+    monkeypatch.setattr("lagc.driver.elaborate", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(["check", str(EXAMPLES / "dho.lag"), option]) == 70
+    found = output(capsys)
+    (report,) = tmp_path.glob("lagc-report-*.txt")
+    assert "in broken" in report.read_text(encoding="utf-8")
+    if option == "--sarif":
+        jsonschema.Draft202012Validator(SUBSET).validate(found)
+        assert found["runs"][0]["results"][0]["ruleId"] == "LAG000"
+        assert found["runs"][0]["invocations"][0]["exitCode"] == 70
+        return
+    assert found["ok"] is False
+    (diagnostic,) = found["diagnostics"]
+    assert (diagnostic["code"], diagnostic["severity"]) == ("LAG000", "error")
+    assert diagnostic["message"] == "internal error: RuntimeError: a pass fell over"
+    assert report.name in diagnostic["help"]
+
+
+def test_command_lines_that_cannot_be_understood_are_answered_in_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["show", "--json", "--nonsense", "m.lag"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
 
 
 def test_sarif(bad: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from pygments.token import Comment, Error, Keyword, Name, Number
+from pygments.token import Comment, Error, Keyword, Name, Number, String
 
 from lagc.base.spans import Source
 from lagc.editing import textmate, vocabulary
@@ -162,3 +162,8 @@ def test_the_extension_starts_the_server_and_says_when_it_cannot() -> None:
     assert log() == [server, "start", "stop", server, "start", "stop"]
     failed = log("fail")
     assert failed[:2] == [server, "start"] and "pip install 'lagc[editor]'" in str(failed[2])
+
+
+def test_the_file_that_is_used_is_a_string() -> None:
+    found = list(LagLexer().get_tokens('use "common.lag"  # shared\n'))
+    assert (String, '"common.lag"') in found

@@ -35,7 +35,7 @@ def test_the_system_runs_and_the_result_is_mathematics(shell: InteractiveShell) 
     assert data["text/latex"].splitlines() == [
         "\\begin{align*}",
         "L &= c_{1} \\dot{q}^{2} - c_{2} q^{2} \\\\",
-        "K &= - c_{3} {\\dot{q}}_{+} {q}_{-} \\\\",
+        "K &= - c_{3} \\dot{q}_{+} q_{-} \\\\",
         "2 c_{1} \\ddot{q} &= - 2 c_{2} q - c_{3} \\dot{q}",
         "\\end{align*}",
     ]
@@ -51,7 +51,7 @@ def test_lattices_say_where_their_terms_act(shell: InteractiveShell) -> None:
     done = shell.run_cell("%%lag beads\n" + chain)
     assert done.success and shell.user_ns["beads"].spec.name == "chain"
     latex = done.result._repr_latex_()
-    assert "&= {m}_{i} {\\dot{x}}_{i} \\\\" in latex
+    assert "&= m_{i} \\dot{x}_{i} \\\\" in latex
     assert "for i in 2..31" in latex and "in addition for i in 2..5" in latex
     assert latex.count("{") == latex.count("}")
     lines = repr(done.result).splitlines()

@@ -236,13 +236,14 @@ def test_completion_knows_the_place(client: Client) -> None:
     doubled = {"θ_+", "θ_-", "θ'_+", "θ'_-"}
     cases = [
         ("co", {"coordinate", "L"}, {"θ", "sin"}),
-        ("L = 1/2*", names | {"c", "g", "V", "sin", "t"}, doubled | {"in"}),
+        ("L = 1/2*", names | {"c", "g", "V", "sin", "t", "pi"}, doubled | {"in", "inf"}),
         ("K = -c*θ'", doubled | {"c"}, names),
         ("let s = (1 +\n  ", names | doubled, {"coordinate"}),
-        ("force ", names, doubled | {"sin", "c"}),
+        ("force ", {"θ"}, doubled | {"θ'", "sin", "c"}),
         ("observable e = ", names, doubled),
         ("initial θ = 0, ", names, doubled | {"c"}),
         ("initial θ = ", {"g", "pi"}, names | {"c"}),
+        ("coefficient b in (0, ", {"inf", "g"}, {"θ"}),
         ("coefficient b ", {"in"}, {"θ", "mod"}),
         ("coordinate b ", {"mod"}, {"θ", "in"}),
         ("coefficient b ~ ", {"uniform", "mixture"}, {"sin", "θ"}),
@@ -268,6 +269,27 @@ def test_completion_knows_the_place(client: Client) -> None:
     items = client.at("completion", uri, 4, utf16("K = 𝛼 + θ'_"))["items"]
     (item,) = (i for i in items if i["label"] == "θ'_+")
     assert edited(head + "K = 𝛼 + θ'_", [item["textEdit"]]) == head + "K = 𝛼 + θ'_+"
+
+
+def test_completion_offers_the_files_beside_a_model(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for name in ("common.lag", "model.lag", "notes.txt", "parts/my-drag.lag"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    uri = (tmp_path / "model.lag").as_uri()
+    client.open(uri, "")
+    for version, (line, offered) in enumerate(
+        [
+            ('use "', ["common.lag"]),
+            ('use "com', ["common.lag"]),
+            ('use "parts/my-d', ["my-drag.lag"]),
+        ]
+    ):
+        text = f"coordinate q\n{line}"
+        client.change(uri, text, version + 2)
+        items = client.at("completion", uri, 1, len(line))["items"]
+        assert [item["label"] for item in items] == offered
+        begin = line.rfind("/") + 1 or line.index('"') + 1
+        assert edited(text, [items[0]["textEdit"]]) == f"coordinate q\n{line[:begin]}{offered[0]}"
 
 
 def test_formatting_and_outline(client: Client) -> None:

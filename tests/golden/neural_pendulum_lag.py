@@ -7,7 +7,7 @@ L = m*q'^2/2    [neural_pendulum.lag:8]
 K = -q'_+*q_-*D(q_+, q'_+)    [neural_pendulum.lag:9]
 
 Equations of motion: d/dt b = a with
-    a[q] = -q'*D(q, q') - dV_0(q)
+    a[q] = -q'*D(q, q') - V'(q)
     b[q] = m*q'
 
 Degrees of freedom (1): q.

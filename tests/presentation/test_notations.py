@@ -192,8 +192,8 @@ def test_latex_is_balanced_and_escapes_words() -> None:
         r"a\_b \& 50\% \{x\textasciicircum{}2\} \#1 \$ \textasciitilde{} \textbackslash{}"
     )
     assert latex.escaped("by `a_b` of θ") == r"by \texttt{a\_b} of $\theta$"
-    assert latex.write(sp.Symbol("größe'_+")) == r"{\dot{\text{größe}}}_{+}"
-    assert latex.write(sp.Symbol("λ[0]")) == r"{\lambda }_{0}"
+    assert latex.write(sp.Symbol("größe'_+")) == r"\dot{\text{größe}}_{+}"
+    assert latex.write(sp.Symbol("λ[0]")) == r"\lambda_{0}"
 
 
 def test_equations_for_a_notebook() -> None:
@@ -202,7 +202,7 @@ def test_equations_for_a_notebook() -> None:
         [
             r"\begin{align*}",
             r"L &= c_{1} \dot{q}^{2} - c_{2} q^{2} \\",
-            r"K &= - c_{3} {\dot{q}}_{+} {q}_{-} \\",
+            r"K &= - c_{3} \dot{q}_{+} q_{-} \\",
             r"2 c_{1} \ddot{q} &= - 2 c_{2} q - c_{3} \dot{q}",
             r"\end{align*}",
         ]
