@@ -12,13 +12,14 @@ from lagc.analysis.coefficients import warn_of_coefficients
 from lagc.analysis.conservative import warn_of_potential_forces
 from lagc.analysis.identifiability import Identifiability, identify
 from lagc.analysis.idle import warn_of_total_derivatives
-from lagc.analysis.motion import Motion, size
+from lagc.analysis.motion import Motion
 from lagc.analysis.pumping import warn_of_pumping
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
 
 _LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobody waits
 _LARGEST_LAGRANGIAN = 2000
@@ -45,10 +46,10 @@ def find_lints(system: NodeSystem | LatticeSystem, findings: Findings) -> tuple[
     nodes = system.instance if isinstance(system, LatticeSystem) else system
     motion, found, idle = findings.motion, Diagnostics(), set[Span]()
     model = nodes.model
-    if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
+    if sum(graphs.size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
         idle |= warn_of_potential_forces(motion, found, lattice=lattice)
         warn_of_pumping(system.model, motion, nodes.lagrangian, found)
-    if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
+    if sum(graphs.size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
         idle |= warn_of_total_derivatives(motion, found, lattice=lattice)
     if findings.identifiability is not None:
         warn_of_coefficients(system.model, findings.identifiability, idle, found)

@@ -13,6 +13,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics import model as m
 from lagc.semantics.densities import NotLocal, densities, doubled, force_density, rayleigh
 from lagc.semantics.derivatives import Differentiation
@@ -225,7 +226,7 @@ class ContributionReader:
         whole = lattice.first, lattice.last
         if value is None or not reader.within_ends(lattice, whole, reader.shifts):
             return []
-        if value.has(SiteSum):
+        if graphs.holds([value], SiteSum):
             reader.sum_in_sum(lattice, node.value.span)
             return []
         if self._given_twice(node, (lattice.at(field.name, 0),), acting):
@@ -251,7 +252,7 @@ class ContributionReader:
             for primes in (0, 1)
             for plain, plus in zip(self._symbols(primes), self._symbols(primes, "+"), strict=True)
         }
-        return expression.xreplace(replacement)
+        return graphs.replaced(expression, replacement)
 
     def observables(self) -> list[m.Observable]:
         """The declared functions of q, q' and t."""

@@ -267,7 +267,7 @@ class _Elaboration:
         reader = self.contributions.reader(Context.LET)
         value = self.contributions.limit.checked(reader.read(self._let_nodes[name].value), used_at)
         self._reading.pop()
-        shifts = tuple(shift for shift, _ in reader.shifts)
+        shifts = tuple(dict.fromkeys(shift for shift, _ in reader.shifts))
         made = LetValue(value, reader.plain, reader.doubled, reader.site, shifts)
         self._lets[name] = None if value is None else made
         return self._lets[name]
