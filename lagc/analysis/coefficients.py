@@ -45,7 +45,8 @@ def warn_of_coefficients(
                 label="changes no motion: positions and velocities cannot determine it"
                 if unseen
                 else "changes momenta, and no motion from the same positions and velocities",
-                help="it stands only in terms that are constant, inert or a total time derivative"
+                help="it stands only in terms that are constant, inert, a total time derivative, "
+                "or cancel one another"
                 if places
                 else DROPS_OUT,
             )

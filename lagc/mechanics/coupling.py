@@ -101,7 +101,9 @@ def check_coupling(model: Model, derivative: Differentiation, diagnostics: Diagn
             Code.LAG303,
             "this term has a part of third or higher order in the minus variables",
             term.span,
-            label="inert: it does not reach the equations of motion",
+            label="inert: it does not reach the equations of motion"
+            if vanishes(model, linear_part(model, term.value, derivative)) is True
+            else "that part is inert: it does not reach the equations of motion",
         )
 
 

@@ -56,6 +56,16 @@ def check_mass_matrix(
     )
 
 
+def is_singular(model: Model, matrix: Sequence[Sequence[sp.Expr]]) -> bool:
+    """Whether a square matrix has no inverse at any of the points tried where it has a value."""
+    n = len(matrix)
+    rows = evaluate_at_points(model, [entry for row in matrix for entry in row])
+    with mp.workdps(DIGITS):
+        return bool(rows) and all(
+            _null_vector([row[i * n : (i + 1) * n] for i in range(n)]) is not None for row in rows
+        )
+
+
 def _listed(model: Model, involved: Sequence[int], primes: int) -> str:
     """The names of some components; a field that is involved at every site is named once."""
     names: list[str] = []

@@ -153,7 +153,7 @@ class ContributionReader:
                     label=did_you_mean(target.name, self.scope.coordinates)
                     if isinstance(target, ast.Name) and not known
                     else "",
-                    help="write `force x = ...` or `force r[0] = ...`",
+                    help=self._how_to_force(),
                 )
                 continue
             if self.scope.lattice is not None:
@@ -180,6 +180,15 @@ class ContributionReader:
                 for p, v in zip(places, values, strict=True)
             ]
         return terms
+
+    def _how_to_force(self) -> str:
+        """How a force on a coordinate of this model is written."""
+        coordinates = list(self.scope.coordinates.values())
+        if not coordinates:
+            return "write `force x = ...` or `force r[0] = ...`"
+        first = coordinates[0]
+        place = f"[{first.index}]" if first.index else "[0]" if first.size is not None else ""
+        return f"write `force {first.name}{place} = ...`"
 
     def _given_twice(
         self, node: ast.Force, places: tuple[sp.Expr, ...], acting: dict[sp.Expr, Span]

@@ -152,7 +152,7 @@ class SiteReader(NameReader):
         if self._needs_constant("a sum over sites", node.span):
             return None
         if self.summing:
-            self.sum_in_sum(lattice, node.span)
+            self.sum_in_sum(lattice, node.span, node)
             return None
         sites = self._range(node, lattice)
         if sites is None:
@@ -169,11 +169,13 @@ class SiteReader(NameReader):
         total = self.cut_at_ends(lattice, body, sites, node.arguments[1].span)
         return None if total is None else sp.Add(*[site_sum(lattice, *part) for part in total])
 
-    def sum_in_sum(self, lattice: Lattice, span: Span) -> None:
-        """Reports a sum inside a density."""
+    def sum_in_sum(self, lattice: Lattice, span: Span, inner: ast.Call | None = None) -> None:
+        """Reports a sum inside a density; `inner` is the sum where it is written there."""
+        index = inner.arguments[0].value if inner is not None and inner.arguments else None
+        over = index.name if isinstance(index, ast.Name) else lattice.index
         self._error(
             Code.LAG219,
-            f"a sum over `{lattice.index}` inside a sum over `{lattice.index}`",
+            f"a sum over `{over}` inside a sum over `{lattice.index}`",
             span,
             help="only densities that are local can be compiled: one sum, and shifts such as "
             f"`[{lattice.index}+1]`",
