@@ -167,6 +167,9 @@ class _Elaboration:
         kept = []
         for statement in self.file.statements:
             if isinstance(statement, _DECLARATIONS) and not self._check_name(statement.name):
+                name = statement.name.name
+                if isinstance(statement, ast.Coordinate) and name not in self.scope.coordinates:
+                    self.scope.lost.add(name)  # its velocities are no second mistake
                 continue
             kept.append(statement)
             self._announce(statement)
