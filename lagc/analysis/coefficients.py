@@ -11,6 +11,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, scale, signs
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics.model import Coefficient, Model
 
 DROPS_OUT = "it is not left in L and K when they are written out"
@@ -27,7 +28,7 @@ def warn_of_coefficients(
     the places of terms that are known to change no motion, and with them what stands only there.
     """
     declared = {source.shown(c): c for c in source.coefficients}
-    observed = {s.name for o in source.observables for s in o.value.free_symbols}
+    observed = {s.name for o in source.observables for s in graphs.symbols(o.value)}
     terms = (*source.lagrangian_terms, *source.coupling_terms)
     positions, momenta = found.positions, found.momenta
     for name in found.idle:
@@ -44,7 +45,8 @@ def warn_of_coefficients(
                 label="changes no motion: positions and velocities cannot determine it"
                 if unseen
                 else "changes momenta, and no motion from the same positions and velocities",
-                help="it stands only in terms that are constant, inert or a total time derivative"
+                help="it stands only in terms that are constant, inert, a total time derivative, "
+                "or cancel one another"
                 if places
                 else DROPS_OUT,
             )
@@ -67,7 +69,7 @@ def warn_of_coefficients(
 
 
 def _stands_in(coefficient: Coefficient, value: sp.Expr) -> bool:
-    names = {s.name for s in value.free_symbols}
+    names = {s.name for s in graphs.symbols(value)}
     return coefficient.name in ({n.split("[")[0] for n in names} if coefficient.varies else names)
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from lagc.analysis.motion import Components, Motion, is_force_statement, size, summands
+from lagc.analysis.motion import Components, Motion, is_force_statement, summands
 from lagc.analysis.relations import all_vanish, find_relations, possibly_related, ratio
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics.functions import SMOOTH_FUNCTIONS, JumpDerivative, NeuralTerm
 from lagc.semantics.notation import to_text
 
@@ -84,7 +85,7 @@ def find_potential_forces(motion: Motion, *, lattice: bool) -> list[PotentialFor
         conditions = [dict(motion.helmholtz(part.force)) for part in parts]
     except JumpDerivative:
         return []
-    if sum(size(e) for c in conditions for e in c.values()) > _LARGEST:
+    if sum(graphs.size(e) for c in conditions for e in c.values()) > _LARGEST:
         return []
     found = []
     for group in _meeting(conditions):
@@ -105,7 +106,7 @@ def _turns(motion: Motion, dof: int, force: sp.Expr) -> bool:
     """
     model = motion.model
     moving = {x for order in motion.orders for x in order}
-    if not moving.isdisjoint(force.free_symbols):
+    if not moving.isdisjoint(graphs.symbols(force)):
         return False
     coordinate = model.coordinate_of(dof)
     if coordinate.modulus is not None:
@@ -115,7 +116,7 @@ def _turns(motion: Motion, dof: int, force: sp.Expr) -> bool:
     def changed_by(angle: sp.Expr) -> bool:
         sides = (coordinate.symbols(0, side) for side in ("", "+"))
         shift = {s: s + angle for symbols in sides for s in symbols}
-        return not all_vanish(model, [e.xreplace(shift) - e for e in values])
+        return not all_vanish(model, [graphs.replaced(e, shift) - e for e in values])
 
     return changed_by(sp.Integer(1)) and not changed_by(2 * sp.pi)
 
@@ -150,7 +151,7 @@ def _relative(motion: Motion, factor: sp.Expr) -> bool:
     """Whether a sum, or a power of one, holds summands with and without a velocity."""
     sums = factor.as_base_exp()[0]
     velocities = set(motion.model.variables(1, "+"))
-    moving = [not velocities.isdisjoint(x.free_symbols) for x in sp.Add.make_args(sums)]
+    moving = [not velocities.isdisjoint(graphs.symbols(x)) for x in sp.Add.make_args(sums)]
     return any(moving) and not all(moving)
 
 
@@ -186,8 +187,9 @@ def _without_friction(motion: Motion, parts: Sequence[ForcePart]) -> list[ForceP
 
 def _movable(motion: Motion, e: sp.Expr) -> bool:
     """Whether L could hold such a force: neither driven nor with kinks, which L cannot have."""
-    smooth = all(isinstance(x, (*SMOOTH_FUNCTIONS, NeuralTerm)) for x in e.atoms(sp.Function))
-    return smooth and motion.driving.isdisjoint(e.free_symbols)
+    functions = (x for x in graphs.parts(e) if isinstance(x, sp.Function))
+    smooth = all(isinstance(x, (*SMOOTH_FUNCTIONS, NeuralTerm)) for x in functions)
+    return smooth and motion.driving.isdisjoint(graphs.symbols(e))
 
 
 def _added(forces: Sequence[Components]) -> Components:
@@ -253,7 +255,7 @@ def potential(motion: Motion, force: Components) -> sp.Expr | None:
     work = sp.Add(*[motion.orders[0][i] * f for i, f in force.items()])
     try:
         scaling = sp.Add(
-            *[x * motion.derivative(work, x) for x in variables if x in work.free_symbols]
+            *[x * motion.derivative(work, x) for x in variables if x in graphs.symbols(work)]
         )
         degree = ratio(motion.model, scaling, work, motion.extra)
         if not degree:
@@ -264,6 +266,13 @@ def potential(motion: Motion, force: Components) -> sp.Expr | None:
         return None
     left = [rest.get(i, 0) - force.get(i, 0) for i in {*rest, *force}]
     return sp.factor_terms(density) if all_vanish(motion.model, left, motion.extra) else None
+
+
+def _changes_momenta(motion: Motion, spans: Sequence[Span]) -> bool:
+    """Whether an impulse is left of the terms at some places: they may cancel as they stand."""
+    terms = [t.value for t in motion.model.coupling_terms if t.span in spans]
+    impulses = [motion.derivative(sp.Add(*terms), v) for v in motion.minus[1]]
+    return not all_vanish(motion.model, [graphs.replaced(e, motion.limit) for e in impulses])
 
 
 def warn_of_potential_forces(
@@ -286,7 +295,9 @@ def warn_of_potential_forces(
                 Code.LAG322,
                 "K holds a total time derivative: its force is zero in every motion",
                 first,
-                label="changes momenta, and no motion from the same positions and velocities",
+                label="changes momenta, and no motion from the same positions and velocities"
+                if _changes_momenta(motion, found.spans)
+                else "these terms add up to zero, and change nothing",
                 notes=notes,
             )
             idle |= set(found.spans) if found.whole else set()
@@ -306,7 +317,7 @@ def warn_of_potential_forces(
 
 
 def _origin(motion: Motion, force: Components) -> str:
-    present = {s for e in force.values() for s in e.free_symbols}
+    present = {s for e in force.values() for s in graphs.symbols(e)}
     if not present.isdisjoint(motion.orders[2]):
         return "is one of inertia: it derives from a kinetic energy"
     if not present.isdisjoint(motion.orders[1]):

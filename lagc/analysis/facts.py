@@ -13,6 +13,7 @@ import sympy as sp
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem, differentiation
 from lagc.mechanics.numeric import vanishes
+from lagc.semantics import graphs
 from lagc.semantics.functions import NeuralTerm
 from lagc.semantics.model import TIME
 
@@ -53,7 +54,7 @@ class _Prover:
 
     def free_of(self, expressions: Iterator[sp.Expr], symbols: tuple[sp.Symbol, ...]) -> bool:
         """No expression depends on any of the symbols (a dependence that cancels counts as one)."""
-        return not any(e.free_symbols & set(symbols) for e in expressions)
+        return graphs.symbols(*expressions).isdisjoint(symbols)
 
 
 def find_facts(system: NodeSystem) -> Facts:
@@ -104,8 +105,8 @@ def _has_root(expressions: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> b
     A root may hide an absolute value, sqrt(1 - cos(q)^2) for one: its derivative proves nothing.
     """
     wanted = set(symbols)
-    powers = (x for e in expressions for x in e.atoms(sp.Pow) if not x.exp.is_Integer)
-    return any(x.free_symbols & wanted for x in powers)
+    powers = (x for x in graphs.parts(*expressions) if x.is_Pow and not x.exp.is_Integer)
+    return any(graphs.symbols(x) & wanted for x in powers)
 
 
 def _conservative(p: _Prover) -> Fact:
@@ -126,7 +127,7 @@ def _affine(p: _Prover) -> tuple[Fact, Fact]:
     """Whether forces and momenta are affine in q and q', and whether they vanish with them."""
     s = p.system
     varying = (*p.q, *p.v, *p.time)
-    neural = any(e.has(NeuralTerm) for e in _all_blocks(s))
+    neural = graphs.holds(_all_blocks(s), NeuralTerm)
     rooted = _has_root((*s.a, *s.b), (*p.q, *p.v))
     holds = not neural and not rooted and p.free_of(_all_blocks(s), varying)
     linear = False
@@ -148,7 +149,7 @@ def _affine(p: _Prover) -> tuple[Fact, Fact]:
 def _constant_mass(p: _Prover) -> Fact:
     s = p.system
     constant = p.free_of(_entries(s.b_v), (*p.q, *p.v, *p.time))
-    constant = constant and not any(e.has(NeuralTerm) for e in _entries(s.b_v))
+    constant = constant and not graphs.holds(_entries(s.b_v), NeuralTerm)
     constant = constant and not _has_root(s.b, p.v)
     remainder = [
         b - sp.Add(*[m * v for m, v in zip(row, p.v, strict=True)])

@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import sympy as sp
 
-from lagc.analysis.motion import Motion, size
+from lagc.analysis.motion import Motion
 from lagc.analysis.relations import find_relations
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import Model
 from lagc.semantics.notation import to_text
@@ -41,15 +42,15 @@ def warn_of_total_derivatives(
     velocities = set(motion.orders[1])
     linear, resting = [], []
     for summand in _summands(motion.model, lattice):
-        symbols = summand.value.free_symbols
+        symbols = graphs.symbols(summand.value)
         if not velocities.isdisjoint(symbols):
             if _linear(motion, summand.value):
                 linear.append(summand)
         elif not symbols.isdisjoint({*motion.orders[0], *motion.driving}):
             resting.append(summand)
-    moved_by_time = [s for s in linear if not motion.driving.isdisjoint(s.value.free_symbols)]
+    moved_by_time = [s for s in linear if not motion.driving.isdisjoint(graphs.symbols(s.value))]
     if not moved_by_time:  # nothing then cancels what depends on a position
-        resting = [s for s in resting if s.value.free_symbols.isdisjoint(motion.orders[0])]
+        resting = [s for s in resting if graphs.symbols(s.value).isdisjoint(motion.orders[0])]
     candidates = linear + resting
     if not candidates or len(candidates) > _MOST_TOGETHER:
         return set()
@@ -59,7 +60,7 @@ def warn_of_total_derivatives(
         return set()
     equations = sorted({i for effect in effects for i in effect})
     table = [[effect.get(i, sp.Integer(0)) for effect in effects] for i in equations]
-    if sum(size(e) for row in table for e in row) > _LARGEST:
+    if sum(graphs.size(e) for row in table for e in row) > _LARGEST:
         return set()
     found = find_relations(
         motion.model, table, motion.extra, wanted=lambda r: set(r.values()) == {1}
@@ -86,10 +87,10 @@ def _summands(model: Model, lattice: bool) -> Iterator[_Summand]:
 def _linear(motion: Motion, e: sp.Expr) -> bool:
     velocities = motion.orders[1]
     try:
-        slopes = [motion.derivative(e, v) for v in velocities if v in e.free_symbols]
+        slopes = [motion.derivative(e, v) for v in velocities if v in graphs.symbols(e)]
     except JumpDerivative:
         return False
-    return not any(s.free_symbols & set(velocities) for s in slopes)
+    return not any(graphs.symbols(s) & set(velocities) for s in slopes)
 
 
 def _report(motion: Motion, diagnostics: Diagnostics, together: Sequence[_Summand]) -> None:
@@ -103,7 +104,7 @@ def _report(motion: Motion, diagnostics: Diagnostics, together: Sequence[_Summan
     if first.whole:
         these = "this term of L is" if len(together) == 1 else "these terms of L add up to"
         message = f"{these} a total time derivative"
-    moving = {x for s in together for x in s.value.free_symbols} & set(motion.orders[1])
+    moving = {x for s in together for x in graphs.symbols(s.value)} & set(motion.orders[1])
     diagnostics.add(
         Code.LAG322,
         f"{message}, which reaches no equation of motion",

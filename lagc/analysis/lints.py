@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import sympy as sp
+
 from lagc.analysis.coefficients import warn_of_coefficients
 from lagc.analysis.conservative import warn_of_potential_forces
 from lagc.analysis.identifiability import Identifiability, identify
 from lagc.analysis.idle import warn_of_total_derivatives
-from lagc.analysis.motion import Motion, size
+from lagc.analysis.motion import Motion
 from lagc.analysis.pumping import warn_of_pumping
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostic, Diagnostics
 from lagc.base.spans import Span
+from lagc.mechanics.degeneracy import is_singular
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
+from lagc.semantics.model import Model
 
 _LARGEST_COUPLING = 800  # nodes; what is larger is not looked at, so that nobody waits
 _LARGEST_LAGRANGIAN = 2000
+_MOST_IN_MATRIX = 8  # components of which the mass matrix is looked at
 _MOST_NAMED = 6  # components that a note lists
 
 
@@ -45,15 +51,49 @@ def find_lints(system: NodeSystem | LatticeSystem, findings: Findings) -> tuple[
     nodes = system.instance if isinstance(system, LatticeSystem) else system
     motion, found, idle = findings.motion, Diagnostics(), set[Span]()
     model = nodes.model
-    if sum(size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
+    if sum(graphs.size(term.value) for term in model.coupling_terms) <= _LARGEST_COUPLING:
         idle |= warn_of_potential_forces(motion, found, lattice=lattice)
         warn_of_pumping(system.model, motion, nodes.lagrangian, found)
-    if sum(size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
+    if sum(graphs.size(term.value) for term in model.lagrangian_terms) <= _LARGEST_LAGRANGIAN:
         idle |= warn_of_total_derivatives(motion, found, lattice=lattice)
     if findings.identifiability is not None:
         warn_of_coefficients(system.model, findings.identifiability, idle, found)
+    if not lattice:
+        _warn_of_terms_that_are_zero(model, found)
+        _warn_of_singular_mass(nodes, found)
     _note_conserved_momenta(nodes, found)
     return tuple(found.in_source_order())
+
+
+def _warn_of_terms_that_are_zero(model: Model, diagnostics: Diagnostics) -> None:
+    """LAG322 for what is written and comes to nothing, as 0*q^4 does."""
+    terms = (*model.lagrangian_terms, *model.coupling_terms)
+    active = {term.span for term in terms if term.value != 0}  # of a vector, some components
+    for span in dict.fromkeys(term.span for term in terms if term.span not in active):
+        diagnostics.add(Code.LAG322, "this term is zero", span, label="has no effect on anything")
+
+
+def _warn_of_singular_mass(nodes: NodeSystem, diagnostics: Diagnostics) -> None:
+    """LAG253 for every coefficient that may be 0, where no mass is left without it."""
+    masses = [e for row in nodes.b_v for e in row]
+    involved = graphs.symbols(*masses)
+    if len(nodes.b_v) > _MOST_IN_MATRIX:
+        return
+    for c in nodes.model.coefficients:
+        bounded = c.lower is not None or c.upper is not None
+        if c.symbol not in involved or not (c.default == 0 or bounded):
+            continue
+        if not c.admits(sp.Integer(0)):
+            continue
+        without = graphs.Replacing({c.symbol: sp.Integer(0)})
+        if is_singular(nodes.model, [[without(e) for e in row] for row in nodes.b_v]):
+            diagnostics.add(
+                Code.LAG253,
+                f"the mass matrix is singular where `{c.name}` is 0",
+                c.span,
+                label="its default is 0" if c.default == 0 else "its bounds include 0",
+                help=f"leave 0 out, for instance `coefficient {c.name} > 0`",
+            )
 
 
 def _note_conserved_momenta(nodes: NodeSystem, diagnostics: Diagnostics) -> None:

@@ -7,6 +7,7 @@ conditions decide that without knowing l (Engels, Nuovo Cimento 26 B, 481 (1975)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,13 @@ import sympy as sp
 from lagc.base.spans import Span
 from lagc.mechanics.coupling import limit_of_variables
 from lagc.mechanics.nodesystem import differentiation, input_rates
+from lagc.semantics import graphs
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import TIME, Model
 
 _LARGEST_WRITTEN_OUT = 200  # nodes of a sum of which the products are written out
 _MOST_SUMMANDS = 32
+_MOST_WRITTEN_OUT = 20_000  # summands of an expression and of its parts
 
 Components = dict[int, sp.Expr]  # degree of freedom -> expression, none of them zero
 
@@ -64,7 +67,7 @@ class Motion:
 
     def rate(self, expression: sp.Expr) -> sp.Expr:
         """d/dt of a function of q, q', q'', the inputs and t."""
-        present = expression.free_symbols
+        present = graphs.symbols(expression)
         pairs = (
             pair
             for low, high in zip(self.orders, self.orders[1:], strict=False)
@@ -75,7 +78,7 @@ class Motion:
 
     def partial_time(self, expression: sp.Expr) -> sp.Expr:
         """The derivative at fixed q and q': through t and through the inputs."""
-        if self.driving.isdisjoint(expression.free_symbols):
+        if self.driving.isdisjoint(graphs.symbols(expression)):
             return sp.Integer(0)
         rates = input_rates(self.model).items()
         return sp.Add(
@@ -86,7 +89,7 @@ class Motion:
     def euler_lagrange(self, density: sp.Expr) -> Components:
         """dl/dq - d/dt dl/dv."""
         found = {}
-        present = density.free_symbols
+        present = graphs.symbols(density)
         for i, (q, v) in enumerate(zip(*self.orders[:2], strict=True)):
             if q in present or v in present:
                 value = self.derivative(density, q) - self.rate(self.derivative(density, v))
@@ -97,11 +100,11 @@ class Motion:
     def force(self, coupling: sp.Expr) -> Components:
         """Q - d kappa/dt of a summand of K."""
         found = {}
-        present = coupling.free_symbols
+        present = graphs.symbols(coupling)
         for i, (q, v) in enumerate(zip(*self.minus, strict=True)):
             if q in present or v in present:
-                impulse = self.derivative(coupling, v).xreplace(self.limit)
-                value = self.derivative(coupling, q).xreplace(self.limit)
+                impulse = graphs.replaced(self.derivative(coupling, v), self.limit)
+                value = graphs.replaced(self.derivative(coupling, q), self.limit)
                 value -= self.rate(impulse)
                 if value != 0:
                     found[i] = value
@@ -114,7 +117,7 @@ class Motion:
     def helmholtz(self, force: Components) -> Iterator[tuple[tuple[str, int, int], sp.Expr]]:
         """What must vanish, all of it, where a force is an Euler-Lagrange expression."""
         q, v, a, _ = self.orders
-        present = {i: f.free_symbols for i, f in force.items()}
+        present = {i: graphs.symbols(f) for i, f in force.items()}
         every = {s for symbols in present.values() for s in symbols}
         touched = set(force) | {
             j for j in range(len(q)) if not every.isdisjoint((q[j], v[j], a[j]))
@@ -136,23 +139,45 @@ class Motion:
 
 
 def collected(expression: sp.Expr) -> sp.Expr:
-    """Products of sums written out, so that what cancels does; denominators and roots are kept."""
-    kept = [p for p in expression.atoms(sp.Pow) if not (p.exp.is_Integer and p.exp > 0)]
+    """Products of sums written out, so that what cancels does; denominators and roots are kept.
+
+    An expression of which more summands than anybody reads would come stays as it is.
+    """
+    count = _Summands()
+    if sum(map(count, graphs.parts(expression))) > _MOST_WRITTEN_OUT:
+        return expression
+    kept = [
+        p for p in graphs.parts(expression) if p.is_Pow and not (p.exp.is_Integer and p.exp > 0)
+    ]
     kept.sort(key=sp.default_sort_key)
     held = {power: sp.Symbol(f"kept {i}") for i, power in enumerate(kept)}
-    expanded = sp.expand(expression.xreplace(held))
-    return expanded.xreplace({symbol: power for power, symbol in held.items()})
+    expanded = sp.expand(graphs.replaced(expression, held))
+    return graphs.replaced(expanded, {symbol: power for power, symbol in held.items()})
 
 
-def size(expression: sp.Basic) -> int:
-    """The number of nodes of an expression, which bounds what anything done with it costs."""
-    return 1 + sum(map(size, expression.args))
+class _Summands(dict[sp.Basic, int]):
+    """How many summands an expression has at most when its products are written out."""
+
+    def __call__(self, e: sp.Basic) -> int:
+        if e not in self:
+            self[e] = self._counted(e)
+        return self[e]
+
+    def _counted(self, e: sp.Basic) -> int:
+        if e.is_Add:
+            return sum(map(self, e.args))
+        if e.is_Mul:
+            return min(math.prod(map(self, e.args)), 10**9)
+        if e.is_Pow and e.exp.is_Integer and e.exp > 0:
+            terms, power = self(e.base), int(e.exp)
+            return min(math.comb(min(terms, 10**4) + min(power, 200) - 1, min(power, 200)), 10**9)
+        return 1
 
 
 def summands(expression: sp.Expr) -> tuple[sp.Expr, ...]:
     """The summands with products written out, or as they stand where that would be long."""
     as_written = sp.Add.make_args(expression)
-    if size(expression) > _LARGEST_WRITTEN_OUT:
+    if graphs.size(expression) > _LARGEST_WRITTEN_OUT:
         return as_written
     written_out = sp.Add.make_args(collected(expression))
     return written_out if len(written_out) <= _MOST_SUMMANDS else as_written

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import mpmath as mp
 import sympy as sp
 
-from lagc.analysis.motion import Components, Motion, size, summands
+from lagc.analysis.motion import Components, Motion, summands
 from lagc.analysis.sampling import NotSampled, Sampler, Values, sampled_states
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.base.spans import Span
 from lagc.mechanics.numeric import DIGITS
+from lagc.semantics import graphs
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, number
 from lagc.semantics.functions import JumpDerivative, NeuralTerm
 from lagc.semantics.model import Model
@@ -81,14 +82,14 @@ class Friction:
     @property
     def symbols(self) -> set[sp.Symbol]:
         """What the power depends on."""
-        return {s for term in self.terms for s in term.judged.free_symbols}
+        return {s for term in self.terms for s in graphs.symbols(term.judged)}
 
     def witness(self, *, any_sign: bool = False) -> Witness | None:
         """A state in which K feeds energy in; None if there is none among those tried.
 
         any_sign: whether coefficients without bounds may take any sign, not that of their default.
         """
-        total = sum(size(term.judged) for term in self.terms)
+        total = sum(graphs.size(term.judged) for term in self.terms)
         if all(term.driven for term in self.terms) or total > _LARGEST:
             return None
         states = sampled_states(self.motion.model, _POINTS, any_sign=any_sign)
@@ -121,24 +122,24 @@ def _friction(motion: Motion) -> list[_Friction] | None:
     for term in model.coupling_terms:
         forces.setdefault(term.span, []).append(motion.force(term.value))
     acting = [e for parts in forces.values() for force in parts for e in force.values()]
-    inertial = any(not e.free_symbols.isdisjoint(motion.orders[2]) for e in acting)
+    inertial = any(not graphs.symbols(e).isdisjoint(motion.orders[2]) for e in acting)
     turned = {v: -v for v in motion.orders[1]}
     positive = {slot.name for slot in model.neural if slot.output == "positive"}
     found = []
     for span, parts in forces.items():
         power = sp.Add(*[motion.power(force) for force in parts])
-        networks = power.atoms(NeuralTerm)
+        networks = [x for x in graphs.parts(power) if isinstance(x, NeuralTerm)]
         if any(x.slot not in positive or any(x.orders) for x in networks):
             return None
-        power = power.xreplace({x: sp.Symbol(f"neural {x.slot}") for x in networks})
-        even = (power + power.xreplace(turned)) / 2
+        power = graphs.replaced(power, {x: sp.Symbol(f"neural {x.slot}") for x in networks})
+        even = (power + graphs.replaced(power, turned)) / 2
         even = sp.Add(*summands(even))
-        if not even.free_symbols.isdisjoint(motion.orders[2]):
+        if not graphs.symbols(even).isdisjoint(motion.orders[2]):
             return None
         # What is odd in v may hold q''; it is shown for a motion at that moment without.
-        power = power.xreplace(dict.fromkeys(motion.orders[2], sp.Integer(0)))
+        power = graphs.replaced(power, dict.fromkeys(motion.orders[2], sp.Integer(0)))
         one_way = sp.Integer(0) if networks or inertial else _one_way(motion, parts)
-        driven = not motion.driving.isdisjoint(even.free_symbols)
+        driven = not motion.driving.isdisjoint(graphs.symbols(even))
         found.append(_Friction(power, even, one_way, span, driven))
     return found
 
@@ -152,12 +153,12 @@ def _one_way(motion: Motion, parts: Sequence[Components]) -> sp.Expr:
     total = sp.Integer(0)
     for i, v in enumerate(motion.orders[1]):
         force = sp.Add(*[part[i] for part in parts if i in part])
-        moving = force.free_symbols.intersection((*motion.orders[1], *motion.orders[2]))
-        if moving != {v} or not motion.driving.isdisjoint(force.free_symbols):
+        moving = graphs.symbols(force).intersection((*motion.orders[1], *motion.orders[2]))
+        if moving != {v} or not motion.driving.isdisjoint(graphs.symbols(force)):
             continue
-        even = (force + force.xreplace({v: -v})) / 2
-        resting = even.xreplace({v: sp.Integer(0)})
-        if resting.has(sp.nan, sp.zoo, sp.oo):
+        even = (force + graphs.replaced(force, {v: -v})) / 2
+        resting = graphs.replaced(even, {v: sp.Integer(0)})
+        if not {sp.nan, sp.zoo, sp.oo}.isdisjoint(graphs.parts(resting)):
             resting = sp.Integer(0)
         total += sp.Add(*summands(v * (even - resting)))
     return total
@@ -169,7 +170,7 @@ def _turn_to_growth(
     """Where the power is quadratic in v, every third velocity becomes the one that gains most."""
     velocities = motion.orders[1]
     total = sp.Add(*[term.judged for term in terms])
-    moving = [v for v in velocities if v in total.free_symbols]
+    moving = [v for v in velocities if v in graphs.symbols(total)]
     if not moving or len(moving) > _MOST_AXES:
         return
     sampler = Sampler(states, _POINTS)
@@ -178,10 +179,10 @@ def _turn_to_growth(
     try:
         slopes = [derivative(total, v) for v in moving]
         for i, slope in enumerate(slopes):
-            present = slope.free_symbols
+            present = graphs.symbols(slope)
             for j in (j for j, v in enumerate(moving) if v in present):
                 entry = derivative(slope, moving[j])
-                if not entry.free_symbols.isdisjoint(velocities):
+                if not graphs.symbols(entry).isdisjoint(velocities):
                     return
                 form[i, j] = sampler(entry)
     except JumpDerivative:
@@ -275,7 +276,7 @@ class _Search:
         term = max(self.own, key=lambda t: at(t.judged)[0])
         values = zip(*sampler.sum_and_size([term.judged]), strict=True)
         losing = any(x < -_NEGLIGIBLE * size for x, size in values)
-        variables = {s for t in self.own for s in t.power.free_symbols}
+        variables = {s for t in self.own for s in graphs.symbols(t.power)}
         shown = {
             *self.model.variables(0),
             *self.model.variables(1),

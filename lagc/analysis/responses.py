@@ -18,6 +18,7 @@ from lagc.analysis.motion import Motion
 from lagc.analysis.points import Point, Slopes, combined, difference, settled
 from lagc.mechanics.nodesystem import NodeSystem, input_rates
 from lagc.mechanics.numeric import DIGITS, random_points
+from lagc.semantics import graphs
 from lagc.semantics.evaluation import OutsideDomain
 from lagc.semantics.functions import PIECEWISE
 
@@ -56,7 +57,7 @@ class Responses:
         self._drawn = self._draw()
         self._drift = [motion.partial_time(b) for b in nodes.b]
         parts = (*nodes.a, *nodes.b, *self._drift)
-        self.piecewise = any(e.has(*PIECEWISE) for e in parts)
+        self.piecewise = graphs.holds(parts, *PIECEWISE)
 
     def __iter__(self) -> Iterator[Response]:
         """All that were drawn, then new ones, as long as there are states in the domain."""

@@ -17,10 +17,11 @@ from itertools import combinations
 
 import sympy as sp
 
-from lagc.analysis.motion import Motion, collected, size
+from lagc.analysis.motion import Motion, collected
 from lagc.analysis.relations import Relation, all_vanish, find_relations
 from lagc.mechanics.lattice import Density, LatticeSystem, Parts
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
 from lagc.semantics.functions import JumpDerivative
 
 _MOST_TURNED = 9  # degrees of freedom, of which pairs are formed
@@ -65,7 +66,7 @@ def find_symmetries(system: NodeSystem | LatticeSystem) -> tuple[Symmetry, ...]:
 
 def _time(motion: Motion, system: NodeSystem | LatticeSystem) -> list[Symmetry]:
     nodes = system.instance if isinstance(system, LatticeSystem) else system
-    if not motion.driving.isdisjoint(nodes.lagrangian.free_symbols):
+    if not motion.driving.isdisjoint(graphs.symbols(nodes.lagrangian)):
         return []
     conserved = all_vanish(motion.model, [nodes.energy_rate], motion.extra)
     if isinstance(system, LatticeSystem):
@@ -92,7 +93,7 @@ def _shifts_and_turns(motion: Motion, nodes: NodeSystem) -> list[Symmetry]:
             columns.append(
                 q[i] * slopes[j] - q[j] * slopes[i] + v[i] * momenta[j] - v[j] * momenta[i]
             )
-    if sum(size(e) for e in columns) > _LARGEST:
+    if sum(graphs.size(e) for e in columns) > _LARGEST:
         return []
     relations = find_relations(motion.model, [columns], motion.extra)
     return [_noether(motion, nodes, [*shifts, *turns], r) for r in relations]

@@ -255,6 +255,12 @@ class Code(Enum):
         "L, and conserves the energy. Friction depends on a velocity, as in `K = -c*q'_+*q_-`.",
         Severity.WARNING,
     )
+    LAG253 = (
+        "mass matrix singular at an allowed value",
+        "Where the coefficient is 0 no motion is determined: the mass matrix cannot be inverted. "
+        "Its default or its bounds allow that value, so that a run or a fit may meet it.",
+        Severity.WARNING,
+    )
     LAG301 = (
         "K does not vanish in the physical limit",
         "When both histories coincide (all minus variables zero) K must be zero: it couples the "
@@ -318,9 +324,9 @@ class Code(Enum):
     LAG322 = (
         "total time derivative",
         "Terms of L that add up to d/dt of a function of coordinates and time, or terms of K with "
-        "a force that is zero, reach no equation of motion. They change momenta, and where they "
-        "depend on time the energy: a start given by positions and velocities leads to the same "
-        "motion, one given by momenta does not.",
+        "a force that is zero, reach no equation of motion. Unless they are zero as they stand, "
+        "they change momenta, and where they depend on time the energy: a start given by positions "
+        "and velocities leads to the same motion, one given by momenta does not.",
         Severity.WARNING,
     )
     LAG323 = (

@@ -34,6 +34,12 @@ def _allowed(codes: tuple[str, ...]) -> frozenset[Code]:
     """The codes of warnings and notes given with --allow; LAG510 for anything else."""
     known = {c.name: c for c in Code if c.severity is not Severity.ERROR}
     for code in codes:
+        if code.upper() in Code.__members__ and code.upper() not in known:
+            raise fail(
+                Code.LAG510,
+                f"--allow {code}: an error cannot be allowed",
+                help=f"`lagc explain {code.upper()}` says what it is about",
+            )
         if code.upper() not in known:
             raise fail(
                 Code.LAG510,

@@ -24,6 +24,7 @@ from lagc.lower.programs import ModelPrograms
 from lagc.mechanics.ends import at_sites
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
 from lagc.semantics.model import Coefficient, Coordinate, Law, Model
 from lagc.semantics.notation import number_text, to_text
 from lagc.semantics.sites import Lattice
@@ -42,6 +43,7 @@ _FACE = (
     "initial_neural",
     "initial_state",
 )
+_LONGEST_EQUATION = 20_000  # operations of an equation that the header shows
 _DOCSTRINGS = {
     "lagrangian": "L: (...).",
     "forces": "a = dL/dq + [dK/dq_-], b = dL/dq' + [dK/dq'_-]: (dof, ...) each.",
@@ -133,7 +135,7 @@ def _header(system: NodeSystem | LatticeSystem, version: str) -> str:
     else:
         lines += ["", "Equations of motion: d/dt b = a with"]
         for label, a, b in zip(model.labels, system.a, system.b, strict=True):
-            lines += [f"    a[{label}] = {to_text(a)}", f"    b[{label}] = {to_text(b)}"]
+            lines += [f"    a[{label}] = {_short(a)}", f"    b[{label}] = {_short(b)}"]
         lines += ["", f"Degrees of freedom ({len(model.labels)}): {', '.join(model.labels)}."]
     site = f"[{model.lattice.index}]" if model.lattice else ""
     for constant in model.constants:
@@ -166,14 +168,22 @@ def _lattice_equations(system: LatticeSystem) -> Iterator[str]:
             if equation.interior is not None:
                 first, last, inside = equation.interior
                 where = f"    [{lattice.index} in {first}..{last}]" if equation.ends else ""
-                yield f"    {name}[{c.name}[{lattice.index}]] = {to_text(inside)}{where}"
+                yield f"    {name}[{c.name}[{lattice.index}]] = {_short(inside)}{where}"
             for first, last, extra in equation.elsewhere:
-                yield f"        and for {lattice.index} in {first}..{last}: {to_text(extra)}"
+                yield f"        and for {lattice.index} in {first}..{last}: {_short(extra)}"
             for site, whole in equation.ends:
-                yield f"    {name}[{c.name}[{site}]] = {to_text(whole)}"
+                yield f"    {name}[{c.name}[{site}]] = {_short(whole)}"
     yield ""
     ranges = [f"{c.name}[{lattice.first}] to {c.name}[{lattice.last}]" for c in model.coordinates]
     yield f"Degrees of freedom ({model.dof}): {', then '.join(ranges)}."
+
+
+def _short(e: sp.Expr) -> str:
+    """An equation as text; one whose `let`s make it long is left to the code."""
+    operations = graphs.size(e)
+    if operations > _LONGEST_EQUATION:
+        return f"... ({operations} operations, written out)"
+    return to_text(e)
 
 
 def safe_file_name(name: str) -> str:

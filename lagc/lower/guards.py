@@ -32,15 +32,36 @@ _SAFE: dict[Any, tuple[int, ...]] = {
 }
 
 
+class Guarding:
+    """The same functions, with finite values and derivatives in branches that are not taken.
+
+    What several expressions have in common is rewritten once.
+    """
+
+    def __init__(self) -> None:
+        self._done: dict[Any, Any] = {}
+        self._guards: dict[tuple[sp.Expr, bool], _Guard] = {}
+
+    def __call__(self, e: Any) -> Any:
+        if e not in self._done:
+            self._done[e] = self._rewritten(e)
+        return self._done[e]
+
+    def _rewritten(self, e: Any) -> Any:
+        args = [self(x) for x in e.args]
+        if isinstance(e, If):
+            s, a, b = args
+            return If(s, self._within(s, True)(a), self._within(s, False)(b))
+        unchanged = all(a is b for a, b in zip(args, e.args, strict=True))
+        return e if unchanged else e.func(*args)
+
+    def _within(self, side: sp.Expr, holds: bool) -> _Guard:
+        return self._guards.setdefault((side, holds), _Guard(side, holds))
+
+
 def guarded(e: sp.Expr) -> sp.Expr:
-    """The same function, with finite values and derivatives in branches that are not taken."""
-    if not e.has(If):
-        return e
-    args = [guarded(x) for x in e.args]
-    if isinstance(e, If):
-        s, a, b = args
-        return If(s, _Guard(s, True)(a), _Guard(s, False)(b))
-    return e.func(*args)
+    """One expression, with finite values and derivatives in branches that are not taken."""
+    return Guarding()(e)
 
 
 class _Guard:

@@ -22,6 +22,7 @@ from lagc.lower.lowering import Builder, without_dead_code
 from lagc.lower.program import Count, Grid, Output, Program, Stretch, Variable
 from lagc.lower.programs import ModelPrograms, placed
 from lagc.mechanics.lattice import Contribution, Density, LatticeSystem, Parts
+from lagc.semantics import graphs
 from lagc.semantics.functions import PIECEWISE
 from lagc.semantics.model import TIME, Model
 from lagc.semantics.sites import Lattice, Place, SiteSum
@@ -77,7 +78,7 @@ def _lower(system: LatticeSystem) -> ModelPrograms:
         tuple(
             _site_function(c.name, c.default, model, lattice)
             for c in model.coefficients
-            if c.varies and c.default is not None and c.default.free_symbols
+            if c.varies and c.default is not None and graphs.symbols(c.default)
         ),
         tuple(
             _site_function(label, value, model, lattice)
@@ -192,12 +193,19 @@ class _Program:
         return shared
 
     def _costly(self, e: sp.Expr) -> Iterator[sp.Expr]:
-        """The outermost functions of fields in an expression."""
-        if isinstance(e, PIECEWISE) or not (e.is_Function or (e.is_Pow and not e.exp.is_Integer)):
-            for x in e.args:
-                yield from self._costly(x)
-        elif any(p.site is None and p.name in self.fields for _, p in self.lattice.places(e)):
-            yield e
+        """The outermost functions of fields in an expression, each once."""
+        seen: set[sp.Basic] = set()
+        waiting = [e]
+        while waiting:
+            x = waiting.pop()
+            if x in seen:
+                continue
+            seen.add(x)
+            rooted = x.is_Pow and not x.exp.is_Integer
+            if isinstance(x, PIECEWISE) or not (x.is_Function or rooted):
+                waiting += reversed(x.args)
+            elif any(p.site is None and p.name in self.fields for _, p in self.lattice.places(x)):
+                yield x
 
     def _seen(self, part: Contribution, start: int, count: int, shared: Shared) -> sp.Expr:
         """A contribution at sites that it reaches."""
@@ -208,7 +216,7 @@ class _Program:
                 taken = Stretch(start - part.shift - begin, count)
                 number = self.builder.emit("taken", number, payload=taken)
                 held[e] = self._standing_for(number)
-        value = self.lattice.moved(part.value.xreplace(held), -part.shift)
+        value = self.lattice.moved(graphs.replaced(part.value, held), -part.shift)
         return self._density(value, start, count)
 
     def totals(self, name: str, densities: tuple[Density, ...]) -> None:
@@ -223,8 +231,10 @@ class _Program:
 
     def scalar(self, name: str, value: sp.Expr) -> None:
         """A function of sums over sites, of fields at given sites and of time."""
-        for s in sorted(value.atoms(SiteSum), key=sp.default_sort_key):
-            value = value.xreplace({s: self._totalled(s.body, s.sites)})
+        for s in sorted(
+            [x for x in graphs.parts(value) if isinstance(x, SiteSum)], key=sp.default_sort_key
+        ):
+            value = graphs.replaced(value, {s: self._totalled(s.body, s.sites)})
         value = guarded(self._with_constants(value))
         value = self.lattice.renamed(value, self._at_given_site)
         self.outputs.append(Output(name, (), (self.builder.lower(value),)))
@@ -283,13 +293,13 @@ class _Program:
                 return self.lattice.at_site(definition, place.site)
             return self.lattice.moved(definition, place.shift)
 
-        return self.lattice.renamed(e.xreplace(self.model.constant_values), rename)
+        return self.lattice.renamed(graphs.replaced(e, self.model.constant_values), rename)
 
     def _density(self, e: sp.Expr, start: int, count: int) -> sp.Expr:
         """A density in symbols for the values at the sites it is computed at."""
         e = self._with_constants(e)
         renamed: dict[sp.Symbol, sp.Expr] = {}
-        for symbol in sorted(e.free_symbols - self.standing, key=lambda s: s.name):
+        for symbol in sorted(graphs.symbols(e) - self.standing, key=lambda s: s.name):
             place = self.lattice.place(symbol)
             if place is None:
                 same = self.variables[symbol]
@@ -310,7 +320,7 @@ class _Program:
             else:
                 made = Variable("site", symbol.name, sites=sites)
             renamed[symbol] = self._variable(made, f"{symbol.name} {sites}")
-        return e.xreplace(renamed)
+        return graphs.replaced(e, renamed)
 
     def _variable(self, variable: Variable, name: str) -> sp.Symbol:
         symbol = sp.Symbol(name)

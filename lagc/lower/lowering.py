@@ -17,8 +17,9 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.lower.guards import guarded
+from lagc.lower.guards import Guarding
 from lagc.lower.program import Instruction, NeuralCall, Output, Program, Variable
+from lagc.semantics import graphs
 from lagc.semantics.functions import AbsoluteValue, If, Maximum, Minimum, NeuralTerm, Sign, Step
 
 _OPERATIONS: dict[Any, str] = {
@@ -237,10 +238,8 @@ def lower_program(
     constants: Mapping[sp.Symbol, sp.Expr],
 ) -> Program:
     """A program that computes `outputs`: name -> (shape, entries in row order)."""
-    known = dict(constants)
-    entries = {
-        key: [guarded(e.xreplace(known)) for e in given] for key, (_, given) in outputs.items()
-    }
+    known, guarded = graphs.Replacing(constants), Guarding()
+    entries = {key: [guarded(known(e)) for e in given] for key, (_, given) in outputs.items()}
     builder = Builder(variables, shared_divisors(e for given in entries.values() for e in given))
     made = [
         Output(key, shape, tuple(builder.lower(e) for e in entries[key]))
@@ -256,7 +255,7 @@ def shared_divisors(expressions: Iterable[sp.Expr]) -> frozenset[sp.Expr]:
     quotients: dict[sp.Expr, set[sp.Expr]] = {}
     seen: set[sp.Expr] = set()
     for expression in expressions:
-        for part in sp.preorder_traversal(expression):
+        for part in graphs.parts(expression):
             if part in seen or not (part.is_Mul or part.is_Pow):
                 continue
             seen.add(part)

@@ -11,6 +11,7 @@ from lagc.base.diagnostics import LagcError, fail
 from lagc.lower.lowering import lower_program
 from lagc.lower.program import Program, Variable
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
 from lagc.semantics.model import TIME, Model
 
 Outputs = dict[str, tuple[tuple[int, ...], Sequence[sp.Expr]]]
@@ -87,7 +88,7 @@ def placed(model: Model, error: LagcError) -> LagcError:
     """The error of a number that is no double, at the first term of L or K that has it."""
     (found,) = error.diagnostics
     for term in (*model.lagrangian_terms, *model.coupling_terms):
-        anything = dict.fromkeys(term.value.free_symbols, Variable("t"))
+        anything = dict.fromkeys(graphs.symbols(term.value), Variable("t"))
         try:
             lower_program("term", {"": ((), [term.value])}, anything, model.constant_values)
         except LagcError:

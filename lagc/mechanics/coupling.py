@@ -13,9 +13,11 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.numeric import vanishes
+from lagc.semantics import graphs
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.model import Model, Term
 from lagc.semantics.sites import Lattice, Place
+from lagc.semantics.traits import NOT_REAL
 
 
 def physical_limit(model: Model, expression: sp.Expr) -> sp.Expr:
@@ -23,7 +25,7 @@ def physical_limit(model: Model, expression: sp.Expr) -> sp.Expr:
     lattice = model.lattice
     if lattice is not None:
         return lattice.renamed(expression, lambda place: _limit(lattice, place))
-    return expression.xreplace(limit_of_variables(model))
+    return graphs.replaced(expression, limit_of_variables(model))
 
 
 def limit_of_variables(model: Model) -> dict[sp.Symbol, sp.Expr]:
@@ -50,7 +52,7 @@ def minus_variables(model: Model) -> tuple[sp.Symbol, ...]:
 
 def exchanged(model: Model, expression: sp.Expr) -> sp.Expr:
     """The expression with the two histories exchanged."""
-    return expression.xreplace({s: -s for s in minus_variables(model)})
+    return graphs.replaced(expression, {s: -s for s in minus_variables(model)})
 
 
 def check_coupling(model: Model, derivative: Differentiation, diagnostics: Diagnostics) -> None:
@@ -58,13 +60,13 @@ def check_coupling(model: Model, derivative: Differentiation, diagnostics: Diagn
     zero = dict.fromkeys(minus_variables(model), sp.Integer(0))
 
     def at_coincidence(e: sp.Expr) -> sp.Expr:
-        return e.xreplace(zero)
+        return graphs.replaced(e, zero)
 
     def even_part(e: sp.Expr) -> sp.Expr:
         return e + exchanged(model, e)
 
     for term in model.coupling_terms:
-        if at_coincidence(term.value).has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+        if NOT_REAL.intersection(graphs.parts(at_coincidence(term.value))) - {sp.I}:
             diagnostics.add(
                 Code.LAG301,
                 "K has no value in the physical limit, where every minus variable is zero",
@@ -99,7 +101,9 @@ def check_coupling(model: Model, derivative: Differentiation, diagnostics: Diagn
             Code.LAG303,
             "this term has a part of third or higher order in the minus variables",
             term.span,
-            label="inert: it does not reach the equations of motion",
+            label="inert: it does not reach the equations of motion"
+            if vanishes(model, linear_part(model, term.value, derivative)) is True
+            else "that part is inert: it does not reach the equations of motion",
         )
 
 
@@ -107,7 +111,7 @@ def linear_part(model: Model, coupling: sp.Expr, derivative: Differentiation) ->
     """The part of K that reaches the equations of motion: Q.q_- + kappa.q'_-."""
     zero = dict.fromkeys(minus_variables(model), sp.Integer(0))
     slopes = [(s, derivative.everywhere(coupling, s)) for s in minus_variables(model)]
-    return sp.Add(*[slope.xreplace(zero) * s for s, slope in slopes if slope != 0])
+    return sp.Add(*[graphs.replaced(slope, zero) * s for s, slope in slopes if slope != 0])
 
 
 def _at_fault(model: Model, defect: Callable[[sp.Expr], sp.Expr]) -> list[Term]:
@@ -118,5 +122,5 @@ def _at_fault(model: Model, defect: Callable[[sp.Expr], sp.Expr]) -> list[Term]:
 
 
 def _missing_minus(term: Term) -> str:
-    has_minus = any(s.name.split("[")[0].endswith("_-") for s in term.value.free_symbols)
+    has_minus = any(s.name.split("[")[0].endswith("_-") for s in graphs.symbols(term.value))
     return "" if has_minus else "there is no minus variable in this term"

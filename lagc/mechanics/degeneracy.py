@@ -11,6 +11,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note
 from lagc.mechanics.numeric import DIGITS, evaluate_at_points, vanishes
+from lagc.semantics import graphs
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.model import Model
 from lagc.semantics.notation import to_text
@@ -41,7 +42,7 @@ def check_mass_matrix(
         return
     involved = sorted({i for vector in null_vectors if vector for i in vector})
     names, velocities = (_listed(model, involved, primes) for primes in (0, 1))
-    absent = [i for i in involved if model.variables(1)[i] not in model.lagrangian.free_symbols]
+    absent = [i for i in involved if model.variables(1)[i] not in graphs.symbols(model.lagrangian)]
     help = f"give it a kinetic energy, a term in L of second order in {velocities}"
     if not absent and len(involved) > 1:
         help = f"the kinetic energy does not distinguish motions that mix {velocities}"
@@ -53,6 +54,16 @@ def check_mass_matrix(
         model.coordinate_of(involved[0]).span,
         help=help,
     )
+
+
+def is_singular(model: Model, matrix: Sequence[Sequence[sp.Expr]]) -> bool:
+    """Whether a square matrix has no inverse at any of the points tried where it has a value."""
+    n = len(matrix)
+    rows = evaluate_at_points(model, [entry for row in matrix for entry in row])
+    with mp.workdps(DIGITS):
+        return bool(rows) and all(
+            _null_vector([row[i * n : (i + 1) * n] for i in range(n)]) is not None for row in rows
+        )
 
 
 def _listed(model: Model, involved: Sequence[int], primes: int) -> str:
@@ -163,17 +174,17 @@ def check_periodicity(
     rate: d/dt along a motion, by which it is told whether the equations of motion notice too.
     """
     summands = (*model.lagrangian_terms, *model.coupling_terms)
-    terms = [(t.value, t.value.free_symbols) for t in summands]
+    terms = [(t.value, graphs.symbols(t.value)) for t in summands]
     for coordinate in model.coordinates:
         if coordinate.modulus is None:
             continue
         for symbol, mean in zip(coordinate.symbols(0, ""), coordinate.symbols(0, "+"), strict=True):
             moved = {s: s + coordinate.modulus for s in (symbol, mean)}
-            if all(e.xreplace(moved) == e for e, has in terms if has & moved.keys()):
+            if all(graphs.replaced(e, moved) == e for e, has in terms if has & moved.keys()):
                 continue  # every summand of L and K is seen at once to be the same
             shift = {symbol: symbol + coordinate.modulus}
             of_forces, of_momenta = (
-                [e.xreplace(shift) - e for e in es] for es in (forces, momenta)
+                [graphs.replaced(e, shift) - e for e in es] for es in (forces, momenta)
             )
             noticed = [vanishes(model, e) is False for e in (*of_forces, *of_momenta)]
             if any(noticed):
@@ -199,7 +210,7 @@ def check_periodicity(
                     help = f"write the period as `{exact}`, which is exact"
                 elif coordinate.modulus in (180, 360):
                     help = "angles of functions are in radians: a turn is `mod 2*pi`"
-                broken = {t.span for t in summands if t.value.xreplace(moved) != t.value}
+                broken = {t.span for t in summands if graphs.replaced(t.value, moved) != t.value}
                 notes = []
                 for d in diagnostics.warnings:
                     if d.code is Code.LAG252 and broken == {d.span}:

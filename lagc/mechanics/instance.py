@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import sympy as sp
 
+from lagc.semantics import graphs
 from lagc.semantics.model import Coefficient, Coordinate, Model, RoughCall, Term
 from lagc.semantics.sites import Lattice, Place, shifts
 
@@ -106,7 +107,7 @@ class _Instance:
     def _coefficients(self, terms: Iterable[Term]) -> Iterable[Coefficient]:
         varying = {c.name: c for c in self.source.coefficients if c.varies}
         yield from (c for c in self.source.coefficients if not c.varies)
-        symbols = {s.name: s for term in terms for s in term.value.free_symbols}
+        symbols = {s.name: s for term in terms for s in graphs.symbols(term.value)}
         for name in sorted(symbols):
             place = self.lattice.place(symbols[name])
             if place is not None and place.name in varying:

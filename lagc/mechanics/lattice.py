@@ -258,14 +258,20 @@ class _Derivation:
         return sp.Add(partial_time(self.model, e, self.derivative), *moving)
 
 
-def _shared(e: sp.Expr) -> sp.Expr:
+def _shared(e: sp.Expr, known: dict[sp.Expr, sp.Expr] | None = None) -> sp.Expr:
     """c*(2*a - 2*b) written 2*c*(a - b), and c*(b - a) as -c*(a - b).
 
     What a bond does to its two ends is then the same number up to the sign, and computed once.
     """
-    if not e.args or not e.has(sp.Add):
+    known = {} if known is None else known
+    if e not in known:
+        known[e] = _rebuilt(e, [_shared(x, known) for x in e.args])
+    return known[e]
+
+
+def _rebuilt(e: sp.Expr, args: list[sp.Expr]) -> sp.Expr:
+    if all(a is b and not a.is_Add for a, b in zip(args, e.args, strict=True)):
         return e
-    args = [_shared(x) for x in e.args]
     if not e.is_Mul:
         return e.func(*args)
     numbers, factors = [], []

@@ -16,6 +16,7 @@ from lagc.base.diagnostics import Diagnostics
 from lagc.mechanics.coupling import check_coupling, physical_limit
 from lagc.mechanics.degeneracy import check_mass_matrix, check_periodicity
 from lagc.mechanics.domain import check_domain
+from lagc.semantics import graphs
 from lagc.semantics.derivatives import Differentiation
 from lagc.semantics.functions import JumpDerivative
 from lagc.semantics.jumps import report_jump
@@ -54,7 +55,7 @@ class NodeSystem:
         }
         rows = (*self.a_q, *self.a_v, *self.b_q, *self.b_v)
         parts = [*self.a, *self.b, self.energy, self.energy_rate, *(x for r in rows for x in r)]
-        left = {s for e in parts for s in e.free_symbols} & doubled
+        left = graphs.symbols(*parts) & doubled
         if left:
             raise AssertionError(f"doubled variables survive the physical limit: {left}")
 

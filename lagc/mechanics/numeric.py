@@ -14,6 +14,7 @@ from typing import Any
 import mpmath as mp
 import sympy as sp
 
+from lagc.semantics import graphs
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, number, within_bounds
 from lagc.semantics.functions import PIECEWISE
 from lagc.semantics.model import Model
@@ -95,7 +96,7 @@ def evaluate_at_points(
     Where functions with kinks occur there are more points, every second one on other branches.
     """
     found: list[list[Any]] = []
-    piecewise = any(e.has(*PIECEWISE) for e in expressions)
+    piecewise = graphs.holds(expressions, *PIECEWISE)
     points = 4 * points if piecewise else points
     for count, evaluator in enumerate(random_points(model, extra, seed)):
         evaluator.branches = piecewise and count % 2 == 1

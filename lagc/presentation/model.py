@@ -10,6 +10,8 @@ import sympy as sp
 from lagc.analysis.balance import energy_balance
 from lagc.analysis.motion import Motion, collected, is_force_statement
 from lagc.analysis.symmetries import Symmetry, find_symmetries, momentum_symbol
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
 from lagc.base.spans import Span
 from lagc.driver import Compilation
 from lagc.mechanics.ends import at_sites
@@ -17,12 +19,14 @@ from lagc.mechanics.lattice import LatticeSystem, Parts
 from lagc.mechanics.nodesystem import NodeSystem
 from lagc.presentation.document import Document, Equation, Rate, Row, Section, Words
 from lagc.presentation.step import step_section
+from lagc.semantics import graphs
 from lagc.semantics.model import Coefficient
 from lagc.semantics.notation import law_text, number_text, range_text, to_text
 from lagc.semantics.sites import Lattice
 
 _L, _K, _E = sp.symbols("L K E")
 _DEFAULT_ORDER = 4
+_MOST_SHOWN = 200_000  # operations of the equations of a model, written out
 
 
 def describe(compilation: Compilation, order: int | None = None) -> Document:
@@ -30,6 +34,7 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
 
     order: of the integrator, even; by default that of the `run` line, or 4.
     """
+    require_short(compilation)
     model, nodes = compilation.model, compilation.nodes
     order = order or model.run.order or _DEFAULT_ORDER
     sections = (
@@ -44,6 +49,28 @@ def describe(compilation: Compilation, order: int | None = None) -> Document:
         Section("structure", "Structure", tuple(_structure(compilation))),
     )
     return Document(model.name, tuple(s for s in sections if s.rows))
+
+
+def require_short(compilation: Compilation) -> None:
+    """LAG108 for what nobody could read, and what would take minutes to write.
+
+    The derivatives of `let`s that hold one another share their parts when they are computed, and
+    are written without that.
+    """
+    nodes, model = compilation.nodes, compilation.model
+    system = nodes.instance if isinstance(nodes, LatticeSystem) else nodes
+    rows = (*system.b_q, *system.b_v)
+    shown = (*system.a, *system.b, *(x for row in rows for x in row), system.energy_rate)
+    operations = sum(map(graphs.size, shown))
+    if operations > _MOST_SHOWN:
+        longest = max(model.lagrangian_terms, key=lambda term: graphs.size(term.value))
+        raise fail(
+            Code.LAG108,
+            f"the equations are too long to be shown: {operations} operations, written out",
+            longest.span,
+            help=f"at most {_MOST_SHOWN} are shown; `lagc check` and `lagc run` do not write "
+            "them out",
+        )
 
 
 def lagrangian_section(compilation: Compilation) -> Section:
@@ -70,6 +97,7 @@ def momenta_section(compilation: Compilation) -> Section:
 
 def equations(compilation: Compilation) -> list[Row]:
     """What a notebook shows: L, K and the equations of motion, with the momenta they speak of."""
+    require_short(compilation)
     sections = [lagrangian_section(compilation), motion_section(compilation)]
     if isinstance(compilation.nodes, LatticeSystem):
         sections.insert(1, momenta_section(compilation))

@@ -17,6 +17,7 @@ from typing import Any
 import mpmath as mp
 import sympy as sp
 
+from lagc.semantics import graphs
 from lagc.semantics.evaluation import Evaluator, OutsideDomain, within_bounds
 from lagc.semantics.functions import JUMPS, JumpDerivative
 from lagc.semantics.traits import Traits
@@ -42,7 +43,7 @@ def jumps(e: sp.Expr, symbol: sp.Symbol) -> Iterator[sp.Expr]:
         if part in seen:
             continue
         seen.add(part)
-        if isinstance(part, JUMPS) and symbol in part.args[0].free_symbols:
+        if isinstance(part, JUMPS) and symbol in graphs.symbols(part.args[0]):
             yield part
         waiting += reversed(part.args)
 

@@ -13,6 +13,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics, Note, did_you_mean
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics import model as m
 from lagc.semantics.densities import NotLocal, densities, doubled, force_density, rayleigh
 from lagc.semantics.derivatives import Differentiation
@@ -152,7 +153,7 @@ class ContributionReader:
                     label=did_you_mean(target.name, self.scope.coordinates)
                     if isinstance(target, ast.Name) and not known
                     else "",
-                    help="write `force x = ...` or `force r[0] = ...`",
+                    help=self._how_to_force(),
                 )
                 continue
             if self.scope.lattice is not None:
@@ -179,6 +180,15 @@ class ContributionReader:
                 for p, v in zip(places, values, strict=True)
             ]
         return terms
+
+    def _how_to_force(self) -> str:
+        """How a force on a coordinate of this model is written."""
+        coordinates = list(self.scope.coordinates.values())
+        if not coordinates:
+            return "write `force x = ...` or `force r[0] = ...`"
+        first = coordinates[0]
+        place = f"[{first.index}]" if first.index else "[0]" if first.size is not None else ""
+        return f"write `force {first.name}{place} = ...`"
 
     def _given_twice(
         self, node: ast.Force, places: tuple[sp.Expr, ...], acting: dict[sp.Expr, Span]
@@ -225,7 +235,7 @@ class ContributionReader:
         whole = lattice.first, lattice.last
         if value is None or not reader.within_ends(lattice, whole, reader.shifts):
             return []
-        if value.has(SiteSum):
+        if graphs.holds([value], SiteSum):
             reader.sum_in_sum(lattice, node.value.span)
             return []
         if self._given_twice(node, (lattice.at(field.name, 0),), acting):
@@ -251,7 +261,7 @@ class ContributionReader:
             for primes in (0, 1)
             for plain, plus in zip(self._symbols(primes), self._symbols(primes, "+"), strict=True)
         }
-        return expression.xreplace(replacement)
+        return graphs.replaced(expression, replacement)
 
     def observables(self) -> list[m.Observable]:
         """The declared functions of q, q' and t."""

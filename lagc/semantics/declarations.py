@@ -22,6 +22,7 @@ from lagc.semantics.sites import sample_sites
 from lagc.semantics.tensors import described, entries, shape
 from lagc.semantics.unit_table import UnitError, look_up
 from lagc.syntax import ast
+from lagc.syntax.units import LARGEST_POWER
 
 LAW_PARAMETERS = {"uniform": 2, "loguniform": 2, "normal": 2}
 _OTHER_LAWS = {
@@ -57,6 +58,15 @@ def read_coordinate(node: ast.Coordinate, reader: ConstantReader) -> Coordinate 
                 label=instead(unit),
             )
             return None
+        if _is_power_of_unit(node.size, reader):
+            reader.diagnostics.add(
+                Code.LAG240,
+                f"`[{node.size.span.text}]` is not a unit",
+                node.size.span,
+                help=f"the exponent of a unit is a number up to {LARGEST_POWER}, not 0, or a "
+                f"fraction with a denominator up to {LARGEST_POWER}",
+            )
+            return None
         size = reader.integer(node.size, "the size of a coordinate", 1, LARGEST_VECTOR)
         if size is None:
             return None
@@ -83,6 +93,14 @@ def _is_unit(size: ast.Expression, reader: ConstantReader) -> bool:
     except UnitError:
         return False
     return True
+
+
+def _is_power_of_unit(size: ast.Expression, reader: ConstantReader) -> bool:
+    """Whether a size holds a power of the name of a unit: no number is meant."""
+    if isinstance(size, ast.Product):
+        factors = (size.first, *(factor for _, factor in size.rest))
+        return any(_is_power_of_unit(factor, reader) for factor in factors)
+    return isinstance(size, ast.Power) and _is_unit(size.base, reader)
 
 
 def read_coefficients(
@@ -138,6 +156,17 @@ def _read_coefficient(
             label=instead(f"{name}[{count}]"),
         )
         reader.scope.lost.add(name)
+        return None
+    if size is None and node.index is not None and isinstance(node.default, ast.Tuple):
+        index = node.index.span.text
+        reader.diagnostics.add(
+            Code.LAG206,
+            "the default of a coefficient at the sites of a lattice is a number or a function of "
+            f"`{index}`",
+            node.default.span,
+            help=f"write `= 1`, the same at every site, or for instance `= 1 + {index}/10`; single "
+            "values are given in a run, as an array with one for each site",
+        )
         return None
     listed = size is not None and isinstance(node.default, ast.Tuple)
     if node.default is not None and not listed:

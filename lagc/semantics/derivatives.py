@@ -13,6 +13,7 @@ from __future__ import annotations
 import sympy as sp
 
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics.continuity import Continuity, Ranges, jumps
 from lagc.semantics.functions import JUMPS, PIECEWISE, If, JumpDerivative
 from lagc.semantics.traits import Traits
@@ -52,7 +53,10 @@ class Differentiation:
         slope = self._aside(e, x)
         if x in self.traits.jumping(slope):
             for jump in jumps(slope, x):
-                if any(x in kink.free_symbols for kink in jump.args[0].atoms(*PIECEWISE)):
+                if any(
+                    isinstance(kink, PIECEWISE) and x in self.traits.symbols(kink)
+                    for kink in graphs.parts(jump.args[0])
+                ):
                     raise JumpDerivative(jump)
         return slope
 
@@ -61,7 +65,7 @@ class Differentiation:
         slope = self(e, x)
         if not self.traits.symbolic_powers(e):
             return slope
-        self.work.spend(20 * sum(1 for _ in sp.preorder_traversal(slope)), self.span)
+        self.work.spend(20 * graphs.size(slope), self.span)
         return sp.powsimp(slope, deep=True, combine="exp")
 
     def _require_continuity(self, e: sp.Expr, x: sp.Symbol) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import sympy as sp
 
@@ -19,6 +20,7 @@ from lagc.semantics.declarations import (
     read_neural,
 )
 from lagc.semantics.fields import read_lattice, varies
+from lagc.semantics.foreign import look
 from lagc.semantics.functions import FUNCTION_NAMES, RESERVED_NAMES
 from lagc.semantics.lines import read_initial, read_run
 from lagc.semantics.names import Context, LetValue, Scope
@@ -78,6 +80,7 @@ class _Elaboration:
         self.constants = ConstantReader(self.scope, diagnostics)
         self.contributions = ContributionReader(file, self.scope, diagnostics)
         self.declared: dict[str, Span] = {}
+        self._looks: dict[str, str] = {}
         self._constant_nodes: dict[str, ast.Constant] = {}
         self._let_nodes: dict[str, ast.Let] = {}
         self._lets: dict[str, LetValue | None] = {}
@@ -164,6 +167,9 @@ class _Elaboration:
         kept = []
         for statement in self.file.statements:
             if isinstance(statement, _DECLARATIONS) and not self._check_name(statement.name):
+                name = statement.name.name
+                if isinstance(statement, ast.Coordinate) and name not in self.scope.coordinates:
+                    self.scope.lost.add(name)  # its velocities are no second mistake
                 continue
             kept.append(statement)
             self._announce(statement)
@@ -211,6 +217,18 @@ class _Elaboration:
                 notes=[Note("it was declared here first", self.declared[name.name])],
             )
             return False
+        twin = self._looks.setdefault(look(name.name), name.name)
+        if twin != name.name:
+            strange = next(ch for ch, other in zip(name.name, twin, strict=True) if ch != other)
+            self.diagnostics.add(
+                Code.LAG202,
+                f"`{name.name}` looks like `{twin}`, and is another name",
+                name.span,
+                label=f"`{strange}` is {unicodedata.name(strange, 'another letter').lower()} "
+                f"(U+{ord(strange):04X})",
+                help="choose another name, or write the same letter in both",
+                notes=[Note("that one is declared here", self.declared[twin])],
+            )
         self.declared[name.name] = name.span
         return True
 
@@ -267,7 +285,7 @@ class _Elaboration:
         reader = self.contributions.reader(Context.LET)
         value = self.contributions.limit.checked(reader.read(self._let_nodes[name].value), used_at)
         self._reading.pop()
-        shifts = tuple(shift for shift, _ in reader.shifts)
+        shifts = tuple(dict.fromkeys(shift for shift, _ in reader.shifts))
         made = LetValue(value, reader.plain, reader.doubled, reader.site, shifts)
         self._lets[name] = None if value is None else made
         return self._lets[name]

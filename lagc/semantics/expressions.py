@@ -24,6 +24,7 @@ from lagc.semantics.foreign import (
 from lagc.semantics.functions import LATTICE_FUNCTIONS
 from lagc.semantics.lattices import with_numbers
 from lagc.semantics.names import Context
+from lagc.semantics.notation import number_text
 from lagc.semantics.tensors import ShapeError, Value, described, each, entries, shape
 from lagc.syntax import ast
 
@@ -309,7 +310,13 @@ class ExpressionReader(CallReader):
                 help=declare_vector(node.base, self.scope.coordinates),
             )
         position = with_numbers(self.scope, position)
-        if not position.is_Integer or not 0 <= position < len(base):
+        if not position.is_Integer:
+            return self._error(
+                Code.LAG206,
+                f"an index is a whole number, and this is {number_text(position)}",
+                node.index.span,
+            )
+        if not 0 <= position < len(base):
             parts = "components" if len(shape(base)) == 1 else "rows"
             last = f"{node.base.span.text}[{len(base) - 1}]"
             return self._error(

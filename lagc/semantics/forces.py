@@ -9,6 +9,7 @@ import sympy as sp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
+from lagc.semantics import graphs
 from lagc.semantics.foreign import instead
 from lagc.semantics.model import Term
 from lagc.semantics.names import Scope
@@ -51,9 +52,9 @@ def warn_without_velocity(terms: Iterable[Term], scope: Scope, diagnostics: Diag
     Only where nothing else moves in the term, so that the potential is certain.
     """
     terms = list(terms) if scope.lattice is None else []
-    left = {s.name for s in sp.Add(*[term.value for term in terms]).free_symbols}
+    left = {s.name for s in graphs.symbols(sp.Add(*[term.value for term in terms]))}
     for term in terms:
-        moving = {s.name for s in term.value.free_symbols} - set(scope.constants)
+        moving = {s.name for s in graphs.symbols(term.value)} - set(scope.constants)
         moving -= set(scope.coefficients)
         for coordinate in scope.coordinates.values():
             pairs = zip(coordinate.symbols(0, "+"), coordinate.symbols(0, "-"), strict=True)

@@ -244,6 +244,11 @@ def _sounds(name: str) -> str:
     return "".join(_GREEK.get(ch, ch) for ch in plain).translate(_CYRILLIC)
 
 
+def look(name: str) -> str:
+    """A name with letters that cannot be told apart by eye made the same."""
+    return name.replace("\u00b5", "\u03bc").translate(_CYRILLIC)
+
+
 def _strange_letter(name: str) -> str:
     """Which letter of a name is not the one it looks like; empty for Greek ones, which are seen."""
     for ch in name:

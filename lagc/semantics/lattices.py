@@ -15,6 +15,7 @@ import sympy as sp
 from lagc.base.codes import Code
 from lagc.base.diagnostics import did_you_mean
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 from lagc.semantics.names import Context, NameReader, Scope
 from lagc.semantics.sites import FARTHEST, Lattice, SiteSum, shifts, without_marks
 from lagc.semantics.tensors import Value, each
@@ -151,7 +152,7 @@ class SiteReader(NameReader):
         if self._needs_constant("a sum over sites", node.span):
             return None
         if self.summing:
-            self.sum_in_sum(lattice, node.span)
+            self.sum_in_sum(lattice, node.span, node)
             return None
         sites = self._range(node, lattice)
         if sites is None:
@@ -162,17 +163,19 @@ class SiteReader(NameReader):
         reached, self.shifts, self.summing, self.site = self.shifts, outer, False, site
         if body is None or not self.within_ends(lattice, sites, reached):
             return None
-        if body.has(SiteSum):
+        if graphs.holds([body], SiteSum):
             self.sum_in_sum(lattice, node.arguments[1].span)
             return None
         total = self.cut_at_ends(lattice, body, sites, node.arguments[1].span)
         return None if total is None else sp.Add(*[site_sum(lattice, *part) for part in total])
 
-    def sum_in_sum(self, lattice: Lattice, span: Span) -> None:
-        """Reports a sum inside a density."""
+    def sum_in_sum(self, lattice: Lattice, span: Span, inner: ast.Call | None = None) -> None:
+        """Reports a sum inside a density; `inner` is the sum where it is written there."""
+        index = inner.arguments[0].value if inner is not None and inner.arguments else None
+        over = index.name if isinstance(index, ast.Name) else lattice.index
         self._error(
             Code.LAG219,
-            f"a sum over `{lattice.index}` inside a sum over `{lattice.index}`",
+            f"a sum over `{over}` inside a sum over `{lattice.index}`",
             span,
             help="only densities that are local can be compiled: one sum, and shifts such as "
             f"`[{lattice.index}+1]`",
@@ -276,9 +279,9 @@ class SiteReader(NameReader):
 
 def with_numbers(scope: Scope, expression: sp.Expr) -> sp.Expr:
     """The expression with the values of the constants that are one number."""
-    names = [s.name for s in expression.free_symbols if s.name not in scope.varying]
+    names = [s.name for s in graphs.symbols(expression) if s.name not in scope.varying]
     known = {sp.Symbol(k): v for k in names if (v := scope.constants.get(k)) is not None}
-    return expression.xreplace(known)
+    return graphs.replaced(expression, known)
 
 
 def site_sum(lattice: Lattice, body: sp.Expr, first: int, last: int) -> sp.Expr:
@@ -302,7 +305,7 @@ def additive_terms(scope: Scope, e: sp.Expr, factor: sp.Expr | None = None) -> I
             yield from additive_terms(scope, term, factor)
         return
     if e.is_Mul:
-        fields = [x for x in e.args if has_fields(scope, x) or x.has(SiteSum)]
+        fields = [x for x in e.args if has_fields(scope, x) or graphs.holds([x], SiteSum)]
         others = [x for x in e.args if x not in fields]
         if len(fields) == 1 and fields[0].is_Add:
             yield from additive_terms(scope, fields[0], sp.Mul(factor, *others))

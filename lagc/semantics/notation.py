@@ -38,7 +38,21 @@ def index_of(symbol: re.Match[str]) -> str:
 
 
 class TextPrinter(StrPrinter):  # type: ignore[misc]
-    """`^` for powers and the names of the language for its own functions."""
+    """`^` for powers and the names of the language for its own functions.
+
+    A part has one text wherever it stands, so that each is written once.
+    """
+
+    def __init__(self, settings: dict[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._texts: dict[Any, str] = {}
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if kwargs or not isinstance(expr, sp.Basic):
+            return str(super()._print(expr, **kwargs))
+        if expr not in self._texts:
+            self._texts[expr] = str(super()._print(expr))
+        return self._texts[expr]
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         return str(super()._print_Pow(expr, rational)).replace("**", "^")

@@ -16,6 +16,7 @@ from functools import lru_cache
 import sympy as sp
 
 from lagc.base.spans import Span
+from lagc.semantics import graphs
 
 MOST_SITES = 10**6
 FARTHEST = 16  # the largest shift, and the largest distance between sites given by number
@@ -111,14 +112,16 @@ class Lattice:
 
     def places(self, expression: sp.Expr) -> Iterator[tuple[sp.Symbol, Place]]:
         """The symbols of an expression that live on sites, in a fixed order."""
-        for symbol in sorted(expression.free_symbols, key=lambda s: s.name):
+        for symbol in sorted(graphs.symbols(expression), key=lambda s: s.name):
             place = self.place(symbol)
             if place is not None:
                 yield symbol, place
 
     def renamed(self, expression: sp.Expr, rename: Callable[[Place], sp.Expr]) -> sp.Expr:
         """The expression with `rename(place)` for every symbol that lives on a site."""
-        return expression.xreplace({s: rename(place) for s, place in self.places(expression)})
+        return graphs.replaced(
+            expression, {s: rename(place) for s, place in self.places(expression)}
+        )
 
     def moved(self, expression: sp.Expr, shift: int) -> sp.Expr:
         """The same density seen from another site: every shift increased by `shift`."""
@@ -147,7 +150,7 @@ class Lattice:
 
 def without_marks(expression: sp.Expr) -> sp.Expr:
     """The expression with every `OneTerm` replaced by what it holds."""
-    if not expression.has(OneTerm):
+    if not graphs.holds([expression], OneTerm):
         return expression
     return expression.replace(OneTerm, lambda e: e)
 

@@ -94,7 +94,26 @@ def check_characters(source: Source, start: int, end: int, kind: str = "") -> No
             continue
         if ch.isascii() or ch in _WRITE or not _belongs_to_name(text, found.start()):
             span = Span(source, found.start(), found.start() + 1)
+            if ch == "\\" and (broken := _broken_line(span)) is not None:
+                raise broken
             raise habit_at(HABITS, source, start, end, span.start, kind) or _foreign(span)
+
+
+def _broken_line(span: Span) -> LagcError | None:
+    """What is wrong with a backslash at the end of a line before one that begins with an operator.
+
+    Without it the first line would be a statement of its own, so that is not the whole advice.
+    """
+    following = re.match(r"[ \t]*\r?\n\s*([-+*/^])", span.source.text[span.end :])
+    if following is None:
+        return None
+    operator = following[1]
+    return fail(
+        Code.LAG104,
+        "a statement goes on after an operator or inside brackets, without a sign for it",
+        span,
+        label=f"write `{operator}` here, and not at the beginning of the next line",
+    )
 
 
 def _belongs_to_name(text: str, at: int) -> bool:

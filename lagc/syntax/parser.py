@@ -7,11 +7,12 @@ left out of the tree; the ones after it are read all the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import Diagnostics, LagcError, fail
+from lagc.base.diagnostics import Diagnostic, Diagnostics, LagcError, fail
 from lagc.base.spans import Source, Span
 from lagc.syntax import ast
 from lagc.syntax.automaton import node
@@ -119,8 +120,25 @@ def _read(source: Source, line: LogicalLine, rule: str, diagnostics: Diagnostics
         return _understood(source, line, rule)
     except LagcError as error:
         whole = with_whole_statement(error, line.start, line.end, partial(_attempt, rule=rule))
-        diagnostics.items.extend(whole.diagnostics)
+        known = list(diagnostics.errors)
+        diagnostics.items.extend(d for d in whole.diagnostics if not _follows(d, known))
         return None
+
+
+def _follows(found: Diagnostic, known: Sequence[Diagnostic]) -> bool:
+    """Whether a name is wrong where it is used as it was wrong where it was declared."""
+    if found.span is None:
+        return False
+    for earlier in known:
+        span = earlier.span
+        if span is None or not span.text or not found.span.text.startswith(span.text):
+            continue
+        if found.message == earlier.message:
+            continue  # counted as one more place of the same mistake
+        before = span.source.text[: span.start].rpartition("\n")[2]
+        if re.fullmatch(r"[ \t]*(coordinate|coefficient|constant|input|let)[ \t]+", before):
+            return True
+    return False
 
 
 def _attempt(source: Source, rule: str) -> LagcError | None:

@@ -59,6 +59,14 @@ def _lets(first: str, form: str, count: int, head: str = HEAD) -> str:
     return head + "\n".join(lines) + f"\nL += x{count}*q\n"
 
 
+def _shared(first: str, form: str, count: int, coordinates: str = "q") -> str:
+    """`let`s that hold the one before several times, in a potential: derivatives share parts."""
+    lines = [f"coordinate {c}" for c in coordinates] + [f"let a0 = {first}"]
+    lines += [f"let a{k + 1} = {form.replace('@', f'a{k}')}" for k in range(count)]
+    kinetic = " + ".join(f"1/2*{c}'^2" for c in coordinates)
+    return "\n".join([*lines, f"L = {kinetic} - a{count}"]) + "\n"
+
+
 def _matrix(rows: int, columns: int, form: str) -> str:
     """A matrix whose entries are `form` with the numbers of row and column."""
     lines = [", ".join(form.format(i, j) for j in range(columns)) for i in range(rows)]
@@ -141,6 +149,23 @@ CASES: dict[str, Callable[[], str]] = {
     "lets of functions": lambda: _lets("q", "sin(x{0})*cos(x{0})", 15),
     "lets backwards": lambda: HEAD
     + "".join(f"let x{k} = x{k + 1} + q\n" for k in range(60)) + "let x60 = a\nL += x0\n",
+    "shared lets": lambda: _shared("q + 1", "@*@ + sin(@)", 13),
+    "shared lets of two": lambda: _shared("q + p + q'*p'", "@*@ + sin(@)", 12, "qp"),
+    "shared quotients": lambda: _shared("q + p + q'*p'", "@/(1 + @^2)", 13, "qp"),
+    "shared products": lambda: _shared("q + p + q'*p'", "cos(@)*(@ + 2)", 13, "qp"),
+    "shared roots": lambda: _shared("q + p + q'*p'", "sqrt(1 + @*sin(@))", 13, "qp"),
+    "shared branches": lambda: _shared("q + p", "@ + if(@ > 0, @^3, 0)", 8, "qp"),
+    "shared symbolic powers": lambda: "coefficient n = 3\n"
+    + _shared("q + p + 1", "@^n + sin(@)", 12, "qp"),
+    "shared coupling": lambda: _shared("q_+ + 1", "@*@ + sin(@)", 13).replace(
+        " - ", "\nK = q_-*"
+    ),
+    "shared observable": lambda: _shared("q + 1", "@*@ + sin(@)", 13).replace(
+        "- a13", "- q^2\nobservable o = a13"
+    ),
+    "shared on a lattice": lambda: _shared("phi[i] + phi[i+1]", "@*@ + sin(@)", 12).replace(
+        "coordinate q\n", "index i in 0..9999 periodic\ncoordinate phi[i]\n"
+    ).replace("L = 1/2*q'^2 - a12", "L = sum(i, 1/2*phi'[i]^2 - a12)"),
     "wide lets": lambda: HEAD + _statement("let x = ", _counted("sin({0}*q)"), " + ", 50_000)
     + "L += x*x*x + x^2 + sin(x)*cos(x)*exp(x)\nK = x*q_-\n",
     "norms": lambda: "coordinate r[3]\nL = dot(r', r') + "
