@@ -76,6 +76,11 @@ class Residuals:
                 deviance += float(np.sum(self.loss.derivatives((values / sizes) ** 2)[0]))
                 continue
             floor = _ROUND_OFF * float(self.channels.sizes[mask][0])
+            sizes = self._deviations(mask)
+            if count and np.ptp(sizes) > 0:
+                # Recordings with levels of their own, whose mean goes with the level of all.
+                common = float(np.exp(np.mean(np.log(sizes))))
+                values = values / sizes * common
             size = max(self.loss.size(values), floor)
             if self.loss.robust and count:
                 bounded = LOSSES["tukey"].derivatives((values / size) ** 2)[0]
@@ -99,6 +104,10 @@ class Residuals:
             if part > _HOPELESS or (part > _POOR and not self._noise(mask)):
                 result[name] = part
         return result
+
+    def white(self, name: str) -> bool:
+        """Whether residuals of a channel are no more alike from row to row than white noise is."""
+        return not self._row_to_row(name, self.channels.groups[name])
 
     def standardised(self) -> np.ndarray:
         """In standard deviations, but not in such as round-off alone has: as the values."""
@@ -237,7 +246,8 @@ class Residuals:
     def _relative(self, mask: np.ndarray) -> np.ndarray:
         """Residuals in standard deviations, which only count among each other: (R, horizon,
         components)."""
-        return np.asarray(self.values[:, :, mask] / self.deviations[:, :, mask])
+        deviations = self.deviations[:, :, mask]
+        return np.asarray(self.values[:, :, mask] / np.where(deviations > 0, deviations, 1.0))
 
     def _kept(self, mask: np.ndarray) -> np.ndarray:
         """Which values are surely no gross errors, by the median of the sizes of the residuals,
