@@ -38,6 +38,7 @@ from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
 from lagc.learn.signs import ambiguities, find_mirrors, off_the_mirrors, on_the_side_of
+from lagc.learn.uneven import by_recording
 from lagc.runtime.system import System
 
 _STAGES = 4
@@ -126,6 +127,8 @@ def solve(
     if follows:
         refined, unseen = _hold_unseen(problem, refined)
         held = [*held, *unseen]
+        names = [recording.name for recording in recordings]
+        refined = by_recording(refined, problem.channels, names)
         follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
     refined = replace(refined, x=on_the_side_of(problem.start, refined, mirrors))
     result = _result(problem, grown, refined, held, follows)

@@ -24,8 +24,9 @@ _RANK = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Levels: sigma (kinds, dof); from which estimate each comes: source (kinds, dof), an index to
-    the degrees of freedom (infinite: known); the channels that share the level of all; the largest
+    """Levels: sigma (kinds, dof); from which estimate each comes: source (kinds, dof), or (R, 1,
+    kinds, dof) where recordings have their own, an index to the degrees of freedom (infinite:
+    known); the channels that share the level of all; the largest
     residual, rms, as a part of the spread of its channel."""
 
     sigma: np.ndarray
@@ -48,11 +49,9 @@ def estimate_noise(
     """The levels at a solution x; the channels in `pooled` stay with the level of all, those whose
     noise is stated with theirs."""
     loss = setting.loss
-    whitened, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
-    residual, leverage = np.zeros(setting.seen.shape), np.zeros(setting.seen.shape)
-    residual[setting.seen] = whitened * np.broadcast_to(setting.sigma, residual.shape)[setting.seen]
-    weights = loss.derivatives(whitened**2)[1]
-    leverage[setting.seen] = _leverage(matrix[:, setting.free] * np.sqrt(weights)[:, None])
+    residual, leverage = residuals_and_leverage(setting, x)
+    if setting.relative is not None:
+        residual = residual / setting.relative[:, : setting.horizon]
     names, sums, degrees, parts = [], [], [], []
     sigma, source = setting.sigma.copy(), np.zeros(setting.sigma.shape, int)
     of_sources = [1.0]
@@ -86,6 +85,17 @@ def estimate_noise(
             of_sources.append(freedom)
         sigma[mask] = max(level, _FLOOR * size)
     return Noise(sigma, source, tuple(of_sources), together, float(max(parts, default=np.inf)))
+
+
+def residuals_and_leverage(setting: Setting, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At x, the residuals, and the part of each that the unknowns take, 0..1: (R, horizon, kinds,
+    dof) each, 0 where nothing was observed."""
+    whitened, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
+    residual, leverage = np.zeros(setting.seen.shape), np.zeros(setting.seen.shape)
+    residual[setting.seen] = whitened * setting.deviations[setting.seen]
+    weights = setting.loss.derivatives(whitened**2)[1]
+    leverage[setting.seen] = _leverage(matrix[:, setting.free] * np.sqrt(weights)[:, None])
+    return residual, leverage
 
 
 def _leverage(matrix: np.ndarray) -> np.ndarray:

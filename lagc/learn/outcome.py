@@ -40,8 +40,14 @@ def curves(
 
 
 def levels(setting: Setting, channels: Channels) -> dict[str, float]:
-    """The noise by channel."""
-    return {name: float(setting.sigma[mask][0]) for name, mask in channels.groups.items()}
+    """The noise by channel, the root mean square of all its observations."""
+    deviations, result = setting.deviations, {}
+    for name, mask in channels.groups.items():
+        own = deviations[:, :, mask][setting.seen[:, :, mask]]
+        # Of equal ones the very value, to the last bit.
+        equal = own.size == 0 or np.ptp(own) == 0
+        result[name] = float(setting.sigma[mask][0] if equal else np.sqrt(np.mean(own**2)))
+    return result
 
 
 def outliers(
