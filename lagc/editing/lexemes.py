@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -48,6 +49,7 @@ class Lexeme:
     end: int
 
 
+_COMMENT = re.compile(r"[^ \t\r\n\ufeff][^\n]*")
 _BRACKETS = ("LPAR", "RPAR", "LSQB", "RSQB", "COMMA")
 
 
@@ -62,11 +64,9 @@ def lexemes(source: Source) -> Iterator[Lexeme]:
 
 
 def _comments(text: str, start: int, end: int) -> Iterator[Lexeme]:
-    while (start := text.find("#", start, end)) >= 0:
-        stop = text.find("\n", start, end)
-        stop = end if stop < 0 else stop
-        yield Lexeme(Kind.COMMENT, start, start + len(text[start:stop].rstrip("\r")))
-        start = stop
+    """What stands between statements and their words: comments, those of other languages too."""
+    for found in _COMMENT.finditer(text, start, end):
+        yield Lexeme(Kind.COMMENT, found.start(), found.start() + len(found[0].rstrip("\r")))
 
 
 def _statement(source: Source, line: LogicalLine) -> Iterator[Lexeme]:

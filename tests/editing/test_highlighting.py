@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from pygments.token import Comment, Error, Keyword, Name, Number, String
 
 from lagc.base.spans import Source
@@ -83,6 +83,8 @@ def test_a_keyword_is_one_only_in_its_place() -> None:
 
 
 @given(texts | soups | mutated_programs())
+@example("'''")
+@example("/* a\n # b */\ncoordinate q\n")
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_cut_without_gaps(text: str) -> None:
     at = 0
