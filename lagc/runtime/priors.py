@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -75,3 +76,17 @@ class Mixture:
 
 
 Prior = Point | Uniform | LogUniform | Normal | Mixture
+
+
+def support(prior: Prior) -> tuple[float, float]:
+    """The smallest interval that a law stays in."""
+    match prior:
+        case Point(value):
+            return value, value
+        case Uniform(low, high) | LogUniform(low, high):
+            return low, high
+        case Normal(_, _):
+            return -math.inf, math.inf
+        case Mixture(_, laws):
+            ends = [support(law) for law in laws]
+            return min(low for low, _ in ends), max(high for _, high in ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -118,6 +119,12 @@ def test_families_that_cannot_be_drawn():
         "L = q'^2 - k*q^2\nforce q = u"
     )
     assert code is Code.LAG603 and "inputs" in words
+    for point in ("0", "mixture(0.5: 2, 0.5: 2)"):
+        code, words = refusal(
+            "model m\ncoordinate q\ncoefficient k = 1 ~ uniform(0, 1)\n"
+            f"coefficient c >= 0 ~ {point}\nL = q'^2 - k*q^2\nK = -c*q'_+*q_-"
+        )
+        assert code is Code.LAG603 and "`c` has one value" in words
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,19 @@ def test_standard_coordinates_and_back(family, members):
     text = json.dumps(coordinates.as_json(), allow_nan=False)
     again = Coordinates.from_json(json.loads(text))
     np.testing.assert_array_equal(again.to_standard(members.coefficients), standard)
+
+
+def test_laws_that_are_mostly_zero_have_coordinates(dho):
+    law = Mixture((0.9, 0.1), (Point(0.0), Uniform(0.0, 2.0)))
+    specs = [*dho.spec.coefficients[:2], replace(dho.spec.coefficients[2], prior=law)]
+    mostly = type(dho)(replace(dho.spec, coefficients=tuple(specs)), dho.kernels)
+    family = make_family(mostly, dt=0.1, steps=2)
+    some = draw(family, jax.random.key(1), 400)
+    coordinates = calibrate(some, family.drawn, Gauging())
+    standard = np.asarray(coordinates.to_standard(some.coefficients))
+    assert np.isfinite(standard).all() and coordinates.shift[2] == pytest.approx(0.01, rel=0.3)
+    back = coordinates.to_coefficients(jnp.asarray(standard))
+    np.testing.assert_allclose(back, some.coefficients, atol=1e-13)
 
 
 def test_scale_that_positions_and_velocities_do_not_fix_is_held(family, members):
