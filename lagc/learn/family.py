@@ -92,8 +92,9 @@ def make_family(
 
     states: `fixed`, or `normal` for a normal law around that state, or around zero positions and
     velocities where the model has none (by default, the first where it has one). Raises LAG603 for
-    models without laws, with laws of one value, neural terms or inputs, or whose laws leave the bounds more often than
-    not, LAG501 where an initial state is asked for that the model does not have.
+    models without laws, with laws of one value, neural terms or inputs, or whose laws leave the
+    bounds more often than not, LAG501 where an initial state is asked for that the model does not
+    have.
     """
     spec = system.spec
     if spec.neural or spec.inputs:

@@ -148,6 +148,20 @@ def test_missing_values_and_uneven_times(dho, oscillation):
     assert result.initial_states[0].t == t[0]
 
 
+@pytest.mark.parametrize("apart", [1e-10, 1e-13])
+def test_rows_that_are_almost_at_one_time(dho, oscillation, apart):
+    t = np.sort(np.concatenate([np.arange(40) * 0.1, [1.0 + apart, 2.0 + apart]]))
+    assert np.diff(t).min() > 0
+    q, _, p = oscillation(t, (2.0, 3.0, 1.0))
+    noise = 1e-3 * np.random.default_rng(1).normal(size=(2, len(t)))
+    seen = Recording("twice", t, (q + noise[0])[:, None], None, (p + noise[1])[:, None])
+    result = fit(dho, [seen])
+    assert result.converged and result.observations == 2 * len(t)
+    for name, value in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
+        estimate = result.coefficients[name]
+        assert abs(estimate.value - value) < 4 * estimate.std
+
+
 def test_a_coefficient_on_its_bound_is_reported(dho, record):
     result = fit(dho, [record((0.5, 0.5, 0.0), 100, "p", noise=0.01, seed=2)])
     c3 = result.coefficients["c3"]
