@@ -185,10 +185,14 @@ class Reader:
 
     @classmethod
     def from_json(cls, family: Family, options: TrainOptions, content: dict[str, Any]) -> Reader:
-        """What `as_json` wrote, for the same family and options."""
+        """What `as_json` wrote, for the same family and options; ValueError for other shapes."""
         coordinates = Coordinates.from_json(content["coordinates"])
         centre, width, widening = (
             np.array(content[name], float) for name in ("centre", "width", "widening")
         )
         plain = cls.of(family, options, coordinates)
+        context, m = (plain.sizes.context,), (len(coordinates.targets),)
+        expected = ((centre, context), (width, context), (widening, m))
+        if any(x.shape != shape or not np.isfinite(x).all() for x, shape in expected):
+            raise ValueError("other shapes")
         return replace(plain, centre=centre, width=width, widening=widening)

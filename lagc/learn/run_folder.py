@@ -149,6 +149,7 @@ def load_run(folder: Path, system: System) -> TrainedRun:
         system = with_initial(system, model["initial"])
         name, expected = str(model["name"]), str(model["hash"])
         spread = np.array([float(x) for x in content["spread"]["channels"]])
+        weights_name = str(content["network"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from None
     if spec_hash(system.spec) != expected:
@@ -157,17 +158,25 @@ def load_run(folder: Path, system: System) -> TrainedRun:
             f"the network in {folder} was trained on another text of `{name}`",
             help="predict with the text it was trained on, or train again",
         )
+    family = options.family_of(system)
     try:
-        family = options.family_of(system)
         reader = Reader.from_json(family, options, content["reader"])
+        if spread.shape != (2 * system.spec.dof,):
+            raise ValueError("other shapes")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from None
+    # The name alone: nothing outside of the folder is read.
+    weights = folder / Path(weights_name).name
+    try:
         like = make_network(
             options.network, reader.sizes, options.hidden, options.precision, jax.random.key(0)
         )
-        if reader.centre.shape != (reader.sizes.context,) or spread.shape != (2 * system.spec.dof,):
-            raise ValueError("other shapes")
-        network: Network = eqx.tree_deserialise_leaves(folder / NETWORK, like)
+        network: Network = eqx.tree_deserialise_leaves(weights, like)
+        arrays = jax.tree_util.tree_leaves(eqx.filter(network, eqx.is_inexact_array))
+        if not all(np.isfinite(x).all() for x in arrays):
+            raise ValueError("weights that are not finite")
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, TypeError) as error:
-        raise _damaged(folder / NETWORK, error) from None
+        raise _damaged(weights, error) from None
     return TrainedRun(reader, network, spread)
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -227,6 +228,30 @@ def test_damaged_folders_are_refused(kicked, trained, tmp_path, damage):
     with pytest.raises(LagcError, match="LAG605"):
         load_run(tmp_path, kicked)
     (tmp_path / "run.json").write_text(damage)
+    with pytest.raises(LagcError, match="LAG605"):
+        load_run(tmp_path, kicked)
+
+
+def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path):
+    options = replace(MLP, systems=256, held_out=4, width=4, features="trajectory")
+    train(kicked, options, output=tmp_path)
+    path = tmp_path / "run.json"
+    whole = json.loads(path.read_text())
+    run = load_run(tmp_path, kicked)
+    spoilt = [{k: v for k, v in whole.items() if k != "network"}]
+    spoilt += [
+        {**whole, "reader": {**whole["reader"], name: whole["reader"][name][:-1]}}
+        for name in ("centre", "width", "widening")
+    ]
+    for content in spoilt:
+        path.write_text(json.dumps(content))
+        with pytest.raises(LagcError, match="LAG605"):
+            load_run(tmp_path, kicked)
+    path.write_text(json.dumps(whole))
+    nothing = jax.tree_util.tree_map(
+        lambda x: x * np.nan if eqx.is_inexact_array(x) else x, run.network
+    )
+    eqx.tree_serialise_leaves(tmp_path / "network.eqx", nothing)
     with pytest.raises(LagcError, match="LAG605"):
         load_run(tmp_path, kicked)
 
