@@ -90,3 +90,14 @@ def support(prior: Prior) -> tuple[float, float]:
         case Mixture(_, laws):
             ends = [support(law) for law in laws]
             return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def points(prior: Prior) -> frozenset[float]:
+    """The values that a law gives a weight of their own."""
+    match prior:
+        case Point(value):
+            return frozenset([value])
+        case Mixture(_, laws):
+            return frozenset().union(*(points(law) for law in laws))
+        case _:
+            return frozenset()

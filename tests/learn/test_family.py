@@ -17,7 +17,7 @@ from lagc.base.diagnostics import LagcError
 from lagc.learn.coordinates import Coordinates, Gauging, calibrate, find_gauge, legal_range
 from lagc.learn.family import draw, draw_coefficient, held_out, make_family, selected
 from lagc.learn.networks import FREEDOM, law, loss, scales
-from lagc.learn.observing import observation, observe
+from lagc.learn.observing import longest_gaps, observation, observe
 from lagc.learn.weak_form import WeakForm
 from lagc.runtime import CoefficientSpec, LogUniform, Mixture, Normal, Point, Uniform
 
@@ -254,6 +254,20 @@ def test_noise_and_gaps_are_as_asked_for(varied):
     assert np.mean(spread / level) == pytest.approx(1, abs=0.05)
     assert np.corrcoef(spread, level)[0, 1] > 0.9
     assert np.abs(np.nanmean(error[:, :, 0] * error[:, :, 1])) < 5e-4
+
+
+def test_half_of_the_members_have_gaps(varied):
+    seen = np.asarray(observation(varied, "q,v", (0, 0), (0.3, 0.3), jax.random.key(2)).seen)
+    assert 1 - seen.mean() == pytest.approx(0.3, abs=0.01)
+    # A gap begins and ends once: at most one change from seen to not seen in each channel.
+    begins = (seen[:, :-1] & ~seen[:, 1:]).sum(axis=1) + ~seen[:, 0]
+    assert 0.5 <= np.mean((begins <= 1).all(axis=1)) < 0.65
+    assert seen.any(axis=1).all() or np.mean(seen.any(axis=1)) > 0.999
+    longest = longest_gaps(seen)
+    assert longest.max() == 7 and np.mean(longest > 5) > 0.1  # of 11 rows
+    mask = np.array([[1, 0, 0, 1, 0], [1, 1, 0, 1, 1]], bool).T[None]
+    assert longest_gaps(mask).tolist() == [2] and longest_gaps(~mask).tolist() == [2]
+    assert longest_gaps(mask | True).tolist() == [0]
 
 
 @pytest.mark.parametrize("observed", ["q,p", "q,v"])
