@@ -310,6 +310,12 @@ def test_structural_null_space_of_a_scale_and_of_nothing():
     assert structural_null_space(random.normal(size=(50, 3))).shape == (3, 0)
 
 
+def test_rows_whose_squares_overflow_keep_their_direction():
+    rows = np.array([[1e200, 1e200, 0.0], [2e200, 2e200, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1e-3]])
+    null = structural_null_space(rows)
+    np.testing.assert_allclose(np.abs(null[:, 0]), [0.5**0.5, 0.5**0.5, 0], atol=1e-12)
+
+
 def test_growth_in_time_does_not_hide_a_direction():
     random = np.random.default_rng(1)
     sensitivity = random.normal(size=(60, 3)) * np.exp(np.linspace(0, 60, 60))[:, None]
