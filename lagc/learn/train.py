@@ -59,7 +59,7 @@ from lagc.runtime.system import System
 
 SUPERVISION = "coefficients"
 CALIBRATION = 4096
-_USUAL = 0.95  # of the members: their gaps are known
+_USUAL = 0.75  # of the members: intervals are right on average, and too narrow for longer gaps
 _WARM_UP = 100
 _DECAY = 500.0
 _AVERAGING = 0.998
@@ -76,7 +76,7 @@ class State(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class _Run:
     """What an update needs and does not change; calibration: the usable members of a draw, inputs:
-    what is seen of them; gap: how many rows without a value of a channel all but a few of them have
+    what is seen of them; gap: how many rows without a value of a channel three of four have
     at most in a row; look: `Reader.inputs`, compiled."""
 
     family: Family
