@@ -11,6 +11,7 @@ from lagc.cli import common
 from lagc.cli.tables import print_tables, progress_of
 
 if TYPE_CHECKING:
+    from lagc.base.diagnostics import Diagnostic
     from lagc.learn.predict import Predicted
     from lagc.runtime import System
 
@@ -56,7 +57,20 @@ def predict_command(
     if not common.answer(content):
         for result in results:
             _print(result, polished=not no_polish)
+    elif not no_polish:  # the tables say it themselves
+        common.print_diagnostics(x for result in results for x in _unfitted(result))
     return 0 if done else common.EXIT_NUMERICAL
+
+
+def _unfitted(result: Predicted) -> list[Diagnostic]:
+    """Why the command does not succeed, where that is by this recording."""
+    from lagc.base.codes import Code
+    from lagc.base.diagnostics import Diagnostic
+
+    if result.fit is not None and result.fit.converged:
+        return []
+    reason = result.failure or "the fit did not converge"
+    return [Diagnostic(Code.LAG602, f"{result.recording}: {reason}")]
 
 
 def _system(folder: Path, model: str | None) -> System:

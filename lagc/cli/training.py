@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("train", cls=common.Command)
 @click.argument("model")
 @click.option("--network", type=click.Choice(["lstm", "mlp"]), default="mlp", help="(mlp)")
-@click.option("--systems", type=int, metavar="N", help="Members to draw in all (500,000).")
+@click.option("--systems", type=int, metavar="N", help="Members, in whole batches (500,000).")
 @click.option("--passes", type=int, default=1, metavar="N", help="Times each is seen (1).")
 @click.option("--held-out", type=int, default=1000, metavar="N", help="Test systems (1000).")
 @click.option("--steps", type=int, default=40, metavar="N", help="Integration steps (40).")
@@ -111,6 +111,13 @@ def train_command(
     """
     if resume and overwrite:
         raise fail(Code.LAG510, "--resume and --overwrite cannot be given together")
+    systems, batch = given["systems"], given["batch"]
+    if systems is not None and 1 <= systems < batch:
+        raise fail(
+            Code.LAG510,
+            f"--systems {systems}: an update draws a batch of {batch}",
+            help=f"draw at least that many, or smaller batches (`--batch {systems}`)",
+        )
     if coordinator is None and (processes, process) != (1, 0):
         raise fail(Code.LAG510, "--processes and --process need --coordinator HOST:PORT")
     if coordinator is not None:

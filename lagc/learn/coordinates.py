@@ -24,7 +24,7 @@ from lagc.learn.observing import Observed
 from lagc.learn.sensitivity import gather
 from lagc.learn.starting import middle
 from lagc.learn.structure import acceleration_sensitivity
-from lagc.runtime.priors import LogUniform, Mixture, Normal, Point, Prior, Uniform
+from lagc.runtime.priors import support
 from lagc.runtime.spec import CoefficientSpec
 
 _SOFTENING = 1e-2
@@ -175,7 +175,7 @@ def calibrate(members: Members, drawn: Sequence[CoefficientSpec], gauging: Gaugi
     own = [drawn[k] for k in targets]
     log = np.array([_never_negative(c) for c in own])
     zero = np.array([_support(c)[0] <= 0 for c in own])
-    shift = np.where(log & zero, _SOFTENING * np.median(values, axis=0), 0.0)
+    shift = np.where(log & zero, _SOFTENING * np.array([_typical(x) for x in values.T]), 0.0)
     moved = np.zeros(len(targets), bool)
     if gauging.directions is not None:
         moved = (np.abs(gauging.directions[:, list(targets)]) > 0).any(axis=0)
@@ -198,6 +198,13 @@ def calibrate(members: Members, drawn: Sequence[CoefficientSpec], gauging: Gaugi
         ranges[:, 0],
         ranges[:, 1],
     )
+
+
+def _typical(values: np.ndarray) -> float:
+    """The median size of those values (n,) that are not zero, as more than half of a mixture can
+    be; one where all are."""
+    sizes = np.abs(values[values != 0])
+    return float(np.median(sizes)) if sizes.size else 1.0
 
 
 def find_gauge(family: Family, members: Members, observed: Observed) -> Gauging:
@@ -293,17 +300,3 @@ def legal_range(
         high = float(np.nextafter(dtype.type(spec.upper), dtype.type(-np.inf)))
         high = high if spec.upper_open else spec.upper
     return low, high
-
-
-def support(prior: Prior) -> tuple[float, float]:
-    """The smallest interval that a law stays in."""
-    match prior:
-        case Point(value):
-            return value, value
-        case Uniform(low, high) | LogUniform(low, high):
-            return low, high
-        case Normal(_, _):
-            return -np.inf, np.inf
-        case Mixture(_, laws):
-            ends = [support(law) for law in laws]
-            return min(low for low, _ in ends), max(high for _, high in ends)

@@ -19,6 +19,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.learn.devices import PARTS, WHOLE, Devices
+from lagc.runtime.priors import support
 from lagc.runtime.spec import CoefficientSpec, ModelSpec
 from lagc.runtime.system import System
 
@@ -91,8 +92,9 @@ def make_family(
 
     states: `fixed`, or `normal` for a normal law around that state, or around zero positions and
     velocities where the model has none (by default, the first where it has one). Raises LAG603 for
-    models without laws, with neural terms or inputs, or whose laws leave the bounds more often than
-    not, LAG501 where an initial state is asked for that the model does not have.
+    models without laws, with laws of one value, neural terms or inputs, or whose laws leave the
+    bounds more often than not, LAG501 where an initial state is asked for that the model does not
+    have.
     """
     spec = system.spec
     if spec.neural or spec.inputs:
@@ -269,6 +271,13 @@ def _check_acceptance(spec: ModelSpec) -> None:
     for c in spec.coefficients:
         if c.prior is None:
             continue
+        low, high = support(c.prior)
+        if low == high:
+            raise fail(
+                Code.LAG603,
+                f"the law of `{c.name}` has one value, {low:g}: there is nothing to learn",
+                help=f"leave the law out: `coefficient {c.name} = {low:g}`",
+            )
         draws = c.prior.sample(jax.random.key(0), (1024,))
         accepted = float(within_bounds(c, draws).mean())
         if accepted < _LEAST_ACCEPTED:

@@ -14,6 +14,7 @@ import numpy as np
 
 from lagc.base.gauge import listed, not_fixed, not_seen, not_separate, scale
 
+_HUGE = 1e150  # sizes whose squares overflow
 STRUCTURAL = 1e-9  # singular values below this part of the largest are zero
 _PARTICIPATES = 1e-4
 _TIE = 1e-2
@@ -48,6 +49,9 @@ def structural_null_space(sensitivity: np.ndarray) -> np.ndarray:
     Scaling a row leaves the null space as it is; it keeps rows that grow exponentially in time, as
     those of a chaotic model do, from hiding the others.
     """
+    largest_of_each = np.abs(sensitivity).max(axis=1, keepdims=True, initial=0.0)
+    huge = np.isfinite(largest_of_each) & (largest_of_each > _HUGE)
+    sensitivity = sensitivity / np.where(huge, largest_of_each, 1.0)
     sizes = np.linalg.norm(sensitivity, axis=1, keepdims=True)
     scaled = sensitivity / np.maximum(1.0, np.where(np.isfinite(sizes), sizes, 1.0))
     finite = scaled[np.isfinite(scaled).all(axis=1)]

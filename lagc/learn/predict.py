@@ -7,7 +7,7 @@ through splines, where the rows are dense enough for that. What does not fit is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,17 +23,20 @@ from lagc.learn.data import Recording
 from lagc.learn.family import in_chunks
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import Estimate, FitResult
-from lagc.learn.observing import Observation
+from lagc.learn.observing import Observation, longest_gaps
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.regression import noise_of
 from lagc.learn.run_folder import TrainedRun
 from lagc.learn.together import fit_together
+from lagc.runtime.priors import points
 
 _EQUAL = 1e-4  # relative difference of steps that are the same
 _DENSE = 1.5  # intervals between known values, in steps, that a spline bridges
 _NEAR_START = 0.1  # part of the spread within which a recording begins at the initial state
 _SMOOTH = 1e-3  # noise, as a part of the spread, that a network trained on none overlooks
 _DEGREE = 5
+_EDGE = 1e-3  # of the range of a law, or of its logarithm: as near to its end
+_FAR = 8.0  # standard errors between what a network and a fit say
 _TOGETHER = 8  # recordings from which on fits are made side by side
 
 
@@ -103,6 +106,7 @@ def predict(
     observed = Observation(jnp.asarray(values), mask, jnp.asarray(dt), jnp.asarray(level))
     reader = run.reader
     inputs = in_chunks(jax.jit(reader.inputs), observed)
+    unlike = reader.unlike(inputs)
     columns = [np.asarray(x) for x in eqx.filter_jit(reader.predict)(run.network, inputs)]
     # Momenta fix what is held where they are not among what the network sees.
     more = bool(run.reader.held) and run.reader.options.observed == "q,v"
@@ -116,9 +120,11 @@ def predict(
         fitted, failure = None, ""
         if polish and not together:
             fitted, failure = _polished(run, recording, estimates)
-        results.append(Predicted(recording.name, rows.dt, rows.notes, estimates, fitted, failure))
+        notes = (*rows.notes, *_outside(run, estimates, unlike=bool(unlike[index])))
+        results.append(Predicted(recording.name, rows.dt, notes, estimates, fitted, failure))
     if polish and together:
         results = _polished_together(run, recordings, results, progress)
+    results = [replace(x, notes=(*x.notes, *_moved_far(x))) for x in results]
     progress(Progress("predict", len(recordings), len(recordings), "done"))
     return tuple(results)
 
@@ -147,6 +153,51 @@ def _estimates(
         elif c.default is not None:
             result[c.name] = Estimate(c.default, None, None, False, "has no law")
     return result
+
+
+def _outside(run: TrainedRun, estimates: dict[str, Estimate], *, unlike: bool) -> Iterator[str]:
+    """What speaks for a system that is none of the family: a network knows nothing of these."""
+    c, family = run.reader.coordinates, run.reader.family
+    if unlike:
+        yield (
+            "it is unlike all that the network was trained on: its values and intervals may mean "
+            "nothing"
+        )
+    for k, index in enumerate(c.targets):
+        spec = family.drawn[index]
+        assert spec.prior is not None
+        for end in (c.lower[k], c.upper[k]):
+            # Values that have a weight of their own are to be expected.
+            if not np.isfinite(end) or end in points(spec.prior):
+                continue
+            low, high, value = c.lower[k], c.upper[k], estimates[spec.name].value
+            if c.logarithmic[k] and low > 0 and np.isfinite(high):
+                near = abs(np.log(value / end)) < _EDGE * np.log(high / low)
+            else:
+                size = high - low if np.isfinite(high - low) else c.std[k]
+                near = abs(value - end) < _EDGE * size
+            if near:
+                yield (
+                    f"`{spec.name}` is at the end {end:g} of its law: the true value may lie "
+                    "outside, of which the network knows nothing"
+                )
+
+
+def _moved_far(result: Predicted) -> Iterator[str]:
+    """Where a fit ends many standard errors from what the network says."""
+    if result.fit is None or not result.fit.converged:
+        return
+    for name, estimate in result.coefficients.items():
+        fitted = result.fit.coefficients[name]
+        if estimate.std is None or fitted.std is None:
+            continue
+        together = float(np.hypot(estimate.std, fitted.std))
+        far = abs(fitted.value - estimate.value)
+        if far > _FAR * together:
+            yield (
+                f"the fit ends {far / together:.2g} standard errors from what the network says of "
+                f"`{name}`: the network may not know such systems"
+            )
 
 
 def _polished(
@@ -214,6 +265,12 @@ def _rows(run: TrainedRun, recording: Recording, noise: float | None) -> _Rows:
         notes.append(
             f"{100 * (1 - seen.mean()):.0f} % of its values are missing, and the network knows "
             f"{100 * options.missing[1]:.0f} %"
+        )
+    gap = int(longest_gaps(seen[None])[0])
+    if options.missing[1] > 0 and gap > run.gap:
+        notes.append(
+            f"a channel has no values in {gap} rows in a row, and the network knows gaps of up to "
+            f"{run.gap}: its intervals may be too narrow"
         )
     return _Rows(np.where(seen, rows, 0.0), seen, dt, level, tuple(notes))
 

@@ -23,6 +23,7 @@ from lagc.learn.weak_form import SETS, Estimates, WeakForm
 
 QUANTILE = 1.959963984540054  # of the normal law, for 95 %
 _FARTHEST = 10.0  # standard deviations of context
+_MARGIN = 0.05  # of the range of a number of the context
 _THIRDS = (1 / 6, 1 / 2, 5 / 6)
 _FAINT = 1e-9
 _APART = 1e-3  # standard coordinates in which two estimates differ little
@@ -52,7 +53,8 @@ class Prediction(NamedTuple):
 class Reader:
     """Everything about a family that its network does not learn.
 
-    centre, width: (c,), of the context; widening: (m,), what scales are multiplied with so that
+    centre, width: (c,), of the context; least, most: (c,), the ends of its calibration draw (not
+    finite where they are not known); widening: (m,), what scales are multiplied with so that
     95 % intervals cover 95 % of a calibration draw.
     """
 
@@ -62,6 +64,8 @@ class Reader:
     weak: WeakForm | None
     centre: np.ndarray
     width: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
     widening: np.ndarray
 
     @classmethod
@@ -70,8 +74,9 @@ class Reader:
         weak = None
         if options.features == "regression" and family.system.spec.lattice is None:
             weak = WeakForm.of(family, options.observed, coordinates)
-        one = np.ones(1)
-        return cls(family, options, coordinates, weak, one * 0, one, np.ones(len(coordinates.std)))
+        one, any_ = np.ones(1), np.full(1, np.inf)
+        widening = np.ones(len(coordinates.std))
+        return cls(family, options, coordinates, weak, one * 0, one, -any_, any_, widening)
 
     @property
     def held(self) -> dict[str, float]:
@@ -99,9 +104,19 @@ class Reader:
     def calibrated(self, inputs: Inputs) -> Reader:
         """With the context standardised by the middle two thirds of a draw: the logarithm of a
         channel that is at rest for some members lies far from all others."""
-        low, centre, high = np.quantile(np.asarray(inputs.context, float), _THIRDS, axis=0)
+        context = np.asarray(inputs.context, float)
+        low, centre, high = np.quantile(context, _THIRDS, axis=0)
         width = (high - low) / 2
-        return replace(self, centre=centre, width=np.where(width > 0, width, 1.0))
+        width = np.where(width > 0, width, 1.0)
+        ends = {"least": context.min(axis=0), "most": context.max(axis=0)}
+        return replace(self, centre=centre, width=width, **ends)
+
+    def unlike(self, inputs: Inputs) -> np.ndarray:
+        """Which of these (n,) have a context well outside of what the calibration draw has."""
+        context = np.asarray(inputs.context, float)
+        margin = _MARGIN * np.maximum(self.most - self.least, self.width)
+        outside = (context < self.least - margin) | (context > self.most + margin)
+        return np.asarray(outside.any(axis=1))
 
     def widened(self, found: Law, standard: jax.Array) -> Reader:
         """With intervals that cover 95 % of a draw, by what a network says of it; standard: (n, m),
@@ -180,15 +195,26 @@ class Reader:
 
     def as_json(self) -> dict[str, Any]:
         """What was calibrated, for `json.dumps`."""
-        own = {name: getattr(self, name).tolist() for name in ("centre", "width", "widening")}
+        names = ("centre", "width", "least", "most", "widening")
+        own = {name: getattr(self, name).tolist() for name in names}
         return {"coordinates": self.coordinates.as_json()} | own
 
     @classmethod
     def from_json(cls, family: Family, options: TrainOptions, content: dict[str, Any]) -> Reader:
-        """What `as_json` wrote, for the same family and options."""
+        """What `as_json` wrote, for the same family and options; ValueError for other shapes."""
         coordinates = Coordinates.from_json(content["coordinates"])
         centre, width, widening = (
             np.array(content[name], float) for name in ("centre", "width", "widening")
         )
         plain = cls.of(family, options, coordinates)
-        return replace(plain, centre=centre, width=width, widening=widening)
+        context, m = (plain.sizes.context,), (len(coordinates.targets),)
+        expected = ((centre, context), (width, context), (widening, m))
+        if any(x.shape != shape or not np.isfinite(x).all() for x, shape in expected):
+            raise ValueError("other shapes")
+        # Folders without them are older: nothing is known to be unlike then.
+        least = np.array(content.get("least", [-np.inf] * len(centre)), float)
+        most = np.array(content.get("most", [np.inf] * len(centre)), float)
+        if least.shape != context or most.shape != context:
+            raise ValueError("other shapes")
+        own = replace(plain, centre=centre, width=width, least=least, most=most)
+        return replace(own, widening=widening)

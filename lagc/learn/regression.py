@@ -36,6 +36,7 @@ _FEWEST_ROWS = 8
 _MOST_ROWS = 4096  # of a recording: enough to start from
 _BUMP = 4  # phi = (1 - s^2)^4
 _GAP = 3.5  # windows reach over no interval so much longer than usual
+_SAME_TIME = 1e-4  # of the mean interval: rows that a spline cannot tell apart
 _REWEIGHTED = 3
 _ENDS = 3
 _ROUGHEST, _SMOOTHEST, _BISECTIONS = -6.0, 8.0, 20  # decades of smoothing, in cubed intervals
@@ -131,6 +132,9 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
     x, y = t[known], values[known]
     if period is not None:
         y = np.unwrap(y, period=period)
+    x, y = _merged(x, y)
+    if x.size < _FEWEST_ROWS:
+        return None
     wanted = noise_of(x, y)
     smoothing = SmoothingSplines(x, y)
     low, high = _ROUGHEST, _SMOOTHEST
@@ -140,6 +144,18 @@ def _spline(t: np.ndarray, values: np.ndarray, period: float | None) -> Any:
         middle = (low + high) / 2
         low, high = (middle, high) if smoothing.residual(middle) < wanted else (low, middle)
     return scipy.interpolate.make_interp_spline(x, smoothing.values(low), k=3, bc_type="natural")
+
+
+def _merged(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (m,) with the mean in place of those that are almost at one time: the second
+    derivatives of splines through them are differences over nothing."""
+    apart = np.diff(x) > _SAME_TIME * (x[-1] - x[0]) / (x.size - 1)
+    if apart.all():
+        return x, y
+    group = np.concatenate([[0], np.cumsum(apart)])
+    count = np.bincount(group)
+    first = x[np.concatenate([[True], apart])]
+    return first + np.bincount(group, x - first[group]) / count, np.bincount(group, y) / count
 
 
 def noise_of(x: np.ndarray, y: np.ndarray) -> float:

@@ -42,6 +42,7 @@ from lagc.runtime.system import System
 RUN, MODEL, NETWORK, LOG = "run.json", "model.lag", "network.eqx", "log.jsonl"
 REPORT, HELD_OUT = "report.json", "held_out.npz"
 FORMAT = 1
+_FEW = 3  # rows
 
 
 def spec_hash(spec: ModelSpec) -> str:
@@ -59,9 +60,12 @@ def write_text(folder: Path, text: str) -> None:
         raise unwritable(path, error) from None
 
 
-def save_run(folder: Path, reader: Reader, network: Network, sizes: Mapping[str, Any]) -> None:
+def save_run(
+    folder: Path, reader: Reader, network: Network, sizes: Mapping[str, Any], gap: int
+) -> None:
     """Write the network, then `run.json`, which says that it is whole. sizes: by channel, the
-    spread (2 dof,) of what was seen, with which the beginning of a recording is compared."""
+    spread (2 dof,) of what was seen, with which the beginning of a recording is compared; gap: as
+    in `TrainedRun`."""
     write_arrays(folder / NETWORK, network)
     spec = reader.family.system.spec
     content = {
@@ -71,6 +75,7 @@ def save_run(folder: Path, reader: Reader, network: Network, sizes: Mapping[str,
         "options": asdict(reader.options),
         "reader": reader.as_json(),
         "spread": dict(sizes),
+        "gap": gap,
         "network": NETWORK,
     }
     write_json(folder / RUN, content)
@@ -105,11 +110,13 @@ def read_held_out(folder: Path) -> HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """A network and how it reads; spread: (2 dof,), of the channels it was trained on."""
+    """A network and how it reads; spread: (2 dof,), of the channels it was trained on; gap: the
+    longest run of rows without a value of a channel that it knows."""
 
     reader: Reader
     network: Network
     spread: np.ndarray
+    gap: int
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -149,6 +156,8 @@ def load_run(folder: Path, system: System) -> TrainedRun:
         system = with_initial(system, model["initial"])
         name, expected = str(model["name"]), str(model["hash"])
         spread = np.array([float(x) for x in content["spread"]["channels"]])
+        # Folders without it are of networks that know values missing here and there alone.
+        weights_name, gap = str(content["network"]), int(content.get("gap", _FEW))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from None
     if spec_hash(system.spec) != expected:
@@ -157,18 +166,26 @@ def load_run(folder: Path, system: System) -> TrainedRun:
             f"the network in {folder} was trained on another text of `{name}`",
             help="predict with the text it was trained on, or train again",
         )
+    family = options.family_of(system)
     try:
-        family = options.family_of(system)
         reader = Reader.from_json(family, options, content["reader"])
+        if spread.shape != (2 * system.spec.dof,):
+            raise ValueError("other shapes")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from None
+    # The name alone: nothing outside of the folder is read.
+    weights = folder / Path(weights_name).name
+    try:
         like = make_network(
             options.network, reader.sizes, options.hidden, options.precision, jax.random.key(0)
         )
-        if reader.centre.shape != (reader.sizes.context,) or spread.shape != (2 * system.spec.dof,):
-            raise ValueError("other shapes")
-        network: Network = eqx.tree_deserialise_leaves(folder / NETWORK, like)
+        network: Network = eqx.tree_deserialise_leaves(weights, like)
+        arrays = jax.tree_util.tree_leaves(eqx.filter(network, eqx.is_inexact_array))
+        if not all(np.isfinite(x).all() for x in arrays):
+            raise ValueError("weights that are not finite")
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, TypeError) as error:
-        raise _damaged(folder / NETWORK, error) from None
-    return TrainedRun(reader, network, spread)
+        raise _damaged(weights, error) from None
+    return TrainedRun(reader, network, spread, gap)
 
 
 def _options(content: Mapping[str, Any]) -> TrainOptions:

@@ -42,7 +42,7 @@ from lagc.learn.family import (
 )
 from lagc.learn.log import EVERY, VALIDATION_EVERY, Log
 from lagc.learn.networks import Network, loss, make_network
-from lagc.learn.observing import Observation, observation, observe
+from lagc.learn.observing import Observation, longest_gaps, observation, observe
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.reading import Inputs, Reader
 from lagc.learn.run_folder import (
@@ -59,6 +59,7 @@ from lagc.runtime.system import System
 
 SUPERVISION = "coefficients"
 CALIBRATION = 4096
+_USUAL = 0.75  # of the members: intervals are right on average, and too narrow for longer gaps
 _WARM_UP = 100
 _DECAY = 500.0
 _AVERAGING = 0.998
@@ -75,13 +76,15 @@ class State(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class _Run:
     """What an update needs and does not change; calibration: the usable members of a draw, inputs:
-    what is seen of them; look: `Reader.inputs`, compiled."""
+    what is seen of them; gap: how many rows without a value of a channel three of four have
+    at most in a row; look: `Reader.inputs`, compiled."""
 
     family: Family
     options: TrainOptions
     reader: Reader
     calibration: Members
     inputs: Inputs
+    gap: int
     look: Callable[[Observation], Inputs]
     schedule: Callable[[Any], Any]
     optimiser: optax.GradientTransformation
@@ -139,7 +142,7 @@ def train(
     if not devices.leads:
         return report
     spread = np.asarray(observe(run.calibration, options.observed)).std(axis=(0, 1))
-    save_run(output, reader, state.averaged, {"channels": spread.tolist()})
+    save_run(output, reader, state.averaged, {"channels": spread.tolist()}, run.gap)
     save_held_out(output, tested)
     checkpoint.write_json(output / REPORT, report.as_json())
     return report
@@ -174,9 +177,12 @@ def _prepare(family: Family, options: TrainOptions, devices: Devices) -> _Run:
     look = jax.jit(reader.inputs)
     inputs = in_chunks(look, seen)
     reader = reader.calibrated(inputs)
+    gaps = [0] if seen.seen is None else longest_gaps(np.asarray(seen.seen))
+    gap = int(np.quantile(gaps, _USUAL))
     schedule = _schedule(options.learning_rate)
     optimiser = _optimiser(options, schedule)
-    return _Run(family, options, reader, members, inputs, look, schedule, optimiser, key, devices)
+    learning = schedule, optimiser, key, devices
+    return _Run(family, options, reader, members, inputs, gap, look, *learning)
 
 
 def _optimiser(options: TrainOptions, schedule: Callable[[Any], Any]) -> Any:

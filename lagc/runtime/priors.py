@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -75,3 +76,28 @@ class Mixture:
 
 
 Prior = Point | Uniform | LogUniform | Normal | Mixture
+
+
+def support(prior: Prior) -> tuple[float, float]:
+    """The smallest interval that a law stays in."""
+    match prior:
+        case Point(value):
+            return value, value
+        case Uniform(low, high) | LogUniform(low, high):
+            return low, high
+        case Normal(_, _):
+            return -math.inf, math.inf
+        case Mixture(_, laws):
+            ends = [support(law) for law in laws]
+            return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def points(prior: Prior) -> frozenset[float]:
+    """The values that a law gives a weight of their own."""
+    match prior:
+        case Point(value):
+            return frozenset([value])
+        case Mixture(_, laws):
+            return frozenset().union(*(points(law) for law in laws))
+        case _:
+            return frozenset()

@@ -234,7 +234,26 @@ def test_predict_refuses(trained: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "LAG606" in capsys.readouterr().err
 
 
+def test_predict_says_which_recording_was_not_fitted(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Begins as the family does, and goes on as no oscillator.
+    random = np.random.default_rng(2)
+    rows = [
+        f"{0.1 * k!r},{q!r},{p!r}" for k, (q, p) in enumerate(random.normal(size=(11, 2)).tolist())
+    ]
+    data = tmp_path / "noise.csv"
+    data.write_text("\n".join(["t,q,p[q]", "0,1,0", *rows[1:]]) + "\n")
+    assert run(["predict", str(trained), str(data), "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert not found["ok"]
+    (item,) = found["diagnostics"]
+    assert item["code"] == "LAG602" and "noise.csv: " in item["message"]
+
+
 def test_train_needs_laws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pendulum = str(EXAMPLES / "double_pendulum.lag")
     assert run(["train", pendulum, "--output", str(tmp_path / "x")]) == 1
     assert "LAG603" in capsys.readouterr().err
+    assert run(["train", DHO, "--systems", "100", "--output", str(tmp_path / "x")]) == 2
+    assert "a batch of 256" in capsys.readouterr().err and not (tmp_path / "x").exists()

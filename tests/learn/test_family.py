@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from lagc.base.diagnostics import LagcError
 from lagc.learn.coordinates import Coordinates, Gauging, calibrate, find_gauge, legal_range
 from lagc.learn.family import draw, draw_coefficient, held_out, make_family, selected
 from lagc.learn.networks import FREEDOM, law, loss, scales
-from lagc.learn.observing import observation, observe
+from lagc.learn.observing import longest_gaps, observation, observe
 from lagc.learn.weak_form import WeakForm
 from lagc.runtime import CoefficientSpec, LogUniform, Mixture, Normal, Point, Uniform
 
@@ -118,6 +119,12 @@ def test_families_that_cannot_be_drawn():
         "L = q'^2 - k*q^2\nforce q = u"
     )
     assert code is Code.LAG603 and "inputs" in words
+    for point in ("0", "mixture(0.5: 2, 0.5: 2)"):
+        code, words = refusal(
+            "model m\ncoordinate q\ncoefficient k = 1 ~ uniform(0, 1)\n"
+            f"coefficient c >= 0 ~ {point}\nL = q'^2 - k*q^2\nK = -c*q'_+*q_-"
+        )
+        assert code is Code.LAG603 and "`c` has one value" in words
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,19 @@ def test_standard_coordinates_and_back(family, members):
     text = json.dumps(coordinates.as_json(), allow_nan=False)
     again = Coordinates.from_json(json.loads(text))
     np.testing.assert_array_equal(again.to_standard(members.coefficients), standard)
+
+
+def test_laws_that_are_mostly_zero_have_coordinates(dho):
+    law = Mixture((0.9, 0.1), (Point(0.0), Uniform(0.0, 2.0)))
+    specs = [*dho.spec.coefficients[:2], replace(dho.spec.coefficients[2], prior=law)]
+    mostly = type(dho)(replace(dho.spec, coefficients=tuple(specs)), dho.kernels)
+    family = make_family(mostly, dt=0.1, steps=2)
+    some = draw(family, jax.random.key(1), 400)
+    coordinates = calibrate(some, family.drawn, Gauging())
+    standard = np.asarray(coordinates.to_standard(some.coefficients))
+    assert np.isfinite(standard).all() and coordinates.shift[2] == pytest.approx(0.01, rel=0.3)
+    back = coordinates.to_coefficients(jnp.asarray(standard))
+    np.testing.assert_allclose(back, some.coefficients, atol=1e-13)
 
 
 def test_scale_that_positions_and_velocities_do_not_fix_is_held(family, members):
@@ -234,6 +254,20 @@ def test_noise_and_gaps_are_as_asked_for(varied):
     assert np.mean(spread / level) == pytest.approx(1, abs=0.05)
     assert np.corrcoef(spread, level)[0, 1] > 0.9
     assert np.abs(np.nanmean(error[:, :, 0] * error[:, :, 1])) < 5e-4
+
+
+def test_half_of_the_members_have_gaps(varied):
+    seen = np.asarray(observation(varied, "q,v", (0, 0), (0.3, 0.3), jax.random.key(2)).seen)
+    assert 1 - seen.mean() == pytest.approx(0.3, abs=0.01)
+    # A gap begins and ends once: at most one change from seen to not seen in each channel.
+    begins = (seen[:, :-1] & ~seen[:, 1:]).sum(axis=1) + ~seen[:, 0]
+    assert 0.5 <= np.mean((begins <= 1).all(axis=1)) < 0.65
+    assert seen.any(axis=1).all() or np.mean(seen.any(axis=1)) > 0.999
+    longest = longest_gaps(seen)
+    assert longest.max() == 7 and np.mean(longest > 5) > 0.1  # of 11 rows
+    mask = np.array([[1, 0, 0, 1, 0], [1, 1, 0, 1, 1]], bool).T[None]
+    assert longest_gaps(mask).tolist() == [2] and longest_gaps(~mask).tolist() == [2]
+    assert longest_gaps(mask | True).tolist() == [0]
 
 
 @pytest.mark.parametrize("observed", ["q,p", "q,v"])

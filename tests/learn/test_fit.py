@@ -148,6 +148,20 @@ def test_missing_values_and_uneven_times(dho, oscillation):
     assert result.initial_states[0].t == t[0]
 
 
+@pytest.mark.parametrize("apart", [1e-10, 1e-13])
+def test_rows_that_are_almost_at_one_time(dho, oscillation, apart):
+    t = np.sort(np.concatenate([np.arange(40) * 0.1, [1.0 + apart, 2.0 + apart]]))
+    assert np.diff(t).min() > 0
+    q, _, p = oscillation(t, (2.0, 3.0, 1.0))
+    noise = 1e-3 * np.random.default_rng(1).normal(size=(2, len(t)))
+    seen = Recording("twice", t, (q + noise[0])[:, None], None, (p + noise[1])[:, None])
+    result = fit(dho, [seen])
+    assert result.converged and result.observations == 2 * len(t)
+    for name, value in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
+        estimate = result.coefficients[name]
+        assert abs(estimate.value - value) < 4 * estimate.std
+
+
 def test_a_coefficient_on_its_bound_is_reported(dho, record):
     result = fit(dho, [record((0.5, 0.5, 0.0), 100, "p", noise=0.01, seed=2)])
     c3 = result.coefficients["c3"]
@@ -294,6 +308,12 @@ def test_structural_null_space_of_a_scale_and_of_nothing():
     assert held.index == 0  # all take part alike: the first declared
     np.testing.assert_allclose(held.direction, 1, rtol=1e-10)
     assert structural_null_space(random.normal(size=(50, 3))).shape == (3, 0)
+
+
+def test_rows_whose_squares_overflow_keep_their_direction():
+    rows = np.array([[1e200, 1e200, 0.0], [2e200, 2e200, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1e-3]])
+    null = structural_null_space(rows)
+    np.testing.assert_allclose(np.abs(null[:, 0]), [0.5**0.5, 0.5**0.5, 0], atol=1e-12)
 
 
 def test_growth_in_time_does_not_hide_a_direction():

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from lagc.base.diagnostics import LagcError
 from lagc.learn.data import Recording
 from lagc.learn.family import draw_many, held_out, make_family, selected
 from lagc.learn.log import read_log
-from lagc.learn.predict import predict
+from lagc.learn.predict import _moved_far, _outside, predict
 from lagc.learn.progress import Progress
 from lagc.learn.run_folder import load_run, with_initial
 from lagc.learn.train import train
@@ -229,6 +230,62 @@ def test_damaged_folders_are_refused(kicked, trained, tmp_path, damage):
     (tmp_path / "run.json").write_text(damage)
     with pytest.raises(LagcError, match="LAG605"):
         load_run(tmp_path, kicked)
+
+
+def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path):
+    options = replace(MLP, systems=256, held_out=4, width=4, features="trajectory")
+    train(kicked, options, output=tmp_path)
+    path = tmp_path / "run.json"
+    whole = json.loads(path.read_text())
+    run = load_run(tmp_path, kicked)
+    spoilt = [{k: v for k, v in whole.items() if k != "network"}]
+    spoilt += [
+        {**whole, "reader": {**whole["reader"], name: whole["reader"][name][:-1]}}
+        for name in ("centre", "width", "widening")
+    ]
+    for content in spoilt:
+        path.write_text(json.dumps(content))
+        with pytest.raises(LagcError, match="LAG605"):
+            load_run(tmp_path, kicked)
+    path.write_text(json.dumps(whole))
+    nothing = jax.tree_util.tree_map(
+        lambda x: x * np.nan if eqx.is_inexact_array(x) else x, run.network
+    )
+    eqx.tree_serialise_leaves(tmp_path / "network.eqx", nothing)
+    with pytest.raises(LagcError, match="LAG605"):
+        load_run(tmp_path, kicked)
+
+
+def test_what_a_network_does_not_know_is_noted(kicked, tmp_path):
+    options = replace(MLP, systems=256, held_out=4, width=4, missing=(0.1, 0.1))
+    train(kicked, options, output=tmp_path)
+    run = load_run(tmp_path, kicked)
+    assert 2 <= run.gap <= 4  # of 21 rows
+    t = np.arange(21) * 0.2
+    q = np.sin(t)[:, None]
+    own = Recording("own", t, q, None, np.cos(t)[:, None])
+
+    def notes(**change) -> str:
+        (found,) = predict(run, [replace(own, **change)], polish=False)
+        return "; ".join(found.notes)
+
+    assert "unlike" not in notes() and "in a row" not in notes()
+    assert "unlike" in notes(q=np.where(t[:, None] > 0, 1e4 * q, q))
+    assert "in 9 rows in a row" in notes(q=np.where(np.abs(t[:, None] - 2) < 0.9, np.nan, q))
+    (found,) = predict(run, [own])
+    first = found.coefficients["c1"]
+    at_end = {**found.coefficients, "c1": replace(first, value=20.0)}
+    assert [x for x in _outside(run, at_end, unlike=False) if "`c1` is at the end 20" in x]
+    # Zero has a weight of its own among the values of c2.
+    middle = {name: replace(e, value=0.0) for name, e in found.coefficients.items()}
+    middle["c1"] = replace(first, value=1.0)
+    assert not list(_outside(run, middle, unlike=False))
+    assert found.fit is not None
+    sure = {n: replace(e, std=1e-9 * e.value) for n, e in found.fit.coefficients.items()}
+    apart = {n: replace(e, value=2 * e.value) for n, e in sure.items()}
+    found = replace(found, fit=replace(found.fit, converged=True, coefficients=sure))
+    assert len(list(_moved_far(replace(found, coefficients=apart)))) == 3
+    assert not list(_moved_far(replace(found, coefficients=sure)))
 
 
 def refusal(system, options, folder, **more) -> tuple[Code, str]:
