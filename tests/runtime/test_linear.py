@@ -10,7 +10,7 @@ import pytest
 
 from lagc.runtime.equations import Model, StepEquations
 from lagc.runtime.linear import inverse_near_identity, near_identity
-from lagc.runtime.linearised import linearise
+from lagc.runtime.linearised import linear_step
 from lagc.runtime.method import method
 from lagc.runtime.spec import Kernels
 
@@ -50,12 +50,13 @@ def test_steps_made_linear_with_and_without_the_kinetic_part(
         blocks = tuple(map(jnp.asarray, (a_q, a_v, np.zeros(shape), b_v)))
         inverse = np.linalg.inv(mass)
         given = jnp.asarray(np.diag(inverse)[:, None] if diagonal else inverse[:, :, None])
-        plain = linearise(equations, blocks, h)
-        quick = linearise(equations, blocks, h, jnp.array([True, True, True, False]), given)
-        for one, other in zip(plain, quick, strict=True):
+        plain = linear_step(equations, blocks, h)
+        quick = linear_step(equations, blocks, h, jnp.array([True, True, True, False]), given)
+        found = (*plain, plain.transition()), (*quick, quick.transition())
+        for one, other in zip(*found, strict=True):
             size = np.abs(one).max()
             np.testing.assert_allclose(other[..., :3], one[..., :3], rtol=0, atol=1e-11 * size)
-        np.testing.assert_array_equal(quick.matrix[..., 3], np.eye(4))
+        np.testing.assert_array_equal(quick.transition()[..., 3], np.eye(4))
 
 
 def _unused(*_: Any) -> Any:
