@@ -325,8 +325,8 @@ def take_steps(
 
     `keep`: with the displacements of every step.
     """
-    size = min(BLOCK, steps)
-    blocks = -(-steps // size)
+    blocks = -(-steps // BLOCK)
+    size = -(-steps // blocks)  # as few steps as can be beyond the last
     index = jnp.minimum(jnp.arange(blocks * size), steps).reshape(blocks, size)
     if world.grid is not None:  # a step that is left out has some length too
         world = world._replace(grid=jnp.append(world.grid, 2 * world.grid[-1] - world.grid[-2]))
