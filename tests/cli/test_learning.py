@@ -128,6 +128,17 @@ def test_a_fit_in_a_wrong_minimum_is_no_success(
     table = capsys.readouterr().out
     assert "NOT CONVERGED" in table and "does not follow the data" in table
     assert "held" not in table and "gauge" not in table and table.count("not known") == 2
+    output = tmp_path / "fitted.lag"
+    assert run(["fit", str(model), str(data), "--output", str(output), "--json"]) == 3
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    (item,) = found["diagnostics"]
+    assert not found["ok"] and not found["converged"] and captured.err == ""
+    assert item["code"] == "LAG602" and item["severity"] == "error" and "--guess" in item["help"]
+    assert item["message"].startswith("fast: the fit did not converge")
+    said = [note["message"] for note in item["notes"]]
+    assert said == [*found["notes"], f"{output} was not written"]
+    assert any("does not follow the data" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +260,9 @@ def test_predict_says_which_recording_was_not_fitted(
     assert not found["ok"]
     (item,) = found["diagnostics"]
     assert item["code"] == "LAG602" and "noise.csv: " in item["message"]
+    assert "lagc fit" in item["help"]
+    fit = found["recordings"][0]["fit"]
+    assert [note["message"] for note in item["notes"]] == (fit["notes"] if fit else [])
 
 
 def test_train_needs_laws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
