@@ -130,7 +130,7 @@ def fit_command(
             posterior = request.computed(solution, progress) if request else None
         except LagcError as error:  # the fit stands
             refused = list(error.diagnostics)
-    written, problems = files.write(result, compilation, system, recordings)
+    written, problems = files.write(solution, compilation, system, recordings)
     answer = (selection or result).as_json() | {"written": written}
     if request:
         answer["posterior"] = posterior.as_json() if posterior else None
