@@ -192,10 +192,17 @@ def test_train_reports_resumes_and_refuses(
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "model.lag").read_text() == (EXAMPLES / "dho.lag").read_text()
     small = [*SMALL, "--output", str(folder)]
-    assert run(["train", DHO, "--systems", "1024", *small, "--resume", "--json"]) == 0
+    assert run(["train", DHO, "--systems", "900", *small, "--resume", "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
+    assert (first["systems_asked"], first["systems_seen"], first["updates"]) == (512, 512, 2)
+    assert (second["systems_asked"], second["systems_seen"]) == (900, 1024)
     assert second["updates"] == 4 and second["coefficients"] != first["coefficients"]
     assert json.loads((folder / "report.json").read_text()).items() <= second.items()
+    assert run(["train", DHO, "--systems", "900", *small, "--resume"]) == 0
+    table = capsys.readouterr().out
+    assert "1024 systems seen, 900 asked for, in whole batches of 256 (" in table
+    assert run(["train", DHO, "--systems", "1024", *small, "--resume"]) == 0
+    assert "1024 systems seen (" in capsys.readouterr().out
     assert run(["train", DHO, "--systems", "512", *small]) == 2
     refused = capsys.readouterr().err
     assert "LAG604" in refused and "--resume" in refused and "--overwrite" in refused
