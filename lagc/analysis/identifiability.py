@@ -34,7 +34,7 @@ from lagc.analysis.gauges import (
 from lagc.analysis.motion import Motion
 from lagc.analysis.points import Slopes
 from lagc.analysis.responses import Response, Responses, echelon, precisely
-from lagc.analysis.signs import Shift, find_unnoticed, phases
+from lagc.analysis.signs import Shift, Unnoticed, find_unnoticed, phases
 from lagc.base.diagnostics import LagcError
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
@@ -206,16 +206,17 @@ class _Search:
         spans = spanned(self.together, [columns(kind, self.names) for kind in kinds])
         if spans is None:
             return None
-        positions, momenta = (
-            self._observed(kind, span) for kind, span in zip(kinds, spans, strict=True)
-        )
+        positions, unnoticed = self._observed(_positions, spans[0])
+        momenta, _ = self._observed(_momenta, spans[1], unnoticed)
         unseen = {f.names[0] for f in positions.freedoms if f.unseen}
         inertial = {name for response in self.together.known for name in response.inertial}
         networks = tuple(self._with_networks()) if self.slots else ()
         slots = tuple(name.removeprefix("neural ") for name in self.slots)
         return Identifiability(positions, momenta, frozenset(unseen - inertial), networks, slots)
 
-    def _observed(self, kind: Kind, span: Echelon) -> Observed:
+    def _observed(
+        self, kind: Kind, span: Echelon, by_positions: Unnoticed | None = None
+    ) -> tuple[Observed, Unnoticed]:
         freedoms, fields = [], []
         for places in _components(span):
             freedom, moving = self._freedom(kind, span, places)
@@ -229,11 +230,11 @@ class _Search:
             if all(not f.unseen or c.name not in f.names for f in freedoms)
         ]
         found = find_unnoticed(
-            seen, self.waves, fields, self.together, size=self.size, momenta=kind is _momenta
+            seen, self.waves, fields, self.together, size=self.size, positions=by_positions
         )
         null = span.null_basis()
         sets = tuple(s for s in found.exchanges if self._told_apart(s[:2], null))
-        return Observed(fixed, tuple(freedoms), found.signs, found.shifts, sets)
+        return Observed(fixed, tuple(freedoms), found.signs, found.shifts, sets), found
 
     def _told_apart(self, pair: Sequence[str], null: Sequence[Sequence[Any]]) -> bool:
         """Whether two coefficients cannot change unnoticed by themselves: an exchange of two that

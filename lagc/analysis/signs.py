@@ -63,15 +63,16 @@ def find_unnoticed(
     responses: Responses,
     *,
     size: int,
-    momenta: bool,
+    positions: Unnoticed | None = None,
 ) -> Unnoticed:
-    """What positions do not notice, or positions and momenta; none follows from the others.
+    """What positions do not notice, or, given that, positions and momenta; none follows from the
+    others.
 
     waves: what may be a phase. Changes of sign by a factor s = -1 that coefficients take up
     (`fields`, with their names) are left out: they end once one of them is held. size: of the
     equations of motion; the larger they are, the fewer changes are tried.
     """
-    search = _Search(coefficients, responses, momenta)
+    search = _Search(coefficients, responses, positions is not None)
     places = search.places(waves)
     tries = min(_MOST_TRIES, _MOST_WORK // size)
     known = [_turned(names, field, coefficients) for names, field in fields]
@@ -86,10 +87,14 @@ def find_unnoticed(
             shifts.append(Shift(names, by))
         else:
             signs.append(names)
-    pairs = islice(search.pairs(places), tries)
-    sets = alike(pairs, search.exchanged)
-    exchanges = tuple(tuple(coefficients[k].name for k in own) for own in sets)
-    return Unnoticed(tuple(signs), tuple(shifts), exchanges)
+    pairs = search.pairs(places)
+    if positions is not None:
+        exchanges = [frozenset(names) for names in positions.exchanges]
+        own = [c.name for c in coefficients]
+        pairs = ((i, j) for i, j in pairs if any({own[i], own[j]} <= e for e in exchanges))
+    sets = alike(islice(pairs, tries), search.exchanged)
+    found_alike = tuple(tuple(coefficients[k].name for k in s) for s in sets)
+    return Unnoticed(tuple(signs), tuple(shifts), found_alike)
 
 
 class _Search:
