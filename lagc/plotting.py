@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 _MOST_POINTS = 20_000
 _MOST_BARS = 1000
 _FORMATS = (".png", ".pdf", ".svg", ".jpg")
-_MOST_COLUMNS, _MOST_RECORDINGS = 16, 8  # of a picture of a fit
+_MOST_COLUMNS, _MOST_RECORDINGS = 16, 50  # of a picture of a fit
+_MOST_NAMED = 10  # recordings with a colour of their own
+_LETTERS = 160  # of their names, side by side
 
 
 def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: str) -> None:
@@ -58,7 +62,7 @@ def plot_trajectory(columns: Mapping[str, np.ndarray], spec: ModelSpec, path: st
 
 def plot_fit(curves: Sequence[Curve], spec: ModelSpec, path: str) -> None:
     """Data, fitted trajectories and residuals in standard deviations, a row for each channel."""
-    _save(_fit_figure(curves, spec), path)
+    _save(fit_figure(curves, spec), path)
 
 
 def fit_svg(curves: Sequence[Curve], spec: ModelSpec) -> bytes:
@@ -67,35 +71,73 @@ def fit_svg(curves: Sequence[Curve], spec: ModelSpec) -> bytes:
 
     stream = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "lagc"}):
-        _fit_figure(curves, spec).savefig(stream, format="svg", metadata={"Date": None})
+        fit_figure(curves, spec).savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()
 
 
-def _fit_figure(curves: Sequence[Curve], spec: ModelSpec) -> Any:
-    columns = curves[0].columns[:_MOST_COLUMNS]
-    figure = _figure()(figsize=(11, 1 + 2 * len(columns)), layout="constrained")
+def fit_figure(curves: Sequence[Curve], spec: ModelSpec) -> Any:
+    """The figure of `plot_fit`: a colour for each recording, named below, where they are few; of
+    many, colours in their order from dark to light, and some of the names."""
+    from lagc.learn.fit_result import Line
+
+    columns, drawn = curves[0].columns[:_MOST_COLUMNS], curves[:_MOST_RECORDINGS]
+    names = _without_folder([curve.recording for curve in drawn])
+    shown = list(range(len(drawn)))
+    if len(drawn) > _MOST_NAMED:
+        shown = np.linspace(0, len(drawn) - 1, _MOST_NAMED).round().astype(int).tolist()
+    abreast = max(1, min(len(shown), _LETTERS // (max(len(names[k]) for k in shown) + 8)))
+    below = 0.25 * math.ceil(len(shown) / abreast)
+    figure = _figure()(figsize=(11, 1 + below + 2 * len(columns)), layout="constrained")
     axes = figure.subplots(len(columns), 2, sharex=True, squeeze=False, width_ratios=(3, 2))
-    for row, column in enumerate(columns):
-        left, right = axes[row]
-        for number, curve in enumerate(curves[:_MOST_RECORDINGS]):
-            seen, said = curve.observed[:, row], curve.predicted[:, row]
-            colour, stride = f"C{number}", max(1, len(seen) // _MOST_POINTS)
-            dots = {"marker": ".", "markersize": 3, "linewidth": 0, "rasterized": True}
-            left.plot(curve.times, seen, color=colour, **dots)
-            left.plot(curve.times[::stride], said[::stride], color="black", linewidth=0.8)
-            residual = (seen - said) / curve.deviations[:, row]
-            right.plot(curve.times, residual, color=colour, **dots)
+    dots = {"marker": ".", "markersize": 4, "linewidth": 0, "rasterized": True}
+    for (left, right), column in zip(axes, columns, strict=True):
         left.set_ylabel(_labelled(spec, column))
         right.set_ylabel("residual / noise")
         right.axhspan(-2, 2, color="0.9", zorder=0)
-    hidden = len(curves) - _MOST_RECORDINGS
-    more = f", {_MOST_RECORDINGS} of {len(curves)} recordings" if hidden > 0 else ""
+    handles = []
+    for curve, colour in zip(drawn, _colours(len(drawn)), strict=True):
+        line = curve.line or Line(curve.times, curve.predicted)
+        stride = max(1, len(line.times) // _MOST_POINTS)
+        ink = colour if len(drawn) > 1 else "black"
+        for row, (left, right) in enumerate(axes):
+            seen, predicted = curve.observed[:, row], curve.predicted[:, row]
+            times, said = line.times, line.values[:, row]
+            (data,) = left.plot(curve.times, seen, color=colour, **dots)
+            (fitted,) = left.plot(times[::stride], said[::stride], color=ink, linewidth=0.8)
+            residual = (seen - predicted) / curve.deviations[:, row]
+            right.plot(curve.times, residual, color=colour, **dots)
+        handles.append((data, fitted))
+    figure.legend(
+        [handles[k] for k in shown],
+        [names[k] for k in shown],
+        loc="outside lower center",
+        ncols=abreast,
+        fontsize="small",
+    )
+    hidden = len(curves) - len(drawn)
+    more = f", {len(drawn)} of {len(curves)} recordings" if hidden > 0 else ""
     left_out = len(curves[0].columns) - len(columns)
     more += f", {left_out} columns left out" if left_out > 0 else ""
-    axes[0, 0].set_title(f"{spec.name}: data and fit{more}")
+    axes[0, 0].set_title(f"{spec.name}: data (dots) and fit (lines){more}")
+    axes[0, 1].set_title("residuals")
     for axis in axes[-1]:
         axis.set_xlabel(_labelled(spec, "t"))
     return figure
+
+
+def _without_folder(names: Sequence[str]) -> list[str]:
+    """Names of files, without the folder where it is the same for all."""
+    one = len({os.path.dirname(name) for name in names}) == 1
+    return [os.path.basename(name) if one else name for name in names]
+
+
+def _colours(count: int) -> list[Any]:
+    """Distinct ones for a few, for many a scale from dark to light."""
+    if count <= _MOST_NAMED:
+        return [f"C{k}" for k in range(count)]
+    from matplotlib import colormaps
+
+    return [colormaps["viridis"](x) for x in np.linspace(0, 0.9, count)]
 
 
 def plot_training(log: Sequence[Mapping[str, Any]], held_out: HeldOut, path: str) -> None:

@@ -7,9 +7,20 @@ from collections.abc import Collection
 import sympy as sp
 
 from lagc.analysis.identifiability import Freedom, Identifiability
+from lagc.analysis.signs import Shift
 from lagc.base.codes import Code
 from lagc.base.diagnostics import Diagnostics
-from lagc.base.gauge import held, listed, not_fixed, not_seen, not_separate, scale, signs
+from lagc.base.gauge import (
+    held,
+    listed,
+    not_fixed,
+    not_seen,
+    not_separate,
+    not_told,
+    scale,
+    shift,
+    signs,
+)
 from lagc.base.spans import Span
 from lagc.semantics import graphs
 from lagc.semantics.model import Coefficient, Model
@@ -21,7 +32,7 @@ _OBSERVED = "positions and velocities"
 def warn_of_coefficients(
     source: Model, found: Identifiability, idle_terms: set[Span], diagnostics: Diagnostics
 ) -> None:
-    """LAG323 where no equation of motion depends on a coefficient, LAG324 to LAG329 where
+    """LAG323 where no equation of motion depends on a coefficient, LAG324 to LAG331 where
     positions do not fix it alone.
 
     source: the model as declared, which differs from the one looked at for a lattice; idle_terms:
@@ -55,6 +66,16 @@ def warn_of_coefficients(
             _note_freedom(freedom, declared, momenta.fixed, diagnostics)
     for turned in positions.signs:
         _note_signs(turned, declared, diagnostics)
+    for moved in positions.shifts:
+        _note_shift(moved, declared, diagnostics)
+    for same in positions.exchanges:
+        diagnostics.add(
+            Code.LAG330,
+            not_told(_OBSERVED, [f"`{name}`" for name in same]),
+            declared[same[0]].span,
+            label="an exchange of their values gives the same motion",
+            help="bounds that do not overlap say which is which",
+        )
     for powers in found.networks:
         names = [name for name, _ in powers if name in declared]
         if names:
@@ -112,4 +133,20 @@ def _note_signs(
         declared[names[0]].span,
         label="the opposite gives the same motion",
         help=f"bounds say which is meant, for instance `coefficient {names[0]} >= 0`",
+    )
+
+
+def _note_shift(moved: Shift, declared: dict[str, Coefficient], diagnostics: Diagnostics) -> None:
+    by = [(f"`{name}`", str(amount)) for name, amount in moved.by]
+    name = (moved.signs or [n for n, _ in moved.by])[0]
+    diagnostics.add(
+        Code.LAG328 if moved.signs else Code.LAG331,
+        not_fixed(_OBSERVED, shift([f"`{n}`" for n in moved.signs], by)),
+        declared[name].span,
+        label="the opposite gives the same motion after the shift"
+        if moved.signs
+        else "a shift by as much gives the same motion",
+        help=f"bounds say which is meant, for instance `coefficient {name} >= 0`"
+        if moved.signs
+        else f"bounds say which is meant, for instance `coefficient {name} in [0, {by[0][1]}]`",
     )

@@ -34,7 +34,7 @@ from lagc.analysis.gauges import (
 from lagc.analysis.motion import Motion
 from lagc.analysis.points import Slopes
 from lagc.analysis.responses import Response, Responses, echelon, precisely
-from lagc.analysis.signs import find_signs
+from lagc.analysis.signs import Shift, Unnoticed, find_unnoticed, phases
 from lagc.base.diagnostics import LagcError
 from lagc.mechanics.lattice import LatticeSystem
 from lagc.mechanics.nodesystem import NodeSystem
@@ -76,12 +76,15 @@ class Freedom:
 class Observed:
     """What recordings of one kind fix: coefficients by themselves, and combinations of others.
 
-    signs: coefficients whose signs can be changed together unnoticed.
+    signs: coefficients whose signs can be changed together unnoticed; shifts: of phases; exchanges:
+    sets of coefficients any two of which can be exchanged.
     """
 
     fixed: tuple[str, ...]
     freedoms: tuple[Freedom, ...]
     signs: tuple[tuple[str, ...], ...]
+    shifts: tuple[Shift, ...]
+    exchanges: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,13 @@ def _of_sites(found: Identifiability, varying: Mapping[str, str]) -> Identifiabi
         freedoms = tuple(dict.fromkeys(map(freedom, o.freedoms)))
         moved = {n for f in freedoms for n in f.names}
         fixed = tuple(n for n in unique(o.fixed) if n not in moved)
-        return Observed(fixed, freedoms, tuple(dict.fromkeys(map(unique, o.signs))))
+        signs = tuple(dict.fromkeys(map(unique, o.signs)))
+        shifts = dict.fromkeys(
+            Shift(unique(s.signs), tuple(dict.fromkeys((name(n), by) for n, by in s.by)))
+            for s in o.shifts
+        )
+        exchanges = tuple(e for e in o.exchanges if unique(e) == e)
+        return Observed(fixed, freedoms, signs, tuple(shifts), exchanges)
 
     partly = {name(n) for n in found.positions.fixed}
     partly |= {name(n) for f in found.positions.freedoms for n in f.names if not f.unseen}
@@ -187,6 +196,8 @@ class _Search:
         self.coefficients = nodes.model.coefficients
         self.slots = tuple(f"neural {slot.name}" for slot in nodes.model.neural)
         directions = frozenset((*names, *self.slots))
+        self.size = _size(nodes)
+        self.waves = phases(nodes) & frozenset(names)
         self.together = Responses(motion, nodes, directions, fixed=True)
         self.anywhere = Responses(motion, nodes, directions, fixed=False)
 
@@ -195,16 +206,17 @@ class _Search:
         spans = spanned(self.together, [columns(kind, self.names) for kind in kinds])
         if spans is None:
             return None
-        positions, momenta = (
-            self._observed(kind, span) for kind, span in zip(kinds, spans, strict=True)
-        )
+        positions, unnoticed = self._observed(_positions, spans[0])
+        momenta, _ = self._observed(_momenta, spans[1], unnoticed)
         unseen = {f.names[0] for f in positions.freedoms if f.unseen}
         inertial = {name for response in self.together.known for name in response.inertial}
         networks = tuple(self._with_networks()) if self.slots else ()
         slots = tuple(name.removeprefix("neural ") for name in self.slots)
         return Identifiability(positions, momenta, frozenset(unseen - inertial), networks, slots)
 
-    def _observed(self, kind: Kind, span: Echelon) -> Observed:
+    def _observed(
+        self, kind: Kind, span: Echelon, by_positions: Unnoticed | None = None
+    ) -> tuple[Observed, Unnoticed]:
         freedoms, fields = [], []
         for places in _components(span):
             freedom, moving = self._freedom(kind, span, places)
@@ -217,8 +229,21 @@ class _Search:
             for c in self.coefficients
             if all(not f.unseen or c.name not in f.names for f in freedoms)
         ]
-        signs = find_signs(seen, fields, self.together, momenta=kind is _momenta)
-        return Observed(fixed, tuple(freedoms), tuple(signs))
+        found = find_unnoticed(
+            seen, self.waves, fields, self.together, size=self.size, positions=by_positions
+        )
+        null = span.null_basis()
+        sets = tuple(s for s in found.exchanges if self._told_apart(s[:2], null))
+        return Observed(fixed, tuple(freedoms), found.signs, found.shifts, sets), found
+
+    def _told_apart(self, pair: Sequence[str], null: Sequence[Sequence[Any]]) -> bool:
+        """Whether two coefficients cannot change unnoticed by themselves: an exchange of two that
+        can ends once one of them is held."""
+        rest = echelon(len(null))
+        for k, name in enumerate(self.names):
+            if name not in pair:
+                rest.add([vector[k] for vector in null])
+        return rest.rank == len(null)
 
     def _freedom(
         self, kind: Kind, span: Echelon, places: Sequence[int]

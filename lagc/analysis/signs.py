@@ -1,73 +1,181 @@
-"""Coefficients that enter only through squares and the like: a change of sign goes unnoticed."""
+"""Changes of sign, shifts of phases and exchanges of coefficients that go unnoticed.
+
+A coefficient may enter only through squares and the like, a phase through sines, two coefficients
+in the same way. Each change is tried on the equations of motion at random states.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, islice
 from math import gcd, lcm
+from typing import Any
+
+import mpmath as mp
+import sympy as sp
 
 from lagc.analysis.gauges import Field
+from lagc.analysis.points import Point
 from lagc.analysis.responses import Responses
+from lagc.base.reflections import Place, Reflection, Turn, alike, period_of, reflections
+from lagc.mechanics.nodesystem import NodeSystem
+from lagc.semantics import graphs
+from lagc.semantics.evaluation import number
 from lagc.semantics.model import Coefficient
 
-_MOST_TOGETHER = 4  # coefficients of which all sets are tried
 _STATES = 3
+_MOST_TRIES = 100
+_MOST_WORK = 40_000  # nodes of the equations times changes that are tried
+_PERIODIC = (sp.sin, sp.cos, sp.tan, sp.cot)
 
 
-def find_signs(
+@dataclass(frozen=True)
+class Shift:
+    """Phases that can be shifted unnoticed, by name, where the signs of others change with them."""
+
+    signs: tuple[str, ...]
+    by: tuple[tuple[str, Turn], ...]
+
+
+@dataclass(frozen=True)
+class Unnoticed:
+    """Changes of single values, each by the names of the coefficients: signs that change together,
+    shifts (also by a whole period), and sets any two of which can be exchanged."""
+
+    signs: tuple[tuple[str, ...], ...]
+    shifts: tuple[Shift, ...]
+    exchanges: tuple[tuple[str, ...], ...]
+
+
+def phases(nodes: NodeSystem) -> frozenset[str]:
+    """The names of all symbols that a sine or the like is taken of."""
+    waves = (x for x in graphs.parts(*nodes.a, *nodes.b) if x.func in _PERIODIC)
+    return frozenset(s.name for s in graphs.symbols(*(x.args[0] for x in waves)))
+
+
+def find_unnoticed(
     coefficients: Sequence[Coefficient],
+    waves: frozenset[str],
     fields: Sequence[tuple[Sequence[str], Field]],
     responses: Responses,
     *,
-    momenta: bool,
-) -> Iterator[tuple[str, ...]]:
-    """Sets of coefficients whose signs may change together; none follows from the others.
+    size: int,
+    positions: Unnoticed | None = None,
+) -> Unnoticed:
+    """What positions do not notice, or, given that, positions and momenta; none follows from the
+    others.
 
-    Those of a factor s = -1 that the coefficients take up (`fields`, with their names) are left
-    out: they end once one of them is held.
+    waves: what may be a phase. Changes of sign by a factor s = -1 that coefficients take up
+    (`fields`, with their names) are left out: they end once one of them is held. size: of the
+    equations of motion; the larger they are, the fewer changes are tried.
     """
-    both = [
-        c
-        for c in coefficients
-        if (c.lower is None or c.lower < 0) and (c.upper is None or c.upper > 0)
-    ]
-    known = _Patterns()
-    for names, field in fields:
-        powers = dict(zip(names, _whole_powers(field), strict=True))
-        known.add(sum(1 << k for k, c in enumerate(both) if powers.get(c.name, 0) % 2))
-    states = list(islice(responses, _STATES * (4 if responses.piecewise else 1))) if both else []
-    most = len(both) if len(both) <= _MOST_TOGETHER else 1
-    for size in range(1, most + 1):
-        for chosen in combinations(range(len(both)), size):
-            if not known.is_new(pattern := sum(1 << k for k in chosen)):
-                continue
-            symbols = [both[k].symbol for k in chosen]
-            for state in states:
-                same = responses.unchanged(state, {s: -state.point(s) for s in symbols})
-                if not all(same if momenta else same[:1]):
-                    break
-            else:
-                known.add(pattern)
-                yield tuple(both[k].name for k in chosen)
+    search = _Search(coefficients, responses, positions is not None)
+    places = search.places(waves)
+    tries = min(_MOST_TRIES, _MOST_WORK // size)
+    known = [_turned(names, field, coefficients) for names, field in fields]
+    signs, shifts = [], []
+    for k, place in enumerate(places):
+        if place.period is not None and place.winds:
+            shifts.append(Shift((), ((coefficients[k].name, place.period),)))
+    for found in reflections(places, partial(search.reflected, places), known, tries):
+        names = tuple(coefficients[k].name for k in found.signs)
+        by = tuple((coefficients[k].name, places[k].half) for k in found.shifts)
+        if by:
+            shifts.append(Shift(names, by))
+        else:
+            signs.append(names)
+    pairs = search.pairs(places)
+    if positions is not None:
+        exchanges = [frozenset(names) for names in positions.exchanges]
+        own = [c.name for c in coefficients]
+        pairs = ((i, j) for i, j in pairs if any({own[i], own[j]} <= e for e in exchanges))
+    sets = alike(islice(pairs, tries), search.exchanged)
+    found_alike = tuple(tuple(coefficients[k].name for k in s) for s in sets)
+    return Unnoticed(tuple(signs), tuple(shifts), found_alike)
 
 
-def _whole_powers(field: Field) -> list[int]:
-    """The powers of a factor as whole numbers without a common one; all 0 for another change."""
+class _Search:
+    """Other values of the coefficients, tried on a model at a few states."""
+
+    def __init__(
+        self, coefficients: Sequence[Coefficient], responses: Responses, momenta: bool
+    ) -> None:
+        self.symbols = [c.symbol for c in coefficients]
+        self.coefficients = coefficients
+        self.responses = responses
+        self.momenta = momenta
+
+    def places(self, waves: frozenset[str]) -> list[Place]:
+        """The bounds, and the period of each that may be a phase and is one."""
+        found = []
+        for c in self.coefficients:
+            low = -math.inf if c.lower is None else float(number(c.lower))
+            high = math.inf if c.upper is None else float(number(c.upper))
+            period = period_of(partial(self._shifted, c.symbol)) if c.name in waves else None
+            found.append(Place(low, high, period))
+        return found
+
+    def pairs(self, places: Sequence[Place]) -> Iterator[tuple[int, int]]:
+        """What may be exchanged by the bounds, and occurs in the same equations."""
+        rows = [self._rows(symbol.name) for symbol in self.symbols]
+        for i, j in combinations(range(len(places)), 2):
+            low = max(places[i].lower, places[j].lower)
+            if low < min(places[i].upper, places[j].upper) and rows[i] == rows[j]:
+                yield i, j
+
+    def exchanged(self, i: int, j: int) -> bool:
+        """Whether an exchange goes unnoticed."""
+        a, b = self.symbols[i], self.symbols[j]
+        return self._same(lambda point: {a: point(b), b: point(a)})
+
+    def reflected(self, places: Sequence[Place], change: Reflection) -> bool:
+        """Whether changes of sign and shifts by half a period do."""
+
+        def values(point: Point) -> dict[sp.Symbol, Any]:
+            changed = {self.symbols[k]: point(self.symbols[k]) for k in change.indices}
+            changed |= {self.symbols[k]: -changed[self.symbols[k]] for k in change.signs}
+            for k in change.shifts:
+                changed[self.symbols[k]] += _exactly(places[k].half)
+            return changed
+
+        return self._same(values)
+
+    def _shifted(self, symbol: sp.Symbol, by: Turn) -> bool:
+        return self._same(lambda point: {symbol: point(symbol) + _exactly(by)})
+
+    def _same(self, values: Callable[[Point], Mapping[sp.Symbol, Any]]) -> bool:
+        count = _STATES * (4 if self.responses.piecewise else 1)
+        for state in islice(self.responses, count):
+            same = self.responses.unchanged(state, values(state.point))
+            if not all(same if self.momenta else same[:1]):
+                return False
+        return True
+
+    def _rows(self, name: str) -> frozenset[int]:
+        """Of all that is observed, what depends on a coefficient: what can be exchanged with it is
+        seen there and nowhere else."""
+        found = set()
+        for state in self.responses.known:
+            seen = (*state.motion, *state.momenta) if self.momenta else state.motion
+            found |= {k for k, slopes in enumerate(seen) if name in slopes}
+        return frozenset(found)
+
+
+def _exactly(turn: Turn) -> Any:
+    part = mp.mpf(turn.part.numerator) / turn.part.denominator
+    return part * mp.pi if turn.of_pi else part
+
+
+def _turned(
+    names: Sequence[str], field: Field, coefficients: Sequence[Coefficient]
+) -> tuple[int, ...]:
+    """The coefficients whose sign a factor of -1 changes; none for a change that is no factor."""
     if any(field.shift):
-        return [0] * len(field.factor)
+        return ()
     shared = lcm(*[x.denominator for x in field.factor])
     powers = [int(x * shared) for x in field.factor]
-    return [x // gcd(*powers) for x in powers]
-
-
-class _Patterns:
-    """Sets of signs as bits, closed under composition."""
-
-    def __init__(self) -> None:
-        self._found = {0}
-
-    def is_new(self, pattern: int) -> bool:
-        return pattern not in self._found
-
-    def add(self, pattern: int) -> None:
-        self._found |= {pattern ^ other for other in self._found}
+    odd = {n for n, x in zip(names, powers, strict=True) if x // gcd(*powers) % 2}
+    return tuple(k for k, c in enumerate(coefficients) if c.name in odd)

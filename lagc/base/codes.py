@@ -370,13 +370,27 @@ class Code(Enum):
         "sign of a coefficient not fixed",
         "The coefficient enters the equations of motion through its square or another even "
         "function, alone or together with others: with the opposite sign the motion is the same, "
-        "and its bounds admit both.",
+        "and its bounds admit both. The phase of a driving may have to change with it, by half of "
+        "its period.",
         Severity.NOTE,
     )
     LAG329 = (
         "network takes up a factor",
         "A network is a function that is learnt. Where a factor of the coefficients can be taken "
         "up by it, no data fix that factor: one coefficient has to be held.",
+        Severity.NOTE,
+    )
+    LAG330 = (
+        "coefficients that can be exchanged",
+        "Two coefficients enter the equations of motion in the same way, for instance through "
+        "their sum and their product: with their values exchanged the motion is the same, and "
+        "their bounds admit that. What is found for one may be the other's.",
+        Severity.NOTE,
+    )
+    LAG331 = (
+        "phase fixed up to its period",
+        "The coefficient enters the equations of motion through sines and the like alone: a period "
+        "more or less gives the same motion, and its bounds admit values that far apart.",
         Severity.NOTE,
     )
     LAG501 = (

@@ -25,6 +25,20 @@ def signs(names: Sequence[str]) -> str:
     )
 
 
+def shift(signed: Sequence[str], by: Sequence[tuple[str, str]]) -> str:
+    """What is open where phases may be shifted, and signs change with them; by: names and how far,
+    a whole period where nothing else changes."""
+    if not signed and len(by) == 1:
+        return f"multiples of {by[0][1]} in {by[0][0]}"
+    moved = [f"a shift of {name} by {amount}" for name, amount in by]
+    return " with ".join([signs(signed), *moved] if signed else moved)
+
+
+def exchange(names: Sequence[str]) -> str:
+    """What is open where coefficients may be exchanged."""
+    return f"which of {listed(names)} is which"
+
+
 def counted(number: int) -> str:
     """A small number as a word."""
     return _COUNTS[number] if number < len(_COUNTS) else str(number)
@@ -45,6 +59,13 @@ def not_seen(observed: str, name: str) -> str:
 def not_fixed(observed: str, what: str) -> str:
     """what: a scale."""
     return f"{observed} do not fix {what}"
+
+
+def not_told(observed: str, names: Sequence[str]) -> str:
+    """What can be exchanged."""
+    if len(names) == 2:
+        return f"{observed} do not tell {names[0]} from {names[1]}"
+    return f"{observed} do not tell {listed(names)} apart"
 
 
 def not_separate(observed: str, names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ from lagc.plotting import check_plot, fit_svg, plot_fit, require_plots
 
 if TYPE_CHECKING:
     from lagc.driver import Compilation
-    from lagc.learn.fit_result import FitResult
+    from lagc.learn.fit import Solution
+    from lagc.learn.fit_result import Curve, FitResult
     from lagc.learn.recording import Recording
     from lagc.runtime import System
 
@@ -55,13 +57,20 @@ class Files:
 
     def write(
         self,
-        result: FitResult,
+        solution: Solution,
         compilation: Compilation,
         system: System,
         recordings: Sequence[Recording],
     ) -> tuple[list[str], list[Diagnostic]]:
         """Write them; the names of those that were, and what could not be: the fit is printed all
         the same. A model is written only for a fit that converged."""
+        from lagc.learn.outcome import with_lines
+
+        result, refined = solution.result, solution.refined
+
+        @cache
+        def curves() -> tuple[Curve, ...]:
+            return with_lines(refined.setting, refined.x, result.curves)
 
         def model(path: str) -> None:
             text = _fitted(result, compilation, system, recordings, path)
@@ -70,11 +79,11 @@ class Files:
         def report(path: str) -> None:
             from lagc.presentation.fit_report import fit_page
 
-            page = fit_page(result, compilation, fit_svg(result.curves, system.spec))
+            page = fit_page(result, compilation, fit_svg(curves(), system.spec))
             common.write_atomically(path, page.encode())
 
         def plot(path: str) -> None:
-            plot_fit(result.curves, system.spec, path)
+            plot_fit(curves(), system.spec, path)
 
         wanted = ((self.output if result.converged else None, model), (self.report, report))
         written: list[str] = []

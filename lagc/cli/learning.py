@@ -11,7 +11,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.cli import common
 from lagc.cli.posterior import PosteriorOptions, posterior_table
-from lagc.cli.tables import print_tables, progress_of
+from lagc.cli.tables import print_tables, progress_of, unconverged
 
 if TYPE_CHECKING:
     from lagc.learn.fit_result import FitResult
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lagc.runtime import System
 
 _SHOWN = 8  # models compared, outliers
+_NEXT = "try another start (`--guess`), or hold values (`--fix`); `--plot` shows model and data"
 
 
 @click.command("fit", cls=common.Command)
@@ -129,7 +130,7 @@ def fit_command(
             posterior = request.computed(solution, progress) if request else None
         except LagcError as error:  # the fit stands
             refused = list(error.diagnostics)
-    written, problems = files.write(result, compilation, system, recordings)
+    written, problems = files.write(solution, compilation, system, recordings)
     answer = (selection or result).as_json() | {"written": written}
     if request:
         answer["posterior"] = posterior.as_json() if posterior else None
@@ -144,6 +145,8 @@ def fit_command(
             click.echo(f"wrote {path}")
         if output is not None and not result.converged:
             click.echo(f"{output} was not written: the fit did not converge")
+    elif not result.converged:
+        common.print_diagnostics([unconverged(result, result.model, _NEXT, output)])
     if problems or refused:
         raise LagcError([*problems, *refused])
     return 0 if result.converged else common.EXIT_NUMERICAL

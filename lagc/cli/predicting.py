@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lagc.cli import common
-from lagc.cli.tables import print_tables, progress_of
+from lagc.cli.tables import print_tables, progress_of, unconverged
 
 if TYPE_CHECKING:
     from lagc.base.diagnostics import Diagnostic
     from lagc.learn.predict import Predicted
     from lagc.runtime import System
+
+_NEXT = "`lagc fit` takes another start (`--guess`) and draws model and data (`--plot`)"
 
 
 @click.command("predict", cls=common.Command)
@@ -69,8 +71,9 @@ def _unfitted(result: Predicted) -> list[Diagnostic]:
 
     if result.fit is not None and result.fit.converged:
         return []
-    reason = result.failure or "the fit did not converge"
-    return [Diagnostic(Code.LAG602, f"{result.recording}: {reason}")]
+    if result.fit is not None:
+        return [unconverged(result.fit, result.recording, _NEXT)]
+    return [Diagnostic(Code.LAG602, f"{result.recording}: {result.failure}", help=_NEXT)]
 
 
 def _system(folder: Path, model: str | None) -> System:

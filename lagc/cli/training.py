@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.command("train", cls=common.Command)
 @click.argument("model")
 @click.option("--network", type=click.Choice(["lstm", "mlp"]), default="mlp", help="(mlp)")
-@click.option("--systems", type=int, metavar="N", help="Members, in whole batches (500,000).")
+@click.option(
+    "--systems", type=int, metavar="N", help="Members, rounded up to whole batches (500,000)."
+)
 @click.option("--passes", type=int, default=1, metavar="N", help="Times each is seen (1).")
 @click.option("--held-out", type=int, default=1000, metavar="N", help="Test systems (1000).")
 @click.option("--steps", type=int, default=40, metavar="N", help="Integration steps (40).")
@@ -229,6 +231,8 @@ def _print_report(report: TrainReport, folder: Path) -> None:
         for name, value in report.held.items()
     ]
     seen = f" {report.passes} times" if report.passes > 1 else ""
+    if report.systems_seen > report.systems_asked:
+        seen += f", {report.systems_asked} asked for, in whole batches of {report.batch}"
     print_tables(
         [coefficients, trajectories],
         [

@@ -37,7 +37,7 @@ from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
-from lagc.learn.signs import ambiguities, find_mirrors, off_the_mirrors, on_the_side_of
+from lagc.learn.signs import find_ambiguities, off_the_mirrors, on_the_side_of, sentences
 from lagc.learn.uneven import by_recording
 from lagc.runtime.system import System
 
@@ -112,8 +112,8 @@ def solve(
     problem = Problem.of(system, recordings, fixed, guess, r, chosen)
     progress(Progress("fit", 0, _STAGES, "gauge"))
     setting, held = hold_structural(problem)
-    mirrors = find_mirrors(problem, setting)
-    problem = off_the_mirrors(problem, setting, mirrors)
+    ambiguities = find_ambiguities(problem, setting)
+    problem = off_the_mirrors(problem, setting, ambiguities)
     if setting.count <= setting.free.sum():
         raise fail(
             Code.LAG601,
@@ -130,10 +130,10 @@ def solve(
         names = [recording.name for recording in recordings]
         refined = by_recording(refined, problem.channels, names)
         follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
-    refined = replace(refined, x=on_the_side_of(problem.start, refined, mirrors))
+    refined = replace(refined, x=on_the_side_of(problem.start, refined, ambiguities))
     result = _result(problem, grown, refined, held, follows)
-    ambiguous = ambiguities(mirrors, refined, problem.labels)
-    result = replace(result, gauge=(*result.gauge, *ambiguous))
+    open_to_choice = sentences(ambiguities, refined, problem.labels)
+    result = replace(result, gauge=(*result.gauge, *open_to_choice))
     progress(Progress("fit", _STAGES, _STAGES, "done"))
     return Solution(problem, refined, follows, result)
 

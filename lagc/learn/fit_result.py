@@ -71,10 +71,20 @@ class Outlier:
 
 
 @dataclass(frozen=True, eq=False)
+class Line:
+    """The fitted model at the rows of a recording and between them: times (m,), values (m, n) of
+    the columns of a curve."""
+
+    times: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """One recording beside the fitted model at its times (m,): columns (n,) by name, observed (NaN
     where nothing was), predicted, and deviations, the noise of each: (m, n). Angles are those of
-    the model followed continuously, observations at the nearest period."""
+    the model followed continuously, observations at the nearest period. line: None until asked
+    for."""
 
     recording: str
     times: np.ndarray
@@ -82,6 +92,7 @@ class Curve:
     observed: np.ndarray
     predicted: np.ndarray
     deviations: np.ndarray
+    line: Line | None = None
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,12 @@ class Predictor:
         self._last["derivatives"] = key, (np.asarray(values), derivatives)
         return np.asarray(values), derivatives
 
+    def between(self, coefficients: np.ndarray, states: np.ndarray, parts: int) -> np.ndarray:
+        """`values` at the rows and between them, each interval cut into `parts`, from the
+        polynomials of the same steps: (R, (rows - 1) parts + 1, kinds, dof)."""
+        at = step_grid(self.observations.times[:, : self.rows], parts)
+        return np.asarray(self._run(_between, coefficients, states, at)[0])
+
     def _run(self, function: Callable[..., Any], *unknowns: np.ndarray) -> tuple[jax.Array, ...]:
         """A program that does without the fallback, and so compiles in half the time, is enough for
         nearly all fits."""
@@ -165,12 +171,13 @@ def _one(
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
+    save_at: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     names = [c.name for c in system.spec.coefficients]
     values = {name: coefficients[k] for k, name in enumerate(names)}
     start = {"q0": state[0], "v0": state[1]}
     return observed_rows(
-        system, r, substeps, whole, values, start, grid, times, inputs, kinds=kinds
+        system, r, substeps, whole, values, start, grid, times, inputs, kinds=kinds, save_at=save_at
     )
 
 
@@ -186,12 +193,14 @@ def observed_rows(
     inputs: Mapping[str, jax.Array],
     *,
     kinds: int = 3,
+    save_at: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """q, v and p, and accelerations as the fourth of `kinds`, of one run at every `substeps`-th
     time of a grid (m,): (rows, kinds, dof); and whether the strategy of the model was enough
     (always, with the fallback: `whole`).
 
-    start: q0 with v0 or p0, each (dof,); inputs: (k,) each, at `times` (k,).
+    start: q0 with v0 or p0, each (dof,); inputs: (k,) each, at `times` (k,); save_at: other times
+    than those of the grid, between its ends.
     """
     signals = {name: Samples(times, values) for name, values in inputs.items()}
     options: dict[str, Any] = {
@@ -200,18 +209,20 @@ def observed_rows(
         "inputs": signals,
         "times": grid,
         "r": r,
+        "save_at": save_at,
     }
+    every, at = (substeps, grid[::substeps]) if save_at is None else (1, save_at)
     if whole:
         trajectory, solved = system.simulate(**options), jnp.array(True)
     else:
         trajectory, solved = system.attempt(**options)
-    observed = [x[::substeps] for x in (trajectory.q, trajectory.v, trajectory.p)]
+    observed = [x[::every] for x in (trajectory.q, trajectory.v, trajectory.p)]
     if kinds > len(observed):
 
         def motion(q: jax.Array, v: jax.Array, t: jax.Array) -> jax.Array:
             return acceleration(system, q, v, t, coefficients, signals)
 
-        observed.append(jax.vmap(motion)(observed[0], observed[1], grid[::substeps]))
+        observed.append(jax.vmap(motion)(observed[0], observed[1], at))
     return jnp.stack(observed, axis=1), solved
 
 
@@ -230,6 +241,25 @@ def _values(
 ) -> tuple[jax.Array, jax.Array]:
     one = partial(_one, system, r, substeps, whole, kinds)
     return jax.vmap(one, in_axes=(None, 0, 0, 0, 0))(coefficients, states, grid, times, inputs)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _between(
+    system: System,
+    r: int,
+    substeps: int,
+    whole: bool,
+    kinds: int,
+    coefficients: jax.Array,
+    states: jax.Array,
+    save_at: jax.Array,
+    grid: jax.Array,
+    times: jax.Array,
+    inputs: dict[str, jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    one = partial(_one, system, r, substeps, whole, kinds)
+    axes = (None, 0, 0, 0, 0, 0)
+    return jax.vmap(one, in_axes=axes)(coefficients, states, grid, times, inputs, save_at)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))

@@ -26,6 +26,13 @@ def acceleration_sensitivity(
 ) -> np.ndarray:
     """Derivatives (m, k) of accelerations, and of momenta where observed, by the coefficients (k,)
     at random states of the size of those observed; rows that are not finite are left out."""
+    return motion_and_sensitivity(system, data, coefficients, generator)[1]
+
+
+def motion_and_sensitivity(
+    system: System, data: Observations, coefficients: np.ndarray, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """`acceleration_sensitivity`, after what it is the derivative of, (m,)."""
     spec = system.spec
     count = _POINTS + len(spec.coefficients)
     values = data.values.reshape(-1, data.kinds, spec.dof)
@@ -41,12 +48,17 @@ def acceleration_sensitivity(
         name: np.mean(u) + (np.std(u) or 1.0) * generator.normal(size=count)
         for name, u in data.inputs.items()
     }
-    accelerations, momenta = _slopes(system, jnp.asarray(coefficients), *state, t, inputs)
-    parts = [np.asarray(accelerations).reshape(-1, coefficients.size)]
+    slopes, values = _slopes(system, jnp.asarray(coefficients), *state, t, inputs)
     observed = data.seen[:, :, 2].any(axis=(0, 1))
-    parts += list(np.asarray(momenta)[observed])
-    rows = np.concatenate(parts)
-    return rows[np.isfinite(rows).all(axis=1)]
+
+    def counted(motion: tuple[jax.Array, jax.Array], size: int) -> np.ndarray:
+        """Accelerations of all coordinates, and the momenta that were observed: (m, size)."""
+        q, p = (np.asarray(x).reshape(spec.dof, -1, size) for x in motion)
+        return np.concatenate([q.reshape(-1, size), p[observed].reshape(-1, size)])
+
+    rows = counted(slopes, coefficients.size)
+    finite = np.isfinite(rows).all(axis=1)
+    return counted(values, 1)[finite, 0], rows[finite]
 
 
 @partial(jax.jit, static_argnums=0)
@@ -57,11 +69,13 @@ def _slopes(
     v: jax.Array,
     t: jax.Array,
     inputs: dict[str, jax.Array],
-) -> tuple[jax.Array, jax.Array]:
-    """By the coefficients, of q'' and pi: (dof, m, k) each."""
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """By the coefficients, of q'' and pi: (dof, m, k) each; and these themselves: (dof, m)."""
     names = [c.name for c in system.spec.coefficients]
 
-    def motion(coefficients: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def motion(
+        coefficients: jax.Array,
+    ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
         c = {name: coefficients[i] for i, name in enumerate(names)}
 
         def at(
@@ -71,9 +85,10 @@ def _slopes(
             momentum: jax.Array = system.kernels.momentum(q, v, t, c, u, {})
             return acceleration(system, q, v, t, c, held), momentum
 
-        return jax.vmap(at, in_axes=(-1, -1, 0, 0), out_axes=-1)(q, v, t, inputs)
+        found = jax.vmap(at, in_axes=(-1, -1, 0, 0), out_axes=-1)(q, v, t, inputs)
+        return found, found
 
-    return jax.jacfwd(motion)(coefficients)
+    return jax.jacfwd(motion, has_aux=True)(coefficients)
 
 
 def _same(value: jax.Array, t: jax.Array) -> jax.Array:

@@ -437,6 +437,8 @@ def _report(
         features="trajectory" if reader.weak is None else "regression",
         supervision=SUPERVISION + (", trajectories" if position.updates > options.updates else ""),
         seed=options.seed,
+        systems_asked=options.total,
+        batch=options.batch,
         systems_seen=min(position.updates, options.updates_of_a_pass) * options.batch,
         passes=options.passes,
         calibration=CALIBRATION,

@@ -204,7 +204,8 @@ class TrajectoryError:
 class TrainReport:
     """The outcome of `train`.
 
-    systems_seen: different ones drawn and simulated for updates, of which, over all passes,
+    systems_asked: how many were to be drawn, rounded up to whole batches of `batch`; systems_seen:
+    different ones drawn and simulated for updates, of which, over all passes,
     `dropped` were not finite; calibration: as many more, for standard coordinates and for how wide
     intervals are; loss: of the last batch, minus the logarithm of the likelihood in standard
     coordinates; held_out: systems in the test set; coefficients: those not `held`, in the gauge
@@ -220,6 +221,8 @@ class TrainReport:
     features: str
     supervision: str
     seed: int
+    systems_asked: int
+    batch: int
     systems_seen: int
     passes: int
     calibration: int

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 from lagc.analysis.identifiability import Freedom, Identifiability, Observed
-from lagc.base.gauge import counted, held, listed, scale, signs
+from lagc.base.gauge import counted, exchange, held, listed, scale, shift, signs
 
 _WIDTHS = (16, 40, 40)
 _TITLES = ("observed", "fixes", "hold")
@@ -17,9 +17,10 @@ def as_lines(found: Identifiability | None) -> list[str]:
     is not settled (None)."""
     if found is None:
         return ["coefficients: what recordings fix of them was not settled"]
-    if not found.positions.freedoms and not found.positions.signs and not found.slots:
+    positions = found.positions
+    if not positions.freedoms and not _open(positions) and not found.slots:
         return ["coefficients: positions fix all of them"]
-    rows = [_TITLES, _row("q (and q')", found.positions, found)]
+    rows = [_TITLES, _row("q (and q')", positions, found)]
     rows.append(_row("q and p", found.momenta, found))
     lines = []
     for row in rows:
@@ -39,10 +40,19 @@ def _row(name: str, observed: Observed, found: Identifiability) -> tuple[str, st
     fixed = list(observed.fixed)
     for freedom in observed.freedoms:
         fixed += _combinations(freedom)
-    open_signs = [signs(names) for names in observed.signs]
+    discrete = _open(observed)
     hold = [_hold(freedom, everything) for freedom in observed.freedoms]
-    but = f", but not {listed(open_signs)}" if open_signs else ""
+    but = f", but not {listed(discrete)}" if discrete else ""
     return name, (", ".join(fixed) or "nothing") + but, "; ".join(hold)
+
+
+def _open(observed: Observed) -> list[str]:
+    """Which of several values it is that the data fix, each in words."""
+    return [
+        *(signs(names) for names in observed.signs),
+        *(shift(s.signs, [(name, str(by)) for name, by in s.by]) for s in observed.shifts),
+        *(exchange(names) for names in observed.exchanges),
+    ]
 
 
 def _names(observed: Observed) -> list[str]:
@@ -90,6 +100,11 @@ def as_data(found: Identifiability | None) -> list[dict[str, Any]] | None:
                 for f in of.freedoms
             ],
             "signs": [list(names) for names in of.signs],
+            "shifts": [
+                {"by": {name: str(by) for name, by in s.by}, "signs": list(s.signs)}
+                for s in of.shifts
+            ],
+            "exchanges": [list(names) for names in of.exchanges],
         }
         for observed, of in kinds
     ]

@@ -132,6 +132,32 @@ def test_signs_that_are_not_fixed(potential: str, signs: list[tuple[str, ...]]) 
     assert list(found(text).positions.signs) == signs
 
 
+def test_a_sign_that_a_factor_cannot_take_up_where_bounds_forbid_it() -> None:
+    head = "coordinate x\ncoefficient a = 1\ncoefficient b {} = 1\n"
+    text = head + "L = x'^2/2 - (a/b)^2*x^2\n"
+    assert found(text.format("> 0")).positions.signs == (("a",),)
+    # The sign of a/b is what is open, and what is held of the two may be either.
+    assert found(text.format("")).positions.signs == (("a",),)
+
+
+def test_exchanges_are_left_out_where_the_two_can_change_by_themselves() -> None:
+    assert found(f"{PLANE}L = x'^2 + y'^2 - (a + b)*x^2 - c*d*y^2\n").positions.exchanges == ()
+    # a + b + c and a*b*c: whichever is held, the others can be exchanged.
+    text = f"{PLANE}L = x'^2 + y'^2 - (a + b + c)*x^2 - a*b*c*y^2 - d*y\n"
+    assert found(text).positions.exchanges == (("a", "b", "c"),)
+    # In L alone, a total time derivative tells momenta which is which.
+    text = f"{PLANE}L = x'^2 + y'^2 - (a + b)*x^2 - a*b*y^2 + a*x*x' - c*y - d*x\n"
+    assert found(text).positions.exchanges == (("a", "b"),)
+    assert found(text).momenta.exchanges == ()
+
+
+def test_exchanges_on_a_lattice_are_those_of_what_all_sites_share() -> None:
+    ring = "index i in 0..19 periodic\ncoordinate x[i]\ncoefficient k[i] > 0 = 1\n"
+    ring += "coefficient a > 0 = 1\ncoefficient b > 0 = 1\n"
+    ring += "L = sum(i, x'[i]^2/2 - k[i]*x[i]^2 - a*b*x[i]^4 - (a + b)*x[i]^6)\n"
+    assert found(ring).positions.exchanges == (("a", "b"),)
+
+
 def test_networks_and_lattices() -> None:
     network = found(
         "coordinate q\ncoefficient m > 0 = 1\ncoefficient k > 0 = 1\nneural V(q) = mlp(4)\n"

@@ -128,6 +128,17 @@ def test_a_fit_in_a_wrong_minimum_is_no_success(
     table = capsys.readouterr().out
     assert "NOT CONVERGED" in table and "does not follow the data" in table
     assert "held" not in table and "gauge" not in table and table.count("not known") == 2
+    output = tmp_path / "fitted.lag"
+    assert run(["fit", str(model), str(data), "--output", str(output), "--json"]) == 3
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    (item,) = found["diagnostics"]
+    assert not found["ok"] and not found["converged"] and captured.err == ""
+    assert item["code"] == "LAG602" and item["severity"] == "error" and "--guess" in item["help"]
+    assert item["message"].startswith("fast: the fit did not converge")
+    said = [note["message"] for note in item["notes"]]
+    assert said == [*found["notes"], f"{output} was not written"]
+    assert any("does not follow the data" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize(
@@ -181,10 +192,17 @@ def test_train_reports_resumes_and_refuses(
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "model.lag").read_text() == (EXAMPLES / "dho.lag").read_text()
     small = [*SMALL, "--output", str(folder)]
-    assert run(["train", DHO, "--systems", "1024", *small, "--resume", "--json"]) == 0
+    assert run(["train", DHO, "--systems", "900", *small, "--resume", "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
+    assert (first["systems_asked"], first["systems_seen"], first["updates"]) == (512, 512, 2)
+    assert (second["systems_asked"], second["systems_seen"]) == (900, 1024)
     assert second["updates"] == 4 and second["coefficients"] != first["coefficients"]
     assert json.loads((folder / "report.json").read_text()).items() <= second.items()
+    assert run(["train", DHO, "--systems", "900", *small, "--resume"]) == 0
+    table = capsys.readouterr().out
+    assert "1024 systems seen, 900 asked for, in whole batches of 256 (" in table
+    assert run(["train", DHO, "--systems", "1024", *small, "--resume"]) == 0
+    assert "1024 systems seen (" in capsys.readouterr().out
     assert run(["train", DHO, "--systems", "512", *small]) == 2
     refused = capsys.readouterr().err
     assert "LAG604" in refused and "--resume" in refused and "--overwrite" in refused
@@ -249,6 +267,9 @@ def test_predict_says_which_recording_was_not_fitted(
     assert not found["ok"]
     (item,) = found["diagnostics"]
     assert item["code"] == "LAG602" and "noise.csv: " in item["message"]
+    assert "lagc fit" in item["help"]
+    fit = found["recordings"][0]["fit"]
+    assert [note["message"] for note in item["notes"]] == (fit["notes"] if fit else [])
 
 
 def test_train_needs_laws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
