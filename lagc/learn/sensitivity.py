@@ -139,14 +139,16 @@ class Predictor:
         """`values` at the rows and between them, each interval cut into `parts`, from the
         polynomials of the same steps: (R, (rows - 1) parts + 1, kinds, dof)."""
         at = step_grid(self.observations.times[:, : self.rows], parts)
-        return np.asarray(self._run(_between, coefficients, states, at)[0])
+        return np.asarray(self._run(_values, coefficients, states, save_at=at)[0])
 
-    def _run(self, function: Callable[..., Any], *unknowns: np.ndarray) -> tuple[jax.Array, ...]:
+    def _run(
+        self, function: Callable[..., Any], *unknowns: np.ndarray, **options: np.ndarray
+    ) -> tuple[jax.Array, ...]:
         """A program that does without the fallback, and so compiles in half the time, is enough for
         nearly all fits."""
         for whole in (False, True):
             how = (self.r, self.substeps, whole, self.observations.kinds)
-            *results, solved = function(self.system, *how, *unknowns, *self._arguments())
+            *results, solved = function(self.system, *how, *unknowns, *self._arguments(), **options)
             if bool(jnp.all(solved)):
                 break
         return tuple(results)
@@ -238,27 +240,10 @@ def _values(
     grid: jax.Array,
     times: jax.Array,
     inputs: dict[str, jax.Array],
+    save_at: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     one = partial(_one, system, r, substeps, whole, kinds)
-    return jax.vmap(one, in_axes=(None, 0, 0, 0, 0))(coefficients, states, grid, times, inputs)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _between(
-    system: System,
-    r: int,
-    substeps: int,
-    whole: bool,
-    kinds: int,
-    coefficients: jax.Array,
-    states: jax.Array,
-    save_at: jax.Array,
-    grid: jax.Array,
-    times: jax.Array,
-    inputs: dict[str, jax.Array],
-) -> tuple[jax.Array, jax.Array]:
-    one = partial(_one, system, r, substeps, whole, kinds)
-    axes = (None, 0, 0, 0, 0, 0)
+    axes = (None, 0, 0, 0, 0, None if save_at is None else 0)
     return jax.vmap(one, in_axes=axes)(coefficients, states, grid, times, inputs, save_at)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from lagc.runtime import affine
 from lagc.runtime.doubled import Doubled
-from lagc.runtime.fused import LARGEST, as_one_function
+from lagc.runtime.fused import LARGEST, VECTOR, as_one_function
 from lagc.runtime.levels import Beginning, Levels, find_levels, join
 from lagc.runtime.march import known_steps, march
 from lagc.runtime.run import Run, call_kernel, inputs_at, level_times, world_of
@@ -117,7 +117,7 @@ def _numbers(x: jax.Array) -> jax.Array:
 def first_failure(fails: jax.Array, outside: jax.Array) -> tuple[jax.Array, jax.Array]:
     """`_first` of fails: (k, *L) to (*L), and what `outside` is there."""
     lanes = fails[0].size
-    if not 8 <= lanes <= LARGEST:
+    if not VECTOR <= lanes <= LARGEST:
         count, index = fails.shape[0], _numbers(fails)
         found = jnp.min(jnp.where(fails, 2 * index + ~outside, 2 * count), axis=0)
         return found // 2, found % 2 == 0

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from lagc.runtime.equations import StepData
-from lagc.runtime.fused import LARGEST, as_one_function
+from lagc.runtime.fused import LARGEST, VECTOR, as_one_function
 from lagc.runtime.linear import UNROLLED
 from lagc.runtime.linearised import (
     displacements,
@@ -33,9 +33,7 @@ from lagc.runtime.linearised import (
 )
 from lagc.runtime.steps import Machine, fit
 
-# Places that fill the vectors of a processor, and entries of what one function moves: for more XLA
-# would take threads, and breaks down.
-_FEWEST, _MOST = 8, 16384
+_MOST = 16384  # entries of what one function moves; for more XLA takes threads, and breaks down
 
 
 class Known(NamedTuple):
@@ -139,7 +137,7 @@ def _solve(machine: Machine, known: Known, right: Tangents, back: bool) -> Tange
     side_by_side = partial(_side_by_side, machine, back)
     small = n <= UNROLLED and 2 * n * n * lanes <= LARGEST and not machine.equations.model.neural
     moved = max(n + 1, right.z.shape[1]) * right.z.shape[0] * lanes
-    if lanes < _FEWEST or not small or moved > _MOST:
+    if lanes < VECTOR or not small or moved > _MOST:
         return side_by_side(known, right)
     one_by_one = as_one_function(partial(_one_by_one, machine, back), side_by_side)
     solved: Tangents = one_by_one(known, right)

@@ -17,6 +17,7 @@ import jax.custom_batching
 import jax.numpy as jnp
 
 LARGEST = 3072  # entries of an array; XLA distributes loops over larger ones to several threads
+VECTOR = 8  # places that fill the vectors of a processor
 
 
 def as_one_function(

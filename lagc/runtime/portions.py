@@ -13,13 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lagc.runtime.fused import LARGEST
+from lagc.runtime.fused import LARGEST, VECTOR
 from lagc.runtime.plan import Lanes, StaticPlan
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.steps import from_blocks, into_blocks
 
 USUAL = 64
-_VECTOR = 8  # portions of whole vectors of the processor
 
 
 def portion_size(spec: ModelSpec, static: StaticPlan, lanes: Lanes) -> int:
@@ -32,7 +31,7 @@ def portion_size(spec: ModelSpec, static: StaticPlan, lanes: Lanes) -> int:
     unknowns = spec.dof * (static.r + 1)
     if static.way in ("newton", "robust"):
         size = min(USUAL, LARGEST // (2 * unknowns * unknowns))
-    size = size // _VECTOR * _VECTOR
+    size = size // VECTOR * VECTOR
     return size if 0 < size < lanes.shape[0] else 0
 
 
