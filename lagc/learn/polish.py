@@ -29,7 +29,8 @@ from lagc.learn.batch_errors import (
 from lagc.learn.marquardt import Bounds, Found
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.searches import Searches, restart
-from lagc.runtime.arguments import check_bounds, check_steps
+from lagc.runtime.arguments import check_bounds
+from lagc.runtime.clock import check_steps
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 

@@ -27,7 +27,7 @@ from lagc.learn.starting import (
     state_sizes,
 )
 from lagc.learn.structure import acceleration_sensitivity
-from lagc.runtime.arguments import check_steps
+from lagc.runtime.clock import check_steps
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 

@@ -1,7 +1,7 @@
 """A compiled model as Python functions: simulate, step, residual, momentum, velocity, energy ...
 
 All are pure and compose with jit, vmap, grad, jvp, hessian and scan. Batch axes lead everywhere.
-What one trajectory does is in `integrator`; this file turns arguments into it, results out of it.
+What one trajectory does is in `steps`; this file turns arguments into it, results out of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.runtime import arguments as args
+from lagc.runtime import clock
 from lagc.runtime import execution as run
 from lagc.runtime.plan import Plan, make_plan, scalar
 from lagc.runtime.spec import Kernel, Kernels, ModelSpec
@@ -166,7 +167,7 @@ class System:
             options.get("t0", 0.0),
             options.get("r", 2),
         )
-        return run.simulate_in_chunks(self, plan, args.check_steps(chunk, plan.static.r)[0])
+        return run.simulate_in_chunks(self, plan, clock.check_steps(chunk, plan.static.r)[0])
 
     def step(
         self,
@@ -325,7 +326,7 @@ class System:
             grid = args.as_array(times, "times", dtype)
             if grid.ndim != 1 or grid.shape[0] < 2:
                 raise fail(Code.LAG505, "`times` is one axis of at least two times")
-            args.check_grid(grid)
+            clock.check_grid(grid)
             steps, equal_steps = grid.shape[0] - 1, False
             arrays["times"] = (grid, 1)
         else:
@@ -333,9 +334,9 @@ class System:
                 raise fail(Code.LAG509, "a run needs `dt` and `steps`, or `times`")
             arrays["dt"] = (args.as_array(dt, "dt", dtype), 0)
             arrays["t0"] = (args.as_array(t0, "t0", dtype), 0)
-            args.check_dt(arrays["dt"][0])
-            args.check_start(arrays["t0"][0])
-        steps, r = args.check_steps(steps, r)
+            clock.check_dt(arrays["dt"][0])
+            clock.check_start(arrays["t0"][0])
+        steps, r = clock.check_steps(steps, r)
         own_axes = {c.name: 1 for c in spec.coefficients if c.site_dependent}
         for name, value in args.coefficient_values(spec, coefficients, dtype).items():
             arrays[f"coefficient {name}"] = (value, own_axes.get(name, 0))
@@ -344,14 +345,14 @@ class System:
             arrays[f"input {name}"] = (value, 0)
         terms = args.neural_functions(spec, neural, dtype)
         way = choose_way(spec, r, strategy, equal_steps and save_at is None)
-        save_every, checkpoint = args.check_saving(save_every, checkpoint, steps)
+        save_every, checkpoint = clock.check_saving(save_every, checkpoint, steps)
         if save_at is not None:
             if save_every != 1:
                 raise fail(Code.LAG509, "give either `save_at` or `save_every`")
             if "times" in arrays:
-                args.check_onward(arrays["times"][0])
-            ends = args.run_ends(arrays, steps)
-            arrays["save at"] = (args.save_times(save_at, ends, dtype), 1)
+                clock.check_onward(arrays["times"][0])
+            ends = clock.run_ends(arrays, steps)
+            arrays["save at"] = (clock.save_times(save_at, ends, dtype), 1)
         options = {"way": way, "save_every": save_every, "checkpoint": checkpoint}
         plan = make_plan(arrays, signals, terms, r=r, steps=steps, **options)
         args.refuse_unmarked_samples(constants, plan.static.batch, steps)
