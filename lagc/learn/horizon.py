@@ -14,7 +14,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.least_squares import Search, Setting, search
-from lagc.learn.progress import Callback, Progress
+from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.starting import Channels
 
 _FIRST_ROWS = 8
@@ -41,6 +41,20 @@ def whole(setting: Setting, x: np.ndarray, channels: Channels) -> Grown | None:
     found = _approached(current, x, channels)
     if found is None or _misfit(current, found.x) >= _FOLLOWS:
         return None
+    return Grown(current, found.x, True, ())
+
+
+def nearest(setting: Setting, x: np.ndarray, channels: Channels) -> Grown:
+    """All rows at once, and where the end of that does not follow the data over a growing horizon
+    too: what comes nearer; errors as `grow`."""
+    current = replace(setting, sigma=channels.sizes).rescaled(x)
+    found = _approached(current, x, channels)
+    misfit = np.inf if found is None else _misfit(current, found.x)
+    if found is not None and misfit < _FOLLOWS:
+        return Grown(current, found.x, True, ())
+    grown = grow(setting, x, channels, silent)
+    if found is None or (grown.complete and _misfit(grown.setting, grown.x) < misfit):
+        return grown
     return Grown(current, found.x, True, ())
 
 

@@ -1,10 +1,13 @@
 """Which terms the data ask for: coefficients that may be zero, kept or left out by evidence.
 
-Models are compared by whole trajectories. The first is the one that the regression would choose; at
+Models are compared by whole trajectories. The first is the one that the regression would choose,
+or, where that does not follow the data, what all terms say on short pieces of them (`pieces`); at
 every fit, the sensitivities say of all other subsets how they would fare (`subsets`).
 The best of them is fitted in turn, starting where the sensitivities say, until a fit finds no
 better one than itself. Its nearest rivals are then fitted too, so that no verdict rests on a linear
-approximation. All fits share their step, and with it one compiled program.
+approximation. All fits share their step, and with it one compiled program. A comparison that has
+spent its budget of models or evaluations, or whose first model follows only a part of the data,
+ends there, and its choice is reported as not converged.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.fit import Solution, solve
 from lagc.learn.fit_result import FitResult
-from lagc.learn.horizon import grow, whole
+from lagc.learn.horizon import Grown, nearest, whole
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.losses import loss_named
 from lagc.learn.noise import estimate_noise
+from lagc.learn.pieces import Pieces
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording, with_sigma
@@ -36,6 +40,8 @@ from lagc.runtime.system import System
 _RIVAL = 10.0  # within this of the best a model is fitted, by the criterion
 _MOST_RIVALS = 6  # fitted in a round
 _MOST_MODELS = 40
+_MOST_EVALUATIONS = 2000  # of trajectories with their sensitivities, by all models together
+_A_SEARCH = 100  # evaluations for one of them
 _TOLERANCE = 1e-8  # of the searches that only compare
 _REWEIGHTED = 3
 _SETTLED = 0.02
@@ -139,7 +145,15 @@ def select(
     held_out = fixed | dict.fromkeys(without, 0.0)
     kept_guess = {name: value for name, value in guess.items() if name not in without}
     solution = solve(system, recordings, fixed=held_out, guess=kept_guess, r=r, loss=loss)
+    if best.converged and not solution.result.converged:
+        # The regression misleads: from where the comparison ended.
+        found = dict(zip(names, best.x[: len(names)].tolist(), strict=True))
+        kept_guess = {name: x for name, x in found.items() if name not in held_out}
+        solution = solve(system, recordings, fixed=held_out, guess=kept_guess, r=r, loss=loss)
     result = solution.result
+    if not comparison.complete:
+        notes = (*result.notes, comparison.why_incomplete())
+        result = replace(result, converged=False, notes=notes)
     left_out = {n: replace(result.coefficients[n], held="left out by evidence") for n in without}
     result = replace(result, coefficients={**result.coefficients, **left_out}, fixed=tuple(fixed))
     ranked = sorted(comparison.models.values(), key=lambda m: m.rank)
@@ -179,6 +193,8 @@ class _Comparison:
         self.problem, self.setting, self.optional = problem, setting, optional
         self.progress = progress
         self.models: dict[Support, _Model] = {}
+        self.evaluations = 0  # spent
+        self.complete = False  # whether no rival is left
         others = np.setdiff1d(np.flatnonzero(setting.free[: setting.coefficients]), optional)
         self.fewest = 0 if others.size else 1  # terms: something is left to fit
 
@@ -187,10 +203,28 @@ class _Comparison:
         """Of smallest criterion."""
         return min(self.models.values(), key=lambda m: m.rank)
 
+    @property
+    def within_budget(self) -> bool:
+        """Whether there is something left of it."""
+        return len(self.models) < _MOST_MODELS and self.evaluations < _MOST_EVALUATIONS
+
+    def why_incomplete(self) -> str:
+        """What to tell of a comparison that came to no end."""
+        if not self.within_budget:
+            return (
+                f"the selection ended after {len(self.models)} models and {self.evaluations} "
+                "evaluations: others may be better; hold terms that are known (`--fix`)"
+            )
+        return (
+            "terms were not compared: no model was found that follows all of the data; try another "
+            "start (`--guess`)"
+        )
+
     def run(self, regressed: Subsets) -> None:
         """Fit models until the best has no rival left that was not fitted."""
-        self._begin(regressed)
-        while len(self.models) < _MOST_MODELS:
+        if not self._begin(regressed):
+            return
+        while self.within_budget:
             before = self.best
             if not np.isfinite(before.criterion):
                 return
@@ -201,12 +235,17 @@ class _Comparison:
                 if self.best is not before:
                     continue
             for rival in self._rivals(local, before.support):
+                if not self.within_budget:
+                    return
                 self._fit(rival, before, local)
             if self.best is before and not self._shortened(before):
+                self.complete = True
                 return
 
-    def _begin(self, regressed: Subsets) -> None:
-        """The first model that follows the data: what the regression would choose, or more."""
+    def _begin(self, regressed: Subsets) -> bool:
+        """The first model that follows the data: what the regression would choose, or more, or what
+        pieces of the data ask for. Whether it follows all of them: over a part of them there is
+        nothing to compare."""
         channels, first = self.problem.channels, regressed.best()
         for support in (first, *self._larger(regressed, first)):
             setting, start = self._restricted(support)
@@ -214,19 +253,46 @@ class _Comparison:
             near = None if x is None else whole(setting, x, channels)
             if near is not None:
                 break
-        else:
-            setting, start = self._restricted(frozenset(self.optional))
-            near = grow(setting, start, channels, silent)
+        from_pieces = near is None
+        near = near or self._from_pieces()
+        support = frozenset(i for i in self.optional if near.setting.free[i])
+        follows = near.complete and not Residuals.of(near.setting, near.x, channels).poor()
+        if from_pieces and not follows:
+            self._add(support, near.setting, near.x, False)
+            return False
         refined = refine(near.setting, near.x, channels)
         self.setting = replace(refined.setting, free=self.setting.free)
-        support = frozenset(i for i in self.optional if near.setting.free[i])
         self._add(support, refined.setting, refined.x, refined.converged)
+        return True
 
-    def _larger(self, regressed: Subsets, support: Support) -> list[Support]:
-        """With half of the other terms, those first that the regression misses most; with all."""
+    def _from_pieces(self) -> Grown:
+        """What all terms say on short pieces, brought to whole trajectories."""
+        channels, k = self.problem.channels, self.setting.coefficients
+        pieces = Pieces.of(self.problem, self.setting).near()
+        sigma = estimate_noise(pieces.setting, pieces.x, channels, ()).sigma
+        local = self._linear(replace(pieces.setting, sigma=sigma), pieces.x)
+        first = local.best()
+        if len(first) < self.fewest:
+            first = frozenset(self.optional)
+        columns, coefficients = list(self.optional), pieces.x[:k].copy()
+        sizes = pieces.setting.rescaled(pieces.x).sizes[columns]
+        starts = []
+        for support in (first, *self._larger(local, first)):
+            setting, x = self._restricted(support)
+            coefficients[columns] = local.values(support) * sizes
+            within = np.clip(coefficients, setting.lower[:k], setting.upper[:k])
+            x = pieces.restricted(setting.free[:k], within).whole(x)
+            near = whole(setting, x, channels)
+            if near is not None:
+                return near
+            starts.append((setting, x))
+        return nearest(*starts[0], channels)
+
+    def _larger(self, local: Subsets, support: Support) -> list[Support]:
+        """With half of the other terms, those first that are missed most; with all."""
         others = sorted(
             (i for i in self.optional if i not in support),
-            key=lambda i: regressed.criterion(support | {i}),
+            key=lambda i: local.criterion(support | {i}),
         )
         return [support | set(others[: len(others) // 2]), support | set(others)]
 
@@ -249,17 +315,21 @@ class _Comparison:
         return True
 
     def _subsets(self, model: _Model) -> Subsets:
-        setting = replace(model.setting, free=self.setting.free).rescaled(model.x)
+        return self._linear(replace(model.setting, free=self.setting.free), model.x)
+
+    def _linear(self, setting: Setting, x: np.ndarray) -> Subsets:
+        """What the sensitivities at x say of all subsets."""
+        setting = setting.rescaled(x)
         levels = np.maximum(setting.sigma, _LEVEL * self.problem.channels.sizes)
         floored = (levels > setting.sigma) & setting.seen.any(axis=(0, 1))
-        residual, matrix = replace(setting, sigma=levels).whitened_and_sensitivity(model.x)
+        residual, matrix = replace(setting, sigma=levels).whitened_and_sensitivity(x)
         if setting.loss.robust:
             weight = np.sqrt(setting.loss.derivatives(residual**2)[1])
             residual, matrix = residual * weight, matrix * weight[:, None]
         always = np.setdiff1d(np.flatnonzero(setting.free), self.optional)
         least = float(floored.sum() / setting.seen.any(axis=(0, 1)).sum())
-        values = model.x / setting.sizes
         known = bool(self.problem.channels.known)
+        values = x / setting.sizes
         return Subsets.of(residual, matrix, values, self.optional, always, least, known)
 
     def _rivals(self, local: Subsets, support: Support) -> list[Support]:
@@ -287,10 +357,12 @@ class _Comparison:
         met, channels = False, self.problem.channels
         least = _LEVEL * channels.sizes
         for _ in range(_REWEIGHTED):
-            found = search(setting.rescaled(x), x, rough=False, tolerance=_TOLERANCE)
+            current = setting.rescaled(x)
+            found = search(current, x, rough=False, evaluations=_A_SEARCH, tolerance=_TOLERANCE)
             if found is None:
                 break
             x, met = found.x, found.met
+            self.evaluations += found.evaluations
             sigma = np.maximum(estimate_noise(setting, x, channels, ()).sigma, least)
             settled = np.max(np.abs(np.log(sigma / setting.sigma))) < _SETTLED
             setting = replace(setting, sigma=sigma)

@@ -3,12 +3,17 @@ independent integrator."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 import lagc
+from lagc.learn import selection
 from lagc.learn.data import Recording
+from lagc.learn.fit import Solution, solve
 from lagc.learn.selection import select
 
 DUFFING = "1/2*q'^2 - a*q^2 - b*q^4 + d1*q + d6*q^6"
@@ -53,3 +58,49 @@ def test_nothing_to_select_among() -> None:
     only = lagc.loads("model m\ncoordinate q\ncoefficient m > 0 = 1\nL = m*q'^2 - 1/2*q^2")
     with pytest.raises(lagc.LagcError, match="nothing to select"):
         select(only, [recording(0.0)])
+
+
+def test_pieces_take_the_place_of_a_regression_that_misleads(
+    system: lagc.System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "regress", lambda *_: None)
+    chosen = select(system, [recording(0.1)], r=4)
+    assert chosen.result.converged
+    assert set(chosen.result.coefficients) - set(chosen.without) == set(TRUE)
+
+
+def test_a_last_fit_that_fails_begins_again_where_the_comparison_ended(
+    system: lagc.System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guesses: list[dict[str, float]] = []
+
+    def failing_once(*args: Any, **options: Any) -> Solution:
+        guesses.append(options["guess"])
+        solution = solve(*args, **options)
+        result = replace(solution.result, converged=len(guesses) > 1)
+        return replace(solution, result=result)
+
+    monkeypatch.setattr(selection, "solve", failing_once)
+    assert select(system, [recording(0.02)], r=4).result.converged
+    assert guesses[0] == {} and guesses[1] == pytest.approx(TRUE, rel=0.05)
+
+
+def test_a_budget_that_is_spent_is_told(
+    system: lagc.System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "_MOST_EVALUATIONS", 5)
+    chosen = select(system, [recording(0.02)], r=4)
+    assert not chosen.result.converged
+    assert "the selection ended after" in chosen.result.notes[-1]
+
+
+def test_nothing_is_compared_where_no_model_follows() -> None:
+    springs = lagc.compile(
+        L="1/2*q'^2 - 1/2*k*q^2", K="-c*q'_+*q_-", coordinates=["q"], coefficients={"k": 0, "c": 0}
+    )
+    random = np.random.default_rng(0)
+    t, values = np.arange(100) * 0.1, random.normal(size=(100, 2))
+    chosen = select(springs, [Recording("noise", t, values[:, :1], values[:, 1:])])
+    assert not chosen.result.converged
+    assert len(chosen.candidates) == 1
+    assert "terms were not compared" in chosen.result.notes[-1]
