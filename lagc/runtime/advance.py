@@ -18,6 +18,8 @@ from lagc.runtime.run import Run, call_kernel, inputs_at, level_times, world_of
 from lagc.runtime.steps import UNSOLVED, Path, State
 from lagc.runtime.strategy import holds
 
+_LONGEST = 8192  # steps of which all levels are found before some are left out
+
 
 def advance(
     run: Run, begun: Beginning, state: State, first: Any, steps: int
@@ -33,12 +35,22 @@ def advance(
         piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
     piece = min(piece or steps, steps)
 
-    def some(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
+    def all_kept(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
         world = world_of(run, begun.mass_inverse, first, count)
         state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
         t = level_times(run, first + 1, count)
         state, levels, lost = checked(run, begun, state, path, first, 1, t)
-        return state, (_thinned(levels, every), lost[every - 1 :: every])
+        return state, (levels, lost)
+
+    def some(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
+        kept = every
+        if every > _LONGEST:  # one level, at the end: nothing of the way there is held in memory
+            starts = first + _LONGEST * jnp.arange((count - 1) // _LONGEST)
+            state, _ = jax.lax.scan(lambda s, n: (all_kept(s, n, _LONGEST)[0], None), state, starts)
+            first = first + _LONGEST * starts.shape[0]
+            kept = count = count - _LONGEST * starts.shape[0]
+        state, (levels, lost) = all_kept(state, first, count)
+        return state, (_thinned(levels, kept), lost[kept - 1 :: kept])
 
     if piece == steps:
         state, (levels, lost) = some(state, first, steps)

@@ -50,6 +50,12 @@ def as_array(value: Any, what: str, dtype: Any = None) -> jax.Array:
             raise fail(Code.LAG505, f"{what} is not an array of numbers: {error}") from None
     if array.dtype.kind not in "fiu" and not jnp.issubdtype(array.dtype, jnp.floating):
         raise fail(Code.LAG505, f"{what} is of type {array.dtype}; real numbers are needed")
+    if array.dtype == jnp.bfloat16:
+        raise fail(
+            Code.LAG505,
+            f"{what} is of type bfloat16, which has three digits",
+            help="use float32 or float64",
+        )
     dtype = _float_type(array) if dtype is None else dtype
     result: jax.Array = array if array.dtype == dtype else array.astype(dtype)
     return result
@@ -223,10 +229,50 @@ def signal_functions(
         if isinstance(given[name], Samples):
             callables[name] = _checked_samples(name, given[name], dtype)
         elif callable(given[name]):
+            what = f"input `{name}`"
+            shape = _shape_of_result(given[name], (), "the time", dtype, what, Code.LAG506)
+            if shape != ():
+                raise fail(
+                    Code.LAG506,
+                    f"{what} returns {shape}; a single number, of shape (), is needed",
+                    help="a callable takes one time; many are asked for by `jax.vmap`",
+                )
             callables[name] = given[name]
         else:
             constants[name] = as_array(given[name], f"input `{name}`", dtype)
+            _check_finite(constants[name], f"input `{name}`")
     return constants, callables
+
+
+def _shape_of_result(
+    function: Callable[..., Any], shape: tuple[int, ...], of: str, dtype: Any, what: str, code: Code
+) -> Any:
+    """The shape of what a callable returns, itself where that is no array; a diagnostic where it
+    cannot be called, for instance with what jax traces."""
+    example = jax.ShapeDtypeStruct(shape, dtype)
+    try:
+        result = jax.eval_shape(lambda x: function(x), example)
+    except jax.errors.JAXTypeError:
+        raise fail(
+            code,
+            f"{what} computes with numbers where jax needs operations it can follow",
+            help="write it with `jax.numpy` instead of `numpy` or `math`, and `jnp.where` instead "
+            "of `if`",
+        ) from None
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise fail(
+            code,
+            f"{what} cannot be called with {of}: {first}",
+            help=f"it takes one argument{', an array of shape (n,)' if shape else ''}",
+        ) from None
+    return getattr(result, "shape", result)
+
+
+def _check_finite(values: jax.Array, what: str) -> None:
+    """Raise LAG506 for values that can be looked at and are not finite."""
+    if is_known(values) and not np.all(np.isfinite(np.asarray(values))):
+        raise fail(Code.LAG506, f"{what} has values that are not finite")
 
 
 def _checked_samples(name: str, samples: Samples, dtype: Any) -> Samples:
@@ -247,6 +293,7 @@ def _checked_samples(name: str, samples: Samples, dtype: Any) -> Samples:
         )
     if is_known(times) and not np.all(np.diff(np.asarray(times)) > 0):
         raise fail(Code.LAG506, f"the times of input `{name}` do not increase")
+    _check_finite(values, f"input `{name}`")
     return Samples(times, values, samples.interpolation)
 
 
@@ -275,22 +322,13 @@ def neural_functions(
         function = given[slot.name]
         if not callable(function):
             raise fail(Code.LAG507, f"neural term `{slot.name}` is not callable")
-        example = jax.ShapeDtypeStruct((slot.inputs,), dtype)
-        try:
-            result = jax.eval_shape(lambda x, f=function: f(x), example)
-        except (TypeError, ValueError, IndexError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        of = f"one vector of {slot.inputs} numbers"
+        what = f"neural term `{slot.name}`"
+        shape = _shape_of_result(function, (slot.inputs,), of, dtype, what, Code.LAG507)
+        if shape not in ((), (1,)):
             raise fail(
                 Code.LAG507,
-                f"neural term `{slot.name}` cannot be called with one vector of "
-                f"{slot.inputs} numbers: {first}",
-                help="a neural term takes all its arguments as one array of shape (n,)",
-            ) from None
-        if getattr(result, "shape", None) not in ((), (1,)):
-            raise fail(
-                Code.LAG507,
-                f"neural term `{slot.name}` returns {getattr(result, 'shape', result)}; "
-                "a single number, of shape () or (1,), is needed",
+                f"{what} returns {shape}; a single number, of shape () or (1,), is needed",
             )
     return {name: given[name] for name in names}
 

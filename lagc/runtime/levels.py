@@ -100,8 +100,7 @@ def begin(run: Run) -> Beginning:
         p = call_kernel(run, run.system.kernels.momentum, q[:, None], v[:, None], t, inputs)[:, 0]
     eq, zeros = run.machine.equations, jnp.zeros_like(q)
     if run.machine.way == "newton":
-        h = level_times(run, 1, 1) - t
-        memory = along_nodes(eq.method.drift, v[:, None]) * (h * v)[:, None]
+        memory = along_nodes(eq.method.drift, v[:, None]) * v[:, None]
     else:
         a, _ = call_kernel(run, run.system.kernels.forces, q[:, None], v[:, None], t, inputs)
         memory = jnp.broadcast_to(a, (a.shape[0], eq.method.s, *a.shape[2:]))

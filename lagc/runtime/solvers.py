@@ -28,7 +28,10 @@ _FLOOR = 2.0  # corrections below this many eps of the displacement are round-of
 _BIAS = 1 / 64  # what may be left undone, in eps: it adds up with every step, unlike round-off
 _STALLED_FLOOR = 64.0  # accepted if nothing gets better any more
 _SLOW = 0.7  # a contraction above this is none
+_PATIENCE = 8  # sweeps without one: they may turn round what is wrong before they shrink it
+_QUICK, _QUICK_PATIENCE = 0.1, 3  # where the last steps contracted by so much
 _NEARLY = 1 - 2.0**-20  # for the same comparison made again, perhaps with another rounding
+_AGEING = 1.02  # for every step in which the contraction is not seen
 _LEAST = 1e-4  # no contraction is trusted to be below this
 _MOST_APART = 4  # degrees of freedom that are computed one by one
 
@@ -106,18 +109,19 @@ def explicit(equations: StepEquations, start: Start, x: StepData) -> Solved:
 def newton(equations: StepEquations, start: Start, x: StepData) -> Solved:
     """Any model: the Jacobian at the first guess is factorised once and kept for the step.
 
-    The last step's polynomial, extrapolated, gives the first guess.
+    The last step's polynomial, extrapolated, gives the first guess; it is remembered in units of
+    the step, so that it stands for velocities where the next step is longer or shorter.
     """
-    guess = apply(equations.method.displacement_ahead, start.memory)
+    guess = x.h[None, None] * apply(equations.method.displacement_ahead, start.memory)
     solve = equations.solver(equations.jacobian(equations.blocks(guess, x), x.h))
 
     def sweep(u: Components) -> tuple[Components, Array]:
         a, b = equations.forces(u[0], x)
         return [u[0] - solve(equations.balance(a, b, x))], a
 
-    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x)
+    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x, by_newton=True)
     ok = ok & jnp.all(jnp.isfinite(a), (0, 1))
-    return Solved(u, equations.impulse(a, x.h), u, contraction, ok)
+    return Solved(u, equations.impulse(a, x.h), u / x.h[None, None], contraction, ok)
 
 
 def accelerate(start: Start, a: Array) -> Array:
@@ -155,19 +159,22 @@ def _apart(x: Array) -> Components:
 
 class _State(NamedTuple):
     """Of an iteration: what to sweep from, what the last sweep gave, the relative sizes of the last
-    two corrections (*L), whether a place is done (*L), and how many sweeps there were."""
+    two corrections and the least one (*L), how many sweeps did not make it less (*L), whether a
+    place is done (*L), and how many sweeps there were."""
 
     before: Components
     u: Components
     by_sweep: Any
     last: Array
     size: Array
+    least: Array
+    vain: Array
     done: Array
     sweeps: Array
 
 
 def _iterate(
-    sweep: Sweep, guess: Components, start: Start, x: StepData
+    sweep: Sweep, guess: Components, start: Start, x: StepData, *, by_newton: bool = False
 ) -> tuple[Components, Any, Array, Array]:
     """Displacements, what else the sweep gave with them, contraction and whether they solve the
     equations: (*L).
@@ -179,6 +186,9 @@ def _iterate(
     tiny = jnp.finfo(guess[0].dtype).tiny ** 0.45
     moved = [jnp.max(jnp.abs(g), axis=1) + tiny for g in guess]
     each = [1 / m for m in moved]
+
+    quick = by_newton | (start.contraction <= _QUICK)
+    patience = jnp.where(quick, _QUICK_PATIENCE, _PATIENCE)
 
     def changes(u: Components, before: Components) -> Components:
         return [jnp.max(jnp.abs(new - old), axis=1) for new, old in zip(u, before, strict=True)]
@@ -193,7 +203,8 @@ def _iterate(
         u, by_sweep = sweep(s.before)
         sizes = zip(changes(u, s.before), each, strict=True)
         size = _largest([jnp.max(c * e, axis=0) for c, e in sizes])
-        stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (size > _SLOW * s.size))
+        vain = jnp.where(size <= _SLOW * s.least, 0, s.vain + 1)
+        stalled = ~(size < jnp.inf) | (vain >= patience)
         done = s.done | settled(size, s.size, s.sweeps > 0) | stalled
         return _State(
             [jnp.where(done, old, new) for new, old in zip(u, s.before, strict=True)],
@@ -201,6 +212,8 @@ def _iterate(
             by_sweep,
             jnp.where(s.done, s.last, s.size),
             jnp.where(s.done, s.size, size),
+            jnp.minimum(s.least, size),
+            vain,
             done,
             s.sweeps + 1,
         )
@@ -214,17 +227,27 @@ def _iterate(
         lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(lambda u: sweep(u)[1], guess)
     )
     no, none = jnp.zeros(lanes, bool), jnp.zeros((), jnp.int32)
-    end = jax.lax.while_loop(unfinished, body, _State(guess, guess, empty, huge, huge, no, none))
+    vain = jnp.zeros(lanes, jnp.int32)
+    begin = _State(guess, guess, empty, huge, huge, huge, vain, no, none)
+    end = jax.lax.while_loop(unfinished, body, begin)
     twice = end.last < jnp.inf
     contraction = jnp.where(twice, jnp.maximum(end.size / end.last, _LEAST), start.contraction)
     # What is done and has not settled is stalled: accepted where the round-off of positions, each
-    # by itself, explains it. (One at rest says nothing about the others.)
+    # by itself, explains it. (One at rest says nothing about the others.) Where nothing says that
+    # sweeps contract, the round-off of displacements alone: what is small beside a position far
+    # from the origin can be all of a displacement.
+    sure = by_newton | (start.contraction <= _SLOW)
+    explained = jnp.where(sure, 4 * eps, 0)[None]
     q = [x.q[:, None]] if len(guess) == 1 else _apart(x.q[:, None])
     at_floor = [
-        jnp.all(c <= eps * (_STALLED_FLOOR * m + 4 * jnp.abs(y[:, 0])), axis=0)
+        jnp.all(c <= eps * _STALLED_FLOOR * m + explained * jnp.abs(y[:, 0]), axis=0)
         for c, m, y in zip(changes(end.u, end.before), moved, q, strict=True)
     ]
-    ok = end.done & (settled(end.size * _NEARLY, end.last, twice) | _all(at_floor))
+    well = settled(end.size * _NEARLY, end.last, twice)
+    # Ratios of what is round-off say nothing, and what was known is believed for some steps.
+    aged = jnp.minimum(_AGEING * start.contraction, 1)
+    contraction = jnp.where(well, contraction, aged)
+    ok = end.done & (well | _all(at_floor))
     ok = ok & _all([jnp.all(jnp.isfinite(u), (0, 1)) for u in end.u])
     return end.u, end.by_sweep, contraction, ok
 

@@ -22,9 +22,9 @@ from lagc.runtime import solvers
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.fused import LARGEST, as_one_function
 from lagc.runtime.linear import UNROLLED
-from lagc.runtime.method import UNROLLED_COLUMNS
+from lagc.runtime.method import UNROLLED_COLUMNS, apply
 from lagc.runtime.newton import NOT_FINITE
-from lagc.runtime.robust import robust_step
+from lagc.runtime.robust import picard_rate, robust_step
 
 BLOCK = 8
 UNSOLVED = 1 - 2**31  # a status seen only without fallback
@@ -170,10 +170,10 @@ def _quick(machine: Machine, world: World, s: State, x: StepData) -> tuple[State
     return new, solved.u, ok
 
 
-def _end_velocity(machine: Machine, world: World, s: State, h: Array) -> Array:
+def _end_velocity(machine: Machine, world: World, s: State) -> Array:
     """A velocity to guess from: (d, *L)."""
     if machine.way == "newton":
-        return machine.equations.velocities(s.memory, h)[:, -1]
+        return apply(machine.equations.method.velocity[-1:], s.memory)[:, 0]
     start = solvers.Start(s.memory, s.contraction, world.mass_inverse)
     return solvers.accelerate(start, s.p)
 
@@ -183,11 +183,15 @@ def _robust(
 ) -> tuple[State, Array]:
     """One step of one trajectory by damped Newton, the status set where it fails."""
     live = s.status == 0
-    v = _end_velocity(machine, world, s, x.h)
+    v = _end_velocity(machine, world, s)
     u, a, ok, failure = robust_step(machine.equations, v, x, live)
-    memory = u if machine.way == "newton" else a
+    memory = u / x.h if machine.way == "newton" else a
     impulse = machine.equations.impulse(a, x.h)
-    solved = solvers.Solved(u, impulse, memory, jnp.ones_like(s.contraction), ok)
+    rate = jnp.ones_like(s.contraction)
+    if machine.way == "kinetic":
+        assert world.mass_inverse is not None
+        rate = picard_rate(machine.equations, u, x, world.mass_inverse)
+    solved = solvers.Solved(u, impulse, memory, rate, ok)
     new = _reached(machine, s, solved)
     finite = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p)) & (failure != NOT_FINITE)
     event = jnp.where(finite, number + 1, -number - 1).astype(s.status.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -201,6 +202,7 @@ def test_a_step_without_solution_is_not_converged() -> None:
         ({"coefficients": {"c1": jnp.ones(2), "c2": jnp.ones(3)}}, "LAG505"),
         ({"q0": jnp.ones(3)}, "LAG505"),
         ({"q0": "x"}, "LAG505"),
+        ({"q0": jnp.ones(1, jnp.bfloat16)}, "LAG505"),
         ({"dt": 0.0}, "LAG509"),
         ({"dt": float("inf")}, "LAG509"),
         ({"steps": 0}, "LAG509"),
@@ -224,6 +226,18 @@ def test_missing_signals_networks_and_defaults() -> None:
     driven = lagc.load(EXAMPLES / "driven.lag")
     with pytest.raises(lagc.LagcError, match="LAG506"):
         driven.simulate(1.0, 0.0, dt=0.1, steps=1)
+    for signal in (
+        lambda t: np.cos(t),
+        lambda t: math.cos(t),
+        lambda t: 1.0 if t > 0 else 0.0,
+        lambda t: jnp.ones(2) * t,
+        lambda t: None,
+        lambda: 1.0,
+        float("nan"),
+        lagc.Samples([0.0, 1.0], [0.0, np.inf]),
+    ):
+        with pytest.raises(lagc.LagcError, match="LAG506"):
+            driven.simulate(1.0, 0.0, dt=0.1, steps=1, inputs={"u": signal})
     neural = lagc.load(EXAMPLES / "neural_pendulum.lag")
     good = {"V": lambda x: x[0] ** 2, "D": lambda x: 1.0 + 0 * x[0]}
     assert int(neural.simulate(1.0, 0.0, neural=good, dt=0.1, steps=1).status) == 0

@@ -51,6 +51,22 @@ def test_levels_kept(k: int, steps: int) -> None:
     close(kept, every(whole, k), 1e-14)
 
 
+def test_levels_far_apart() -> None:
+    """More steps between them than are held in memory at once."""
+    pendulum = lagc.compile(L="1/2*q'^2 + cos(q)", coordinates=["q"])
+    far, near = (
+        pendulum.simulate(1.0, 0.0, dt=0.1, steps=40000, r=1, save_every=k) for k in (20000, 4000)
+    )
+    for name in ("t", "q", "v", "p", "energy"):
+        np.testing.assert_array_equal(getattr(far, name), getattr(near, name)[::5])
+    falling = lagc.compile(L="1/2*q'^2 + 1/10/q^2", coordinates=["q"])
+    lost = [
+        int(falling.simulate(1.0, -0.3, dt=1e-3, steps=20000, r=1, save_every=k).status)
+        for k in (20000, 1)
+    ]
+    assert lost[0] == lost[1] != 0
+
+
 def test_levels_kept_of_a_failing_run() -> None:
     """A failure between two levels kept is known by the number of its step: q'' = 4 q^3 ends at
     t = 0.93."""

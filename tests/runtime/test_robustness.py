@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -29,6 +30,41 @@ def test_coming_to_rest_away_from_the_origin(r: int) -> None:
     )
     assert not np.any(t.status)
     np.testing.assert_allclose(t.q[:, -1, 0], x0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+@pytest.mark.parametrize("c", [2.0, 8.0, 12.0, 20.0, 120.0])
+def test_friction_does_not_care_where_the_origin_is(offset: float, c: float) -> None:
+    """Displacements far below the round-off of positions, and sweeps that contract slowly (h c of
+    0.2 to 12), turning round what is wrong, or not at all."""
+    system = lagc.compile(
+        L="1/2*x'^2", K="-c*(1 + x'_+^2)*x'_+*x_-", coordinates=["x"], coefficients={"c": c}
+    )
+    here, there = (system.simulate(q, 1e-9, dt=0.1, steps=24, r=1) for q in (0.0, offset))
+    assert not int(here.status) and not int(there.status)
+    np.testing.assert_allclose(there.p, here.p, rtol=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [20.0, 100.0, 1000.0])
+@pytest.mark.parametrize("strategy", ["newton", "robust"])
+@pytest.mark.parametrize("way", [1, -1])
+def test_steps_of_very_different_lengths(ratio: float, strategy: str, way: int) -> None:
+    """The equations have other roots, far away for a short step: a guess must not lead there."""
+    system = lagc.compile(
+        L="1/2*(1 + x^2)*x'^2 - 1/2*x^2",
+        K="-c*x'_+^3*x_-",
+        coordinates=["x"],
+        coefficients={"c": -1.0 * way},
+    )
+    short = 0.1 / ratio
+    times = way * np.cumsum([0.0, 0.1, 0.1, short, short, 0.1])
+    whole = system.simulate(0.2, 1.0, times=times, r=2, strategy=strategy)
+    assert int(whole.status) == 0
+    q, v = 0.2, 1.0
+    for k, (a, b) in enumerate(pairwise(times), start=1):
+        one = system.simulate(q, v, dt=b - a, steps=1, t0=a, r=2)
+        q, v = float(one.q[-1, 0]), float(one.v[-1, 0])
+        np.testing.assert_allclose([whole.q[k, 0], whole.v[k, 0]], [q, v], rtol=1e-12)
 
 
 @pytest.mark.parametrize("r", [0, 1, 3])
