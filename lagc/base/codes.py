@@ -433,6 +433,13 @@ class Code(Enum):
         "`lagc.same_bits()` sets jax up so that members of a batch have the bits they have alone; "
         "it has to come before anything is computed.",
     )
+    LAG512 = (
+        "energy is not kept",
+        "Without friction and driving the energy is conserved, and a run that changes it by more "
+        "than one percent of what the motion turns over has steps that are too long for its order, "
+        "or is not stable at all (docs/steps.md).",
+        Severity.WARNING,
+    )
     LAG601 = (
         "data cannot be used",
         "A recording has columns `t`, coordinates (`q`, `r[0]`), velocities (`q'`, `r'[0]`), "

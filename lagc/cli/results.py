@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lagc.runtime import System, Trajectory
     from lagc.runtime.spec import CoefficientSpec, ModelSpec
 
+_ROUND_OFF = 1e-9
 _FORMATS = (".nc", ".npz", ".csv")
 
 
@@ -108,6 +109,21 @@ class Result:
                 "final": float(trajectory.energy[-1]),
             },
         }
+
+    def change_of_energy(self) -> float | None:
+        """The largest change beside the largest |v_1 p_1| + |v_2 p_2| ...; None where energy may
+        change, or changes by its round-off alone."""
+        from lagc.runtime.strategy import holds
+
+        if not all(holds(self.spec, fact) for fact in ("conservative", "autonomous")):
+            return None
+        t = self.trajectory
+        with np.errstate(over="ignore", invalid="ignore"):
+            turned_over = float(np.max(np.sum(np.abs(t.v * t.p), axis=-1)))
+            change = float(np.max(np.abs(t.energy - t.energy[0])))
+        if turned_over == 0 or change <= _ROUND_OFF * float(np.max(np.abs(t.energy))):
+            return None
+        return change / turned_over
 
     def attributes(self) -> dict[str, Any]:
         """How the trajectory was made."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000
 _DEFAULT_ORDER = 6
+_ENERGY_KEPT = 0.01  # of twice the kinetic energy
 _MOST_LINES = 12  # of a summary: a lattice has many degrees of freedom
 
 
@@ -117,9 +118,26 @@ def run_command(
             f"`{system.spec.name}`: {result.status} (t = {result.failure_time:g})",
             help="what was computed before it is kept; try a smaller --step",
         )
+    _warn_of_energy(result)
     if problems:
         raise LagcError(problems)
     return 0
+
+
+def _warn_of_energy(result: Result) -> None:
+    """LAG512 where energy is conserved and changes all the same."""
+    change = result.change_of_energy()
+    if change is not None and not change <= _ENERGY_KEPT:
+        common.print_diagnostics(
+            [
+                Diagnostic(
+                    Code.LAG512,
+                    f"`{result.spec.name}` conserves its energy, and this run changes it by "
+                    f"{100 * change:.2g} % of the largest v p",
+                    help="take a smaller --step or a higher --order",
+                )
+            ]
+        )
 
 
 def _write(

@@ -49,6 +49,34 @@ def test_json_has_the_documented_form(capsys: pytest.CaptureFixture[str]) -> Non
     assert found["energy"]["final"] == pytest.approx((q * q + v * v) / 2, rel=1e-9)
 
 
+@pytest.mark.parametrize(("order", "kept"), [("6", False), ("24", True)])
+def test_steps_too_long_for_a_stiff_spring(
+    order: str, kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """h w = 10: nothing fails at order 6, where the motion grows 13-fold a step."""
+    model = tmp_path / "stiff.lag"
+    model.write_text(
+        "model stiff\ncoordinate x\nL = 1/2*x'^2 - 50*x^2\ninitial x = 1, x' = 0\n"
+        "run until 20 step 1\n"
+    )
+    assert run(["run", str(model), "--order", order, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    codes = [d["code"] for d in answer["diagnostics"]]
+    assert answer["status"] == "ok" and codes == ([] if kept else ["LAG512"])
+    assert (answer["energy"]["final"] < 100) == kept
+
+
+def test_a_body_at_rest_keeps_its_energy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "rest.lag"
+    model.write_text(
+        "model rest\ncoordinate x\nL = 1/2*x'^2 - 50*(x - 3)^2 - 1e3*x\n"
+        "initial x = -7, x' = 0\nrun until 20 step 0.1\n"
+    )
+    assert as_json(capsys, str(model))["diagnostics"] == []
+
+
 def test_defaults_come_from_the_model(capsys: pytest.CaptureFixture[str]) -> None:
     found = as_json(capsys, DHO)
     assert found["steps"] == 1000 and found["final"]["t"] == pytest.approx(100.0)
