@@ -227,7 +227,7 @@ def _iterate(
         lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(lambda u: sweep(u)[1], guess)
     )
     no, none = jnp.zeros(lanes, bool), jnp.zeros((), jnp.int32)
-    vain = jnp.zeros(lanes, jnp.int32)
+    vain = jnp.zeros(lanes, guess[0].dtype)
     begin = _State(guess, guess, empty, huge, huge, huge, vain, no, none)
     end = jax.lax.while_loop(unfinished, body, begin)
     twice = end.last < jnp.inf
