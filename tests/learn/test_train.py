@@ -247,7 +247,14 @@ def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path
         path.write_text(json.dumps(content))
         with pytest.raises(LagcError, match="LAG605"):
             load_run(tmp_path, kicked)
+    weights = (tmp_path / "network.eqx").read_bytes()
+    (tmp_path / "network.eqx").write_bytes(weights[:-9] + b"\x01" + weights[-8:])
     path.write_text(json.dumps(whole))
+    with pytest.raises(LagcError, match="LAG605"):
+        load_run(tmp_path, kicked)
+    del whole["sha256"]  # as in folders of before there was one
+    path.write_text(json.dumps(whole))
+    load_run(tmp_path, kicked)
     nothing = jax.tree_util.tree_map(
         lambda x: x * np.nan if eqx.is_inexact_array(x) else x, run.network
     )
@@ -329,9 +336,17 @@ def test_damaged_arrays_are_refused(kicked, trained, tmp_path):
     _, folder = trained
     (tmp_path / "checkpoint.json").write_bytes((folder / "checkpoint.json").read_bytes())
     whole = (folder / "checkpoint-500.eqx").read_bytes()
-    (tmp_path / "checkpoint-500.eqx").write_bytes(whole[: len(whole) // 2])
-    code, words = refusal(kicked, MLP, tmp_path)
-    assert code is Code.LAG604 and "damaged" in words
+    middle = len(whole) // 2
+    for content in (whole[:middle], whole[:middle] + 96 * b"\xff" + whole[middle + 96 :]):
+        (tmp_path / "checkpoint-500.eqx").write_bytes(content)
+        code, words = refusal(kicked, MLP, tmp_path)
+        assert code is Code.LAG604 and "damaged" in words
+
+
+def test_a_network_that_is_lost_ends_its_training(kicked, tmp_path):
+    options = replace(MLP, systems=256 * 4, held_out=4, width=4, learning_rate=1e36)
+    code, words = refusal(kicked, options, tmp_path, resume=False)
+    assert code is Code.LAG603 and "not finite" in words
 
 
 @pytest.mark.parametrize(
