@@ -3,8 +3,8 @@
 What `fit` does for one recording at a time, from starts that are thought to be near: initial states
 are unknown, noise levels come from the residuals, and steps are halved as long as that shows and
 does not lead away from the data (data without noise that the discrete map itself made are followed
-by its own steps alone). Which signs, phases and orders of coefficients no data can fix is looked for
-once for all recordings of the same channels.
+by its own steps alone). Which signs, phases and orders of coefficients no data can fix is looked
+for once for all recordings of the same channels.
 """
 
 from __future__ import annotations
@@ -113,13 +113,24 @@ def _with_ambiguities(
         seen = gather([recording], system.spec).seen.any(axis=(0, 1)).tobytes()
         if seen not in known:
             fixed = {name: result.values[name] for name in result.fixed}
-            guess = {name: x for name, x in result.values.items() if name not in fixed}
+            guess = {
+                c.name: value
+                for c in system.spec.coefficients
+                if c.name not in fixed
+                and np.isfinite(value := result.values[c.name])
+                and (c.lower is None or value > c.lower)
+                and (c.upper is None or value < c.upper)
+            }
             problem = Problem.of(system, [recording], fixed, guess, r)
             setting, _ = hold_structural(problem)
             known[seen] = find_ambiguities(problem, setting), setting.free
         ambiguities, free = known[seen]
         x = np.array([result.values[name] for name in names])
-        words = [a.words(names) for a in ambiguities if free[list(a.indices)].all() and a.admitted(x)]
+        words = [
+            a.words(names)
+            for a in ambiguities
+            if np.isfinite(x).all() and free[list(a.indices)].all() and a.admitted(x)
+        ]
         found.append(replace(result, gauge=(*result.gauge, *words)))
     return found
 
