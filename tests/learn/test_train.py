@@ -278,6 +278,17 @@ def test_what_a_network_does_not_know_is_noted(kicked, tmp_path):
 
     assert "unlike" not in notes() and "in a row" not in notes()
     assert "unlike" in notes(q=np.where(t[:, None] > 0, 1e4 * q, q))
+    for gone in ([3, 4, 7, 13, 17], [5, 20]):
+        there = np.setdiff1d(np.arange(21), gone)
+        assert own.p is not None
+        empty = replace(own, q=own.q.copy(), p=own.p.copy())
+        empty.q[gone], empty.p[gone] = np.nan, np.nan
+        short = replace(own, times=t[there], q=own.q[there], p=own.p[there])
+        found, same = predict(run, [short, empty], polish=False)
+        assert found.values == same.values
+        assert f"{len(gone)} rows absent from own count as missing values" in found.notes
+    with pytest.raises(LagcError, match="LAG607"):
+        predict(run, [replace(own, times=t[::3], q=own.q[::3], p=own.p[::3])], polish=False)
     assert "in 9 rows in a row" in notes(q=np.where(np.abs(t[:, None] - 2) < 0.9, np.nan, q))
     (found,) = predict(run, [own])
     first = found.coefficients["c1"]
