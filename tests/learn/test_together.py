@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from lagc.learn.data import Recording
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import Estimate
 from lagc.learn.predict import Predicted
-from lagc.learn.together import fit_together
+from lagc.learn.together import _with_ambiguities, fit_together
 from tests.learn.conftest import damped_oscillation
 
 NAMES = ("c1", "c2", "c3")
@@ -77,6 +78,11 @@ def test_what_no_data_tell_apart_is_named_as_by_single_fits():
         assert result.converged and result.gauge == alone.gauge
     # The bounds of b exclude the exchange in the second alone.
     assert len(found[0].gauge) == 2 and len(found[1].gauge) == 1
+    bare = replace(found[1], gauge=())
+    (result,) = _with_ambiguities(
+        system, data[1:], [bare], {n: -x[1:] for n, x in starts.items()}, 2
+    )
+    assert result.gauge == ("the data fix a and b only up to a common change of sign",)
 
 
 def test_predictions_are_fitted_together_and_alone_where_that_fails(dho, monkeypatch):
