@@ -24,6 +24,7 @@ _MOST_POINTS = 20_000
 _MOST_BARS = 1000
 _FORMATS = (".png", ".pdf", ".svg", ".jpg")
 _MOST_COLUMNS, _MOST_RECORDINGS = 16, 50  # of a picture of a fit
+_BEYOND = 1.0  # part of the range of the data over which lines are shown on each side of it
 _MOST_NAMED = 10  # recordings with a colour of their own
 _LETTERS = 160  # of their names, side by side
 
@@ -107,6 +108,8 @@ def fit_figure(curves: Sequence[Curve], spec: ModelSpec) -> Any:
             residual = (seen - predicted) / curve.deviations[:, row]
             right.plot(curve.times, residual, color=colour, **dots)
         handles.append((data, fitted))
+    for row, (left, _) in enumerate(axes):
+        _show_data(left, np.concatenate([curve.observed[:, row] for curve in drawn]))
     figure.legend(
         [handles[k] for k in shown],
         [names[k] for k in shown],
@@ -123,6 +126,16 @@ def fit_figure(curves: Sequence[Curve], spec: ModelSpec) -> Any:
     for axis in axes[-1]:
         axis.set_xlabel(_labelled(spec, "t"))
     return figure
+
+
+def _show_data(axes: Any, observed: np.ndarray) -> None:
+    """Cut lines off that leave the data far behind, as where a fit did not converge."""
+    observed = observed[np.isfinite(observed)]
+    width = float(np.ptp(observed)) if observed.size else 0.0
+    if width > 0:
+        low, high = axes.get_ylim()
+        margin = _BEYOND * width
+        axes.set_ylim(max(low, observed.min() - margin), min(high, observed.max() + margin))
 
 
 def _without_folder(names: Sequence[str]) -> list[str]:

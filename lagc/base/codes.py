@@ -454,11 +454,11 @@ class Code(Enum):
     LAG603 = (
         "family cannot be trained",
         "Training draws members of the family from the laws (`~ ...`) in the model; at least one "
-        "coefficient needs one, and the simulated members must be finite.",
+        "coefficient needs one, the simulated members must be finite, and the network stay so.",
     )
     LAG604 = (
         "checkpoint cannot be used",
-        "The folder holds no checkpoint, or one of another model, network or option.",
+        "The folder holds no checkpoint, one of another model, network or option, or one damaged.",
     )
     LAG605 = (
         "trained network cannot be used",

@@ -175,9 +175,10 @@ def _moved(
     back = system.simulate(q, v, times=np.linspace(start, 0.0, steps + 1), **options)
     first = [np.asarray(x[-1]) for x in (back.q, back.v)]
     again = system.simulate(*first, times=np.linspace(0.0, start, steps + 1), **options)
-    periods = np.array([np.inf if m is None else m for m in spec.moduli])
     missed = np.asarray(again.q[-1]) - q
-    missed -= np.where(np.isinf(periods), 0.0, periods * np.round(missed / periods))
+    for d, period in enumerate(spec.moduli):
+        if period is not None:
+            missed[d] -= period * np.round(missed[d] / period)
     lost = np.abs(np.concatenate([missed, np.asarray(again.v[-1]) - v]))
     size = np.maximum(1.0, np.abs(np.concatenate([q, v])))
     if not (lost <= _ROUND_TRIP * size).all():

@@ -1,12 +1,14 @@
 """Checkpoints of a training run: array leaves by Equinox, everything else as JSON, never pickle.
 
 The arrays are written first, under a name that holds the number of updates; the JSON file that
-names them replaces its predecessor in one step, so that an interruption leaves the old pair or the
-new.
+names them, with their checksum, replaces its predecessor in one step, so that an interruption
+leaves the old pair or the new.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
+import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
@@ -48,16 +52,34 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         raise unwritable(path, error) from None
 
 
-def write_arrays(path: Path, tree: Any) -> None:
-    """Write the array leaves of a tree so that the file is never seen half-written; LAG002 if it
-    cannot be."""
+def write_arrays(path: Path, tree: Any) -> str:
+    """Write the array leaves of a tree so that the file is never seen half-written, and give its
+    checksum; LAG002 if it cannot be."""
+    stream = io.BytesIO()
+    eqx.tree_serialise_leaves(stream, tree)
     partial = path.with_suffix(".partial")
     try:
-        with partial.open("wb") as file:
-            eqx.tree_serialise_leaves(file, tree)
+        partial.write_bytes(stream.getbuffer())
         os.replace(partial, path)
     except OSError as error:
         raise unwritable(path, error) from None
+    return hashlib.sha256(stream.getbuffer()).hexdigest()
+
+
+def read_arrays(path: Path, like: State, checksum: str | None) -> State:
+    """What `write_arrays` wrote, in the structure of `like`; ValueError and others for a damaged
+    file. checksum: None in folders that have none."""
+    content = path.read_bytes()
+    if checksum is not None and hashlib.sha256(content).hexdigest() != checksum:
+        raise ValueError("another checksum")
+    state: State = eqx.tree_deserialise_leaves(io.BytesIO(content), like)
+    return state
+
+
+def all_finite(tree: Any) -> bool:
+    """Whether all numbers among the leaves are."""
+    arrays = jax.tree_util.tree_leaves(eqx.filter(tree, eqx.is_inexact_array))
+    return all(np.isfinite(x).all() for x in arrays)
 
 
 def finite(value: Any) -> Any:
@@ -78,10 +100,11 @@ def prepare_folder(folder: Path) -> None:
 def save(folder: Path, state: Any, position: Position, identity: dict[str, Any]) -> None:
     """Replace the checkpoint in a folder. `identity` is compared when it is read back."""
     arrays = folder / f"checkpoint-{position.updates}.eqx"
-    write_arrays(arrays, state)
+    checksum = write_arrays(arrays, state)
     content = {
         "format": FORMAT,
         "arrays": arrays.name,
+        "sha256": checksum,
         "updates": position.updates,
         "dropped": position.dropped,
         "loss": position.loss,
@@ -106,10 +129,11 @@ def refuse_existing(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint of this run: where it stands, and the file of its arrays."""
+    """A checkpoint of this run: where it stands, the file of its arrays and their checksum."""
 
     position: Position
     arrays: Path
+    checksum: str | None
 
 
 def find(folder: Path, identity: dict[str, Any]) -> Found:
@@ -120,7 +144,7 @@ def find(folder: Path, identity: dict[str, Any]) -> Found:
         found, arrays = dict(content["identity"]), Path(content["arrays"]).name
         loss = math.nan if content["loss"] is None else float(content["loss"])
         position = Position(int(content["updates"]), int(content["dropped"]), loss)
-        file_format = content["format"]
+        file_format, checksum = content["format"], content.get("sha256")
     except FileNotFoundError:
         raise fail(
             Code.LAG604, f"{folder} holds no checkpoint", help="start a run without `--resume`"
@@ -137,20 +161,26 @@ def find(folder: Path, identity: dict[str, Any]) -> Found:
                 f"{identity.get(name)!r} here",
                 help="use the same model and options, or another folder",
             )
-    return Found(position, folder / arrays)
+    return Found(position, folder / arrays, checksum)
 
 
 def load(found: Found, like: State) -> State:
     """The state that was saved, in the structure of `like`; LAG604 if the file is damaged."""
     try:
-        state: State = eqx.tree_deserialise_leaves(found.arrays, like)
+        state = read_arrays(found.arrays, like, found.checksum)
+        if not all_finite(state):
+            raise ValueError("numbers that are not finite")
     except (OSError, ValueError, RuntimeError, EOFError, TypeError) as error:
         raise _damaged(found.arrays, error) from None
     return state
 
 
 def _damaged(path: Path, error: Exception) -> LagcError:
-    return fail(Code.LAG604, f"{path} is damaged or not a checkpoint ({type(error).__name__})")
+    return fail(
+        Code.LAG604,
+        f"{path} is damaged or not a checkpoint ({type(error).__name__})",
+        help="start again (`--overwrite`)",
+    )
 
 
 def unwritable(path: Path, error: OSError) -> LagcError:

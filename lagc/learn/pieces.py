@@ -15,6 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from lagc.base.codes import Code
+from lagc.base.diagnostics import fail
 from lagc.learn.horizon import nearest
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.problem import Problem
@@ -87,6 +89,24 @@ class Pieces:
             if owner >= 0:
                 states[owner * state.size : (owner + 1) * state.size] = state
         return result
+
+
+def require_pieces(problem: Problem, optional: tuple[int, ...]) -> None:
+    """LAG601 where there is no regression over these terms, and nothing for pieces to begin with
+    either."""
+    spec = problem.setting.system.spec
+    if spec.lattice is not None:
+        raise fail(Code.LAG601, "terms of fields on a lattice cannot be selected yet")
+    if not optional:
+        raise fail(Code.LAG601, "there is nothing to select among that the data could see")
+    unseen = ~problem.setting.observations.seen[:, :, :2].any(axis=(1, 2))
+    if unseen.any():
+        index, d = np.argwhere(unseen)[0].tolist()
+        raise fail(
+            Code.LAG601,
+            f"terms cannot be selected: {problem.recordings[index].name} has neither positions nor "
+            f"velocities of `{spec.labels[d]}`, and no recording has values in 8 rows",
+        )
 
 
 def _cut(recording: Recording) -> Iterator[tuple[bool, Recording]]:

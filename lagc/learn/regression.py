@@ -7,8 +7,8 @@ noise seen between neighbouring rows), so that nothing is integrated and no star
 for a model linear in its coefficients the answer does not depend on it. A momentum that was
 observed takes the place of b, and b is compared with it; an acceleration that was observed is put
 into b_v q'' + b_q q' + b_t = a. A path that was not observed is the integral of its velocity, from
-where the search starts. Source of the weak form: Messenger &
-Bortz, Multiscale Model. Simul. 19, 1474 (2021).
+where the search starts. Recordings too short for a smooth path are left out. Source of the weak
+form: Messenger & Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 """
 
 from __future__ import annotations
@@ -58,18 +58,26 @@ class _Path:
 
 def regress(setting: Setting, start: np.ndarray) -> np.ndarray | None:
     """The unknowns (n,) with the free coefficients by regression and initial states from the
-    smoothed paths; None where there are none of them, or too few rows."""
+    smoothed paths, as far as there are any; None where there are none of them, or no path."""
     regression = _Regression.of(setting, start)
     found = None if regression is None else regression.solved()
     if regression is None or found is None:
         return None
     k = setting.coefficients
-    states = np.array([(q[0], v[0]) for _, q, v, *_ in regression.recordings]).reshape(-1)
-    initial = np.where(setting.free[k:], states, start[k:])
+    states = setting.split(start)[1].copy()
+    states[regression.used] = [(q[0], v[0]) for _, q, v, *_ in regression.recordings]
+    initial = np.where(setting.free[k:], states.reshape(-1), start[k:])
     return np.concatenate([found.values, initial])
 
 
-def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> Subsets | None:
+class Regressed(NamedTuple):
+    """What the regression says of each subset, and the recordings that it rests on."""
+
+    subsets: Subsets
+    used: list[int]
+
+
+def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> Regressed | None:
     """What the regression says of each subset of the coefficients of these indices, to first order
     where the model is not linear in them; None where `regress` gives None."""
     regression = _Regression.of(setting, start)
@@ -80,12 +88,13 @@ def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> S
     matrix = np.zeros((found.residual.size, values.size))
     matrix[:, regression.free] = found.matrix
     always = np.setdiff1d(regression.free, optional)
-    return Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
+    found_subsets = Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
+    return Regressed(found_subsets, regression.used)
 
 
 def _smoothed(data: Observations, index: int, spec: ModelSpec, state: np.ndarray) -> _Path | None:
-    """One recording as smooth functions at its times, or None; state: (2, dof), where it starts as
-    far as that was not observed."""
+    """One recording as smooth functions at its times, or None for one too short; state: (2, dof),
+    where it starts as far as that was not observed."""
     seen = data.seen[index].any(axis=(1, 2))
     rows = min(int(np.flatnonzero(seen)[-1]) + 1, _MOST_ROWS) if seen.any() else 0
     t = data.times[index, :rows]
@@ -240,9 +249,11 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Regression:
-    """The equations of all recordings; `scales` of the groups say what their residuals weigh."""
+    """The equations of the recordings `used`; `scales` of the groups say what their residuals
+    weigh."""
 
     setting: Setting
+    used: list[int]
     recordings: list[Arrays]
     free: np.ndarray
     start: np.ndarray
@@ -257,14 +268,16 @@ class _Regression:
         free = np.flatnonzero(setting.free[:k])
         if spec.lattice is not None or free.size == 0:
             return None
+        used: list[int] = []
         recordings: list[Arrays] = []
         for index in range(len(data.times)):
             path = _smoothed(data, index, spec, states[index])
             if path is None:
-                return None
+                continue
             observed = (path.t, path.q, path.v, path.p, path.a, path.inputs, path.input_slopes)
+            used.append(index)
             recordings.append((*observed, *_windows(path.t)))
-        return cls(setting, recordings, free, start[:k])
+        return cls(setting, used, recordings, free, start[:k]) if used else None
 
     def full(self, u: np.ndarray) -> np.ndarray:
         """All coefficients (k,) from the free ones in units of their sizes."""

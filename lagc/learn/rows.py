@@ -2,7 +2,8 @@
 
 At its first rows where they lie on a grid of a length the network knows, at every second or third
 and so on where they are denser, and otherwise through splines, where the rows are dense enough for
-that. What does not fit is refused.
+that. Rows that are absent from a grid are missing values to a network that knows such. What does
+not fit is refused.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _DENSE = 1.5  # intervals between known values, in steps, that a spline bridges
 _NEAR_START = 0.1  # part of the spread within which a recording begins at the initial state
 _SMOOTH = 1e-3  # noise, as a part of the spread, that a network trained on none overlooks
 _DEGREE = 5
+_MOST_ABSENT = 0.5  # part of the rows of a grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,12 @@ def rows_of(run: TrainedRun, recording: Recording, noise: float | None) -> Rows:
         )
     notes: list[str] = []
     chosen = _on_grid(run, recording.name, times, values, notes)
+    filled = _with_absent(run, times, values) if chosen is None and options.missing[1] else None
+    if filled is not None:
+        chosen = _on_grid(run, recording.name, *filled, notes)
+        if chosen is not None:
+            absent = len(filled[0]) - len(times)
+            notes.append(f"{absent} rows absent from {recording.name} count as missing values")
     if chosen is None:
         chosen = _resampled(run, recording, times, values, notes)
     rows, dt = chosen
@@ -102,6 +110,31 @@ def _channels(run: TrainedRun, recording: Recording) -> np.ndarray:
             angle = np.unwrap(result[known, d], period=period)
             result[known, d] = angle - period * np.round((angle[0] - family.q0[d]) / period)
     return result
+
+
+def _with_absent(
+    run: TrainedRun, times: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Times (m,) and values (m, c) of the grid on which the rows lie, with rows of nothing where
+    they are absent; at the end too, where the network needs a few more. None where there is no such
+    grid, or not enough on it."""
+    family, most = run.reader.family, run.reader.options.missing[1]
+    low, high = family.step_range
+    intervals = np.diff(times)
+    at = np.concatenate([[0.0], np.cumsum(np.round(intervals / intervals.min()))])
+    h = float(times[-1] - times[0]) / at[-1]
+    count = at[-1] + 1
+    if np.abs(times - times[0] - h * at).max() > 10 * _EQUAL * h:
+        return None
+    if (1 - _MOST_ABSENT) * count > len(times):
+        return None
+    needed = family.steps + 1
+    known = low * (1 - _EQUAL) <= h <= high * (1 + _EQUAL)
+    if known and at[-1] * h < family.steps * low and len(times) >= (1 - most) * needed:
+        count = needed
+    rows = np.full((int(count), values.shape[1]), np.nan)
+    rows[at.astype(int)] = values
+    return times[0] + h * np.arange(len(rows)), rows
 
 
 def _on_grid(

@@ -2,7 +2,7 @@
 
     model.lag       the text of the model, in one file (where the run was started from a text)
     run.json        format, model (name, hash, initial values), options, standard coordinates,
-                    calibration, and the name of the file with the weights
+                    calibration, and the name and checksum of the file with the weights
     network.eqx     the weights of the network reported
     report.json     errors on the held-out set
     held_out.npz    names (m,); true, predicted, low, high: (n, m), of the held-out set
@@ -24,14 +24,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import LagcError, fail
 from lagc.base.version import __version__
-from lagc.learn.checkpoint import unwritable, write_arrays, write_json
+from lagc.learn.checkpoint import all_finite, read_arrays, unwritable, write_arrays, write_json
 from lagc.learn.finetune import FineTune
 from lagc.learn.networks import Network, make_network
 from lagc.learn.reading import Reader
@@ -66,7 +65,7 @@ def save_run(
     """Write the network, then `run.json`, which says that it is whole. sizes: by channel, the
     spread (2 dof,) of what was seen, with which the beginning of a recording is compared; gap: as
     in `TrainedRun`."""
-    write_arrays(folder / NETWORK, network)
+    checksum = write_arrays(folder / NETWORK, network)
     spec = reader.family.system.spec
     content = {
         "format": FORMAT,
@@ -77,6 +76,7 @@ def save_run(
         "spread": dict(sizes),
         "gap": gap,
         "network": NETWORK,
+        "sha256": checksum,
     }
     write_json(folder / RUN, content)
 
@@ -179,9 +179,8 @@ def load_run(folder: Path, system: System) -> TrainedRun:
         like = make_network(
             options.network, reader.sizes, options.hidden, options.precision, jax.random.key(0)
         )
-        network: Network = eqx.tree_deserialise_leaves(weights, like)
-        arrays = jax.tree_util.tree_leaves(eqx.filter(network, eqx.is_inexact_array))
-        if not all(np.isfinite(x).all() for x in arrays):
+        network: Network = read_arrays(weights, like, content.get("sha256"))
+        if not all_finite(network):
             raise ValueError("weights that are not finite")
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, TypeError) as error:
         raise _damaged(weights, error) from None

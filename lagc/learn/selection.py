@@ -12,7 +12,7 @@ ends there, and its choice is reported as not converged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +26,12 @@ from lagc.learn.horizon import Grown, nearest, whole
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.losses import loss_named
 from lagc.learn.noise import estimate_noise
-from lagc.learn.pieces import Pieces
+from lagc.learn.pieces import Pieces, require_pieces
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import refine
-from lagc.learn.regression import regress, subsets
+from lagc.learn.regression import Regressed, regress, subsets
 from lagc.learn.residuals import Residuals
 from lagc.learn.subsets import Subsets, Support, multiplicity
 from lagc.runtime.spec import ModelSpec
@@ -40,6 +40,7 @@ from lagc.runtime.system import System
 _RIVAL = 10.0  # within this of the best a model is fitted, by the criterion
 _MOST_RIVALS = 6  # fitted in a round
 _MOST_MODELS = 40
+_MOST_NAMED = 5  # recordings
 _MOST_EVALUATIONS = 2000  # of trajectories with their sensitivities, by all models together
 _A_SEARCH = 100  # evaluations for one of them
 _TOLERANCE = 1e-8  # of the searches that only compare
@@ -107,8 +108,8 @@ def select(
     """Fit with the terms that the data ask for; arguments and errors as `fit`.
 
     Candidates are the coefficients whose bounds admit zero and that are not `fixed`. LAG601 where
-    there is none, where positions were not observed, and where nothing but candidates could fix the
-    scale of the model.
+    there is none, on lattices, where recordings are too short and show nothing of a coordinate, and
+    where nothing but candidates could fix the scale of the model.
     """
     fixed, guess = dict(fixed or {}), dict(guess or {})
     check(system, recordings, r)
@@ -134,12 +135,9 @@ def select(
     free = tuple(i for i in optional if setting.free[i])
     regressed = subsets(setting, problem.start, free)
     if regressed is None:
-        raise fail(
-            Code.LAG601,
-            "terms cannot be selected: the regression needs positions in at least 8 rows",
-        )
+        require_pieces(problem, free)
     comparison = _Comparison(problem, setting, free, progress)
-    comparison.run(regressed)
+    comparison.run(None if regressed is None else regressed.subsets)
     best = comparison.best
     without = tuple(names[i] for i in free if i not in best.support)
     held_out = fixed | dict.fromkeys(without, 0.0)
@@ -154,6 +152,8 @@ def select(
     if not comparison.complete:
         notes = (*result.notes, comparison.why_incomplete())
         result = replace(result, converged=False, notes=notes)
+    notes = (*result.notes, *_not_regressed(problem, regressed))
+    result = replace(result, notes=notes)
     left_out = {n: replace(result.coefficients[n], held="left out by evidence") for n in without}
     result = replace(result, coefficients={**result.coefficients, **left_out}, fixed=tuple(fixed))
     ranked = sorted(comparison.models.values(), key=lambda m: m.rank)
@@ -166,6 +166,15 @@ def select(
         for model in ranked
     )
     return Selection(replace(solution, result=result), without, candidates)
+
+
+def _not_regressed(problem: Problem, regressed: Regressed | None) -> Iterator[str]:
+    """What the regression did without."""
+    used = [] if regressed is None else regressed.used
+    names = [r.name for i, r in enumerate(problem.recordings) if i not in used]
+    if names:
+        some = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+        yield f"the regression that begins the selection left out {some}: too few values for it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +229,7 @@ class _Comparison:
             "start (`--guess`)"
         )
 
-    def run(self, regressed: Subsets) -> None:
+    def run(self, regressed: Subsets | None) -> None:
         """Fit models until the best has no rival left that was not fitted."""
         if not self._begin(regressed):
             return
@@ -242,12 +251,15 @@ class _Comparison:
                 self.complete = True
                 return
 
-    def _begin(self, regressed: Subsets) -> bool:
+    def _begin(self, regressed: Subsets | None) -> bool:
         """The first model that follows the data: what the regression would choose, or more, or what
         pieces of the data ask for. Whether it follows all of them: over a part of them there is
         nothing to compare."""
-        channels, first = self.problem.channels, regressed.best()
-        for support in (first, *self._larger(regressed, first)):
+        channels, near, supports = self.problem.channels, None, list[Support]()
+        if regressed is not None:
+            first = regressed.best()
+            supports = [first, *self._larger(regressed, first)]
+        for support in supports:
             setting, start = self._restricted(support)
             x = regress(setting, start)  # None where nothing is left to fit
             near = None if x is None else whole(setting, x, channels)

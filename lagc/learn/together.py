@@ -3,22 +3,27 @@
 What `fit` does for one recording at a time, from starts that are thought to be near: initial states
 are unknown, noise levels come from the residuals, and steps are halved as long as that shows and
 does not lead away from the data (data without noise that the discrete map itself made are followed
-by its own steps alone).
+by its own steps alone). Which signs, phases and orders of coefficients no data can fix is looked
+for once for all recordings of the same channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lagc.learn.batch import Batch, batch_of
 from lagc.learn.batch_errors import residuals_of, spreads
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
+from lagc.learn.mirrors import Ambiguity, Mirror, Winding
 from lagc.learn.polish import Polished, polish, step_change
+from lagc.learn.problem import Problem, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording
 from lagc.learn.sensitivity import gather
+from lagc.learn.signs import find_ambiguities
 from lagc.learn.starting import starting_states
 from lagc.runtime.system import System
 
@@ -90,9 +95,61 @@ def fit_together(
         substeps *= 2
         if substeps > _MOST_SUBSTEPS:
             break
-    progress(Progress("fit", 2, 2, "done"))
     assert all(result is not None for result in results)
-    return tuple(result for result in results if result is not None)
+    whole = [result for result in results if result is not None]
+    whole = _with_ambiguities(system, recordings, whole, values, r)
+    progress(Progress("fit", 2, 2, "done"))
+    return tuple(whole)
+
+
+def _with_ambiguities(
+    system: System,
+    recordings: Sequence[Recording],
+    results: Sequence[FitResult],
+    starts: Mapping[str, np.ndarray],
+    r: int,
+) -> list[FitResult]:
+    """The results with what no data can tell apart in their gauge; starts: of all coefficients."""
+    names = [c.name for c in system.spec.coefficients]
+    known: dict[bytes, tuple[tuple[Ambiguity, ...], np.ndarray]] = {}
+    found = []
+    for i, (recording, result) in enumerate(zip(recordings, results, strict=True)):
+        seen = gather([recording], system.spec).seen.any(axis=(0, 1)).tobytes()
+        if seen not in known:
+            fixed = {name: result.values[name] for name in result.fixed}
+            guess = {
+                c.name: value
+                for c in system.spec.coefficients
+                if c.name not in fixed
+                and np.isfinite(value := result.values[c.name])
+                and (c.lower is None or value > c.lower)
+                and (c.upper is None or value < c.upper)
+            }
+            problem = Problem.of(system, [recording], fixed, guess, r)
+            setting, _ = hold_structural(problem)
+            known[seen] = find_ambiguities(problem, setting), setting.free
+        ambiguities, free = known[seen]
+        x = np.array([result.values[name] for name in names])
+        start = np.array([starts[name][i] for name in names])
+        words = [
+            _said(a, x, start, names)
+            for a in ambiguities
+            if np.isfinite(x).all() and free[list(a.indices)].all() and a.admitted(x)
+        ]
+        found.append(replace(result, gauge=(*result.gauge, *words)))
+    return found
+
+
+def _said(ambiguity: Ambiguity, x: np.ndarray, start: np.ndarray, names: Sequence[str]) -> str:
+    """In words; without where the solution x stays if it did not stay there."""
+    left = False
+    if isinstance(ambiguity, Mirror) and ambiguity.change.signs:
+        first = ambiguity.change.signs[0]
+        left = bool(x[first] * start[first] < 0)
+    if isinstance(ambiguity, Winding):
+        left = bool((ambiguity.near(x, start) != x).any())
+    words = ambiguity.words(names)
+    return words.partition(":")[0] if left else words
 
 
 def _result(

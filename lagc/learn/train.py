@@ -24,7 +24,7 @@ import numpy as np
 import optax  # type: ignore[import-untyped]
 
 from lagc.base.codes import Code
-from lagc.base.diagnostics import fail
+from lagc.base.diagnostics import LagcError, fail
 from lagc.learn import checkpoint, finetune
 from lagc.learn.checkpoint import Position
 from lagc.learn.coordinates import calibrate, find_gauge
@@ -104,10 +104,10 @@ def train(
 ) -> TrainReport:
     """Train, evaluate on the held-out set, and write a folder as `run_folder` describes it.
 
-    text: of the model, for `lagc predict`. Raises LAG603 for families that cannot be trained,
-    LAG604 where `resume` meets no checkpoint of this run, or a run that starts meets any without
-    leave to `overwrite` it, LAG002 where the folder cannot be written. KeyboardInterrupt passes
-    through, after a checkpoint.
+    text: of the model, for `lagc predict`. Raises LAG603 for families that cannot be trained, and
+    where numbers cease to be finite, LAG604 where `resume` meets no checkpoint of this run, or a
+    run that starts meets any without leave to `overwrite` it, LAG002 where the folder cannot be
+    written. KeyboardInterrupt passes through, after a checkpoint.
     """
     since = time.monotonic(), time.process_time()
     check_options(options)
@@ -135,6 +135,8 @@ def train(
     if earlier is not None:
         state = checkpoint.load(earlier, state)
     state, position = _loop(run, state, position, output, identity, progress)
+    if not checkpoint.all_finite(state):
+        raise _not_finite(position.updates)
     standard = run.reader.coordinates.to_standard(run.calibration.coefficients)
     found = eqx.filter_jit(run.reader.laws)(state.averaged, run.inputs)
     reader = run.reader.widened(found, standard)
@@ -354,6 +356,8 @@ def _loop(
                     if devices.leads:
                         finetune.begin(output, run.options.fine_tune, first)
             new, value, dropped = update(state, np.asarray(position.updates))
+            if not np.isfinite(float(value)):
+                raise _not_finite(position.updates)
             dropped_so_far = position.dropped + int(dropped)
             current = new, Position(position.updates + 1, dropped_so_far, float(value))
             done = current[1]
@@ -369,6 +373,14 @@ def _loop(
         if log is not None and (current[1].updates != saved or saved == 0):
             checkpoint.save(output, *current, identity)
     return devices.here(current[0]), current[1]
+
+
+def _not_finite(updates: int) -> LagcError:
+    return fail(
+        Code.LAG603,
+        f"the network has numbers that are not finite after {updates} updates",
+        help="start again (`--overwrite`) with a smaller `--learning-rate` or narrower laws",
+    )
 
 
 def _fresh(run: _Run, state: State) -> State:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
+from lagc.learn.checkpoint import finite
 from lagc.learn.family import Family, Range, States, make_family
 from lagc.learn.finetune import FineTune, check_fine_tune
 from lagc.learn.networks import Kind
@@ -240,5 +241,6 @@ class TrainReport:
     cpu_seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """For `json.dumps`."""
-        return asdict(self)
+        """For `json.dumps`; null for what is not finite, as where all true values are zero."""
+        result: dict[str, Any] = finite(asdict(self))
+        return result

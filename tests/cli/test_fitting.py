@@ -147,3 +147,15 @@ def test_a_used_coefficient_is_not_overwritten(
     data.write_text("t,x\n0,1\n1,0.5\n2,-0.4\n3,-1\n")
     assert run(["fit", str(model), str(data), "--output", str(tmp_path / "fitted.lag")]) == 2
     assert "LAG616" in capsys.readouterr().err and not (tmp_path / "fitted.lag").exists()
+
+
+def test_a_driven_model_is_written_with_the_state_at_zero(tmp_path: Path) -> None:
+    # x'' = -2 x + cos(t) from rest at 0: x = cos(t) - cos(sqrt(2) t).
+    model, data, output = (tmp_path / name for name in ("model.lag", "data.csv", "fitted.lag"))
+    model.write_text("coordinate x\ncoefficient k > 0 = 1\nL = x'^2/2 - k*x^2/2 + cos(t)*x\n")
+    t = 1 + 0.1 * np.arange(50)
+    rows = zip(t.tolist(), (np.cos(t) - np.cos(2**0.5 * t)).tolist(), strict=True)
+    data.write_text("\n".join(["t,x", *(f"{a!r},{b!r}" for a, b in rows)]) + "\n")
+    assert run(["fit", str(model), str(data), "--output", str(output)]) == 0
+    system = lagc.load(output)
+    assert list(system.spec.initial.values()) == pytest.approx([0.0, 0.0], abs=1e-6)

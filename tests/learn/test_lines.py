@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,16 @@ def test_recordings_are_told_apart_in_the_picture(waves: tuple[Curve, ...]) -> N
     assert len(data) == 50 and len({tuple(x.get_color()) for x in data}) == 50
     assert len(many.legends[0].get_texts()) == 10
     assert "50 of 90 recordings" in many.axes[0].get_title()
+
+
+def test_a_line_that_is_lost_does_not_flatten_the_data(waves: tuple[Curve, ...]) -> None:
+    spec, (first, second, *_) = lagc.loads(OSCILLATOR).spec, waves
+    usual = fit_figure([first, second], spec).axes[0].get_ylim()
+    assert usual[0] > -1.3 and usual[1] < 1.3
+    assert second.line is not None
+    line = replace(second.line, values=200 * second.line.values)
+    lost = replace(second, line=line, observed=np.full_like(second.observed, np.nan))
+    low, high = fit_figure([first, lost], spec).axes[0].get_ylim()
+    assert -3.1 < low < -1 and 1 < high < 3.1
+    bare = fit_figure([lost], spec).axes[0].get_ylim()
+    assert bare[1] > 190

@@ -27,13 +27,13 @@ def system() -> lagc.System:
     return lagc.compile(L=DUFFING, K=DRAG, coordinates=["q"], coefficients=zero)
 
 
-def recording(noise: float) -> Recording:
+def recording(noise: float, rows: int = 150, first: float = 1.5) -> Recording:
     """Positions and velocities of q'' = -q - 1.2 q^3 - 0.2 q'."""
-    t = np.arange(150) * 0.1
+    t = np.arange(rows) * 0.1
     solution = solve_ivp(
         lambda _, y: [y[1], -y[0] - 1.2 * y[0] ** 3 - 0.2 * y[1]],
         (0, t[-1]),
-        [1.5, 0.0],
+        [first, 0.0],
         method="DOP853",
         t_eval=t,
         rtol=1e-13,
@@ -41,7 +41,7 @@ def recording(noise: float) -> Recording:
     )
     random = np.random.default_rng(3)
     q, v = (x + noise * np.std(x) * random.normal(size=t.size) for x in solution.y)
-    return Recording("duffing", t, q[:, None], v[:, None])
+    return Recording(f"duffing {rows}", t, q[:, None], v[:, None])
 
 
 @pytest.mark.parametrize(("noise", "tolerance"), [(0.0, 1e-8), (0.02, 0.05)])
@@ -58,6 +58,31 @@ def test_nothing_to_select_among() -> None:
     only = lagc.loads("model m\ncoordinate q\ncoefficient m > 0 = 1\nL = m*q'^2 - 1/2*q^2")
     with pytest.raises(lagc.LagcError, match="nothing to select"):
         select(only, [recording(0.0)])
+
+
+def test_recordings_too_short_for_the_regression_are_named(system: lagc.System) -> None:
+    chosen = select(system, [recording(0.0), recording(0.0, 6, 1.2)], r=4)
+    assert chosen.result.converged and chosen.result.observations == 2 * 156
+    assert set(chosen.result.coefficients) - set(chosen.without) == set(TRUE)
+    (note,) = (x for x in chosen.result.notes if "left out" in x)
+    assert "duffing 6:" in note and "150" not in note
+
+
+def test_short_recordings_alone_are_enough(system: lagc.System) -> None:
+    short = [recording(0.0, 7, first) for first in np.linspace(0.3, 2.0, 12)]
+    chosen = select(system, short, r=4)
+    assert chosen.result.converged
+    assert set(chosen.result.coefficients) - set(chosen.without) == set(TRUE)
+
+
+def test_a_short_recording_of_a_hidden_coordinate_is_named() -> None:
+    pair = lagc.loads(
+        "model m\ncoordinate x\ncoordinate y\ncoefficient k = 1\n"
+        "L = 1/2*x'^2 + 1/2*y'^2 - k*x^2 - 1/2*y^2 - 1/2*x*y"
+    )
+    q = np.column_stack([np.cos(np.arange(6)), np.full(6, np.nan)])
+    with pytest.raises(lagc.LagcError, match="brief has neither positions nor velocities of `y`"):
+        select(pair, [Recording("brief", np.arange(6.0), q)])
 
 
 def test_pieces_take_the_place_of_a_regression_that_misleads(

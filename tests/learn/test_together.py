@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import lagc
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn import predict as predicting
@@ -14,7 +16,7 @@ from lagc.learn.data import Recording
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import Estimate
 from lagc.learn.predict import Predicted
-from lagc.learn.together import fit_together
+from lagc.learn.together import _with_ambiguities, fit_together
 from tests.learn.conftest import damped_oscillation
 
 NAMES = ("c1", "c2", "c3")
@@ -55,6 +57,32 @@ def test_results_are_those_of_single_fits(dho):
         # 90 values: in the worst case 0.1 sqrt(90) standard errors.
         assert abs(one.value - other.value) < 0.3 * other.std
         assert one.std == pytest.approx(other.std, rel=0.03)
+
+
+def test_what_no_data_tell_apart_is_named_as_by_single_fits():
+    system = lagc.loads(
+        "coordinate q\ncoefficient a = 1\ncoefficient b in [-2, 2] = 1\n"
+        "L = 1/2*q'^2 - 1/2*(a^2 + b^2)*q^2 + a*b*q"
+    )
+    t = 0.1 * np.arange(40)
+    noise = 0.01 * np.random.default_rng(0).normal(size=t.size)
+    data, pairs = [], np.array([[1.5, 0.5], [3.0, 0.5]])
+    for i, (a, b) in enumerate(pairs):
+        rest, omega = a * b / (a**2 + b**2), np.hypot(a, b)
+        q = rest + (1 - rest) * np.cos(omega * t) + noise
+        data.append(Recording(f"run {i}", t, q[:, None]))
+    starts = {"a": pairs[:, 0] * 1.02, "b": pairs[:, 1] * 0.98}
+    found = fit_together(system, data, starts, {})
+    for i, result in enumerate(found):
+        alone = fit(system, [data[i]], guess={name: x[i] for name, x in starts.items()})
+        assert result.converged and result.gauge == alone.gauge
+    # The bounds of b exclude the exchange in the second alone.
+    assert len(found[0].gauge) == 2 and len(found[1].gauge) == 1
+    bare = replace(found[1], gauge=())
+    (result,) = _with_ambiguities(
+        system, data[1:], [bare], {n: -x[1:] for n, x in starts.items()}, 2
+    )
+    assert result.gauge == ("the data fix a and b only up to a common change of sign",)
 
 
 def test_predictions_are_fitted_together_and_alone_where_that_fails(dho, monkeypatch):

@@ -247,7 +247,14 @@ def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path
         path.write_text(json.dumps(content))
         with pytest.raises(LagcError, match="LAG605"):
             load_run(tmp_path, kicked)
+    weights = (tmp_path / "network.eqx").read_bytes()
+    (tmp_path / "network.eqx").write_bytes(weights[:-9] + b"\x01" + weights[-8:])
     path.write_text(json.dumps(whole))
+    with pytest.raises(LagcError, match="LAG605"):
+        load_run(tmp_path, kicked)
+    del whole["sha256"]  # as in folders of before there was one
+    path.write_text(json.dumps(whole))
+    load_run(tmp_path, kicked)
     nothing = jax.tree_util.tree_map(
         lambda x: x * np.nan if eqx.is_inexact_array(x) else x, run.network
     )
@@ -271,6 +278,17 @@ def test_what_a_network_does_not_know_is_noted(kicked, tmp_path):
 
     assert "unlike" not in notes() and "in a row" not in notes()
     assert "unlike" in notes(q=np.where(t[:, None] > 0, 1e4 * q, q))
+    for gone in ([3, 4, 7, 13, 17], [5, 20]):
+        there = np.setdiff1d(np.arange(21), gone)
+        assert own.p is not None
+        empty = replace(own, q=own.q.copy(), p=own.p.copy())
+        empty.q[gone], empty.p[gone] = np.nan, np.nan
+        short = replace(own, times=t[there], q=own.q[there], p=own.p[there])
+        found, same = predict(run, [short, empty], polish=False)
+        assert found.values == same.values
+        assert f"{len(gone)} rows absent from own count as missing values" in found.notes
+    with pytest.raises(LagcError, match="LAG607"):
+        predict(run, [replace(own, times=t[::3], q=own.q[::3], p=own.p[::3])], polish=False)
     assert "in 9 rows in a row" in notes(q=np.where(np.abs(t[:, None] - 2) < 0.9, np.nan, q))
     (found,) = predict(run, [own])
     first = found.coefficients["c1"]
@@ -329,9 +347,17 @@ def test_damaged_arrays_are_refused(kicked, trained, tmp_path):
     _, folder = trained
     (tmp_path / "checkpoint.json").write_bytes((folder / "checkpoint.json").read_bytes())
     whole = (folder / "checkpoint-500.eqx").read_bytes()
-    (tmp_path / "checkpoint-500.eqx").write_bytes(whole[: len(whole) // 2])
-    code, words = refusal(kicked, MLP, tmp_path)
-    assert code is Code.LAG604 and "damaged" in words
+    middle = len(whole) // 2
+    for content in (whole[:middle], whole[:middle] + 96 * b"\xff" + whole[middle + 96 :]):
+        (tmp_path / "checkpoint-500.eqx").write_bytes(content)
+        code, words = refusal(kicked, MLP, tmp_path)
+        assert code is Code.LAG604 and "damaged" in words
+
+
+def test_a_network_that_is_lost_ends_its_training(kicked, tmp_path):
+    options = replace(MLP, systems=256 * 4, held_out=4, width=4, learning_rate=1e36)
+    code, words = refusal(kicked, options, tmp_path, resume=False)
+    assert code is Code.LAG603 and "not finite" in words
 
 
 @pytest.mark.parametrize(
