@@ -18,6 +18,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.fit import Solution
+from lagc.learn.images import outside_laws, several
 from lagc.learn.laplace import Gaussian, Weighted, approximate, sample
 from lagc.learn.laws import Density
 from lagc.learn.least_squares import Setting, search
@@ -285,6 +286,17 @@ class _Summary:
             self.notes.append(
                 f"no law is given for {', '.join(flat)}: a flat density within the bounds is "
                 "assumed, and there is no evidence"
+            )
+        setting, x = self.solution.refined.setting, self.solution.refined.x
+        if outside := outside_laws(setting, x):
+            names = ", ".join(map(self._name, outside))
+            self.notes.append(
+                f"the fit lies outside the law of {names}: laws and data contradict each other"
+            )
+        if several(setting, self.solution.ambiguities, x):
+            self.notes.append(
+                "the laws admit other values that the data do not tell from these (see the gauge "
+                "of the fit): one mode of several is shown, and evidence lacks the others"
             )
         held = ", ".join(f"{name} = {value:.6g}" for name, value in self._conditions().items())
         if held:

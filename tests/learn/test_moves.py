@@ -1,0 +1,116 @@
+"""What is moved at the end of a fit because the data should not notice, and do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import lagc
+from lagc.analysis.identifiability import identify
+from lagc.analysis.motion import Motion
+from lagc.learn.data import Recording
+from lagc.learn.fit import fit
+from lagc.learn.moves import Cost
+from lagc.learn.noise import Noise
+from lagc.learn.problem import Problem
+from lagc.learn.refine import Refined
+from lagc.learn.signs import confirmed, find_ambiguities, on_the_side_of
+from tests.mechanics.models import compile_text
+
+T = np.linspace(0, 12, 121)
+PULSE = """
+coordinate x
+coefficient A = 1
+coefficient k > 0 = 1
+L = 1/2*x'^2 - 1/2*k*x^2
+force x = A*exp(-((t-50)/0.1)^2)
+"""
+CHANNELS = """
+coordinate z
+coordinate y
+coefficient a = -1
+coefficient k > 0 = 1
+L = 1/2*z'^2 - 1/2*a^2*z^2 + 1/2*y'^2 - 1/2*k*y^2
+force y = a
+"""
+
+
+def noisy(x: np.ndarray, seed: int) -> list[Recording]:
+    noise = 0.01 * np.random.default_rng(seed).normal(size=x.size)
+    return [Recording("x", T, (x + noise)[:, None])]
+
+
+@pytest.mark.parametrize("bounds", ["", ">= 0"])
+def test_a_coefficient_seen_by_its_square_stays_where_that_is_zero(bounds):
+    system = lagc.loads(
+        f"coordinate x\ncoefficient a {bounds} = 1\ncoefficient k > 0 = 1\n"
+        "L = 1/2*x'^2 - 1/2*k*x^2 - 1/4*a^2*x^4\n"
+    )
+    result = fit(system, noisy(np.cos(np.sqrt(2) * T), 3))
+    a, k = result.coefficients["a"], result.coefficients["k"]
+    assert result.converged and result.residual_rms["x"] < 0.0115
+    assert abs(a.value) < 1e-3 and a.std is None and a.held == ""
+    # With s = a^2 free, k and s are known to 0.03: a is no more than the root of twice that.
+    low, high = a.interval95
+    assert 0.2 < high < 0.6 and low == (0 if bounds else pytest.approx(-high, rel=1e-3))
+    assert k.interval95[0] < 2 < k.interval95[1] and 0.01 < k.std < 0.1
+    assert any("only the square of a change of a" in note for note in result.notes)
+    assert not any("do not depend on a" in sentence for sentence in result.gauge)
+
+
+def test_two_that_can_be_exchanged_stay_where_they_are_equal():
+    system = lagc.loads(
+        "coordinate x\ncoefficient a > 0 = 0.5\ncoefficient b > 0 = 1.5\n"
+        "L = 1/2*x'^2 - 1/2*a*b*x^2\nK = -0.2*(a + b)*x'_+*x_-\n"
+    )
+    rate = 0.3
+    omega = np.sqrt(2.25 - rate**2)
+    x = np.exp(-rate * T) * (np.cos(omega * T) + rate / omega * np.sin(omega * T))
+    result = fit(system, noisy(x, 0))
+    assert result.converged and result.residual_rms["x"] < 0.0115
+    for estimate in result.coefficients.values():
+        low, high = estimate.interval95
+        assert low < 1.5 < high and 0.2 < high - low < 1
+        assert estimate.std is None and estimate.held == ""
+    assert any("of a and b against each other" in note for note in result.notes)
+
+
+def test_a_pulse_that_is_missed_at_most_times_is_no_phase():
+    t = np.linspace(0, 100, 1001)
+    times = Recording("x", t, np.cos(t)[:, None])
+    problem = Problem.of(lagc.loads(PULSE), [times], {}, {}, 2)
+    assert find_ambiguities(problem, problem.setting) == ()
+    nodes = compile_text(PULSE).nodes
+    found = identify(nodes, Motion(nodes.model))
+    assert found is not None
+    assert found.positions.signs == found.positions.shifts == ()
+
+
+def test_a_large_channel_does_not_hide_what_a_small_one_sees():
+    x = np.column_stack([1e7 * np.cos(1.3 * T), 0.65 + 0.35 * np.cos(1.4 * T)])
+    problem = Problem.of(lagc.loads(CHANNELS), [Recording("x", T, x)], {}, {}, 2)
+    assert find_ambiguities(problem, problem.setting) == ()
+
+
+def test_an_image_that_costs_more_is_neither_taken_nor_claimed():
+    text = "coordinate x\ncoefficient a = -1\nL = 1/2*x'^2 - 1/2*a^2*x^2\n"
+    mirror = lagc.loads(text)
+    odd = lagc.loads(text.replace("a^2*x^2", "a^2*x^2 + a/10*x"))
+    motion = solve_ivp(
+        lambda _, y: [y[1], -1.69 * y[0] + 0.13], (0, 12), [1, 0], t_eval=T, rtol=1e-10, atol=1e-12
+    )
+    for system, taken in ((mirror, True), (odd, False)):
+        data = noisy(motion.y[0], 1)
+        claimed = Problem.of(mirror, data, {}, {}, 2)
+        ambiguities = find_ambiguities(claimed, claimed.setting)
+        assert len(ambiguities) == 1
+        problem = Problem.of(system, data, {}, {}, 2)
+        x = np.array([1.3, 1.0, 0.0])
+        noise = Noise.unknown(problem.setting)
+        refined = Refined(problem.setting, x, True, {}, (), noise)
+        cost = Cost.of(refined, problem.channels)
+        assert on_the_side_of(problem.start, refined, ambiguities, cost)[0] == (
+            -1.3 if taken else 1.3
+        )
+        assert confirmed(ambiguities, x, cost) == (ambiguities if taken else ())
