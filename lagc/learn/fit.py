@@ -54,6 +54,7 @@ from lagc.learn.unseen import hold_unseen
 from lagc.runtime.system import System
 
 _STAGES = 4
+_CHOSEN_BY_LAWS = "of values that the data do not tell apart, those are shown that the laws admit"
 _NEAR = "not seen near this value"
 _RESCUE = 60  # evaluations for a search whose end does not follow the data
 
@@ -151,11 +152,14 @@ def solve(
     cost = Cost.of(refined, problem.channels)
     refined = replace(refined, x=on_the_side_of(problem.start, refined, ambiguities, cost))
     ambiguities = confirmed(ambiguities, refined.x, cost)
-    inside = within_laws(refined.setting, ambiguities, refined.x, cost)
+    at_start = refined.x
+    inside = within_laws(refined.setting, ambiguities, at_start, cost)
     refined, end = _ended(problem, replace(refined, x=inside), held, stuck, follows)
     end = replace(end, places=places)
     result = _result(problem, grown, refined, end)
     open_to_choice = sentences(ambiguities, refined, problem.labels)
+    if inside is not at_start:
+        open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
     result = replace(result, gauge=(*result.gauge, *open_to_choice))
     follows = end.follows
     progress(Progress("fit", _STAGES, _STAGES, "done"))

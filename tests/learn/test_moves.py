@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -10,10 +12,12 @@ import lagc
 from lagc.analysis.identifiability import identify
 from lagc.analysis.motion import Motion
 from lagc.learn.data import Recording
-from lagc.learn.fit import fit
+from lagc.learn.fit import fit, solve
+from lagc.learn.images import outside_laws, several
 from lagc.learn.moves import Cost
 from lagc.learn.noise import Noise
-from lagc.learn.problem import Problem
+from lagc.learn.posterior import posterior
+from lagc.learn.problem import Problem, hold_structural
 from lagc.learn.refine import Refined
 from lagc.learn.signs import confirmed, find_ambiguities, on_the_side_of
 from tests.mechanics.models import compile_text
@@ -76,11 +80,62 @@ def test_two_that_can_be_exchanged_stay_where_they_are_equal():
     assert any("of a and b against each other" in note for note in result.notes)
 
 
+PHASE = """
+coordinate x
+coefficient A > 0 = 1
+coefficient ph in [0, 2*pi] = 0.5
+L = 1/2*x'^2 - 1/2*x^2
+force x = A*cos(2*t + ph)
+"""
+
+
+def driven(phase: float) -> np.ndarray:
+    """From rest at 1, under 0.8 cos(2 t + phase)."""
+    free = 1 + 0.8 / 3 * np.cos(phase), -1.6 / 3 * np.sin(phase)
+    return free[0] * np.cos(T) + free[1] * np.sin(T) - 0.8 / 3 * np.cos(2 * T + phase)
+
+
+def test_a_phase_goes_on_at_the_other_end_of_its_bounds():
+    system = lagc.loads(PHASE)
+    result = fit(system, noisy(driven(5.9), 0))
+    phase = result.coefficients["ph"]
+    assert result.converged and abs(phase.value - 5.9) < 4 * phase.std < 0.05
+    assert not any("bound" in note for note in result.notes)
+    near = fit(system, noisy(driven(6.278), 0), guess={"ph": 3.0})
+    assert any("both bounds of ph, 0 and 6.28319, are the same phase" in n for n in near.notes)
+    assert not any("one-sided" in note for note in near.notes)
+
+
+def test_laws_choose_among_images():
+    system = lagc.loads(PHASE.replace("in [0, 2*pi] = 0.5", "= 6 ~ uniform(0, 2*pi)"))
+    solution = solve(system, noisy(driven(0.2), 0))
+    assert solution.result.values["ph"] == pytest.approx(0.2, abs=0.03)
+    assert "that the laws admit" in solution.result.gauge[-1]
+    setting, x = solution.refined.setting, solution.refined.x
+    beyond = x + np.array([0, 2 * np.pi, 0, 0])
+    assert outside_laws(setting, x) == [] and outside_laws(setting, beyond) == [1]
+    assert not several(setting, solution.ambiguities, x)
+    assert several(setting, solution.ambiguities, beyond)
+    assert not any("mode" in note for note in posterior(solution).notes)
+    away = replace(solution, refined=replace(solution.refined, x=beyond))
+    notes = " ".join(posterior(away).notes)
+    assert "outside the law of ph" in notes and "one mode of several" in notes
+
+
+def test_what_is_known_does_not_depend_on_the_start(dho, record):
+    data = [record((0.5, 0.5, 0.1), 100, "p", noise=0.01)]
+    first, second = (fit(dho, data, guess={"c2": c2}) for c2 in (0.4, 40.0))
+    assert second.values == pytest.approx(first.values, rel=1e-6)
+    values = [r.identification.singular_values for r in (first, second)]
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+
+
 def test_a_pulse_that_is_missed_at_most_times_is_no_phase():
     t = np.linspace(0, 100, 1001)
     times = Recording("x", t, np.cos(t)[:, None])
     problem = Problem.of(lagc.loads(PULSE), [times], {}, {}, 2)
     assert find_ambiguities(problem, problem.setting) == ()
+    assert hold_structural(problem)[1] == []
     nodes = compile_text(PULSE).nodes
     found = identify(nodes, Motion(nodes.model))
     assert found is not None
