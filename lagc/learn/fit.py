@@ -18,8 +18,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.base.reflections import Place
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
-from lagc.learn.folds import Fold, folded
-from lagc.learn.folds import estimates as estimates_at
+from lagc.learn.folds import Fold, estimates, folded, nearby, of_stuck
 from lagc.learn.gauge import (
     Gauge,
     Held,
@@ -31,7 +30,7 @@ from lagc.learn.images import within_laws
 from lagc.learn.intervals import estimate
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.losses import loss_named
-from lagc.learn.mirrors import Ambiguity
+from lagc.learn.mirrors import Ambiguity, Exchange
 from lagc.learn.moves import Cost
 from lagc.learn.noise import Noise
 from lagc.learn.outcome import curves, levels, outliers
@@ -154,8 +153,8 @@ def solve(
     ambiguities = confirmed(ambiguities, refined.x, cost)
     at_start = refined.x
     inside = within_laws(refined.setting, ambiguities, at_start, cost)
-    refined, end = _ended(problem, replace(refined, x=inside), held, stuck, follows)
-    end = replace(end, places=places)
+    refined = replace(refined, x=inside)
+    refined, end = _ended(problem, refined, (held, stuck), follows, places, ambiguities)
     result = _result(problem, grown, refined, end)
     open_to_choice = sentences(ambiguities, refined, problem.labels)
     if inside is not at_start:
@@ -205,45 +204,58 @@ def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, 
 
 @dataclass(frozen=True, eq=False)
 class _End:
-    """What is said of a solution: what is held at its start, and what is stuck where it was found;
-    folds: where the data see only powers of a change; residuals; whether the model follows;
-    places: bounds and periods of the coefficients."""
+    """What is said of a solution: why unknowns are held at their start, by index, and which are
+    stuck where they were found; folds: where the data see only powers of a change; residuals;
+    whether the model follows; places: bounds and periods of the coefficients."""
 
-    held: Sequence[Held]
-    stuck: Sequence[Held]
+    why: Mapping[int, Gauge]
+    stuck: Sequence[int]
     folds: Sequence[Fold]
+    estimates: Sequence[Estimate]
     residuals: Residuals
     follows: bool
-    places: Sequence[Place] = ()
+    places: Sequence[Place]
 
 
 def _ended(
-    problem: Problem, refined: Refined, held: Sequence[Held], stuck: Sequence[Held], follows: bool
+    problem: Problem,
+    refined: Refined,
+    unseen: tuple[Sequence[Held], Sequence[Held]],
+    follows: bool,
+    places: Sequence[Place],
+    ambiguities: Sequence[Ambiguity],
 ) -> tuple[Refined, _End]:
     """The solution, judged where it is in the end, with what lies on a fold free again."""
+    held, unmoved = unseen
     residuals = Residuals.of(refined.setting, refined.x, problem.channels)
     follows = follows and not residuals.poor()
-    found = [Fold.at(refined, one) for one in stuck] if follows else []
+    why = _why(problem, refined.setting, held)
+    found = [of_stuck(refined, one) for one in unmoved] if follows else []
     folds = [fold for fold in found if fold is not None]
     free = refined.setting.free.copy()
-    free[[fold.held.index for fold in folds]] = True
+    free[[fold.index for fold in folds]] = True
     refined = replace(refined, setting=replace(refined.setting, free=free))
-    left = [one for one in stuck if not free[one.index]]
-    return refined, _End(held, left, folds, residuals, follows)
+    stuck = [one.index for one in unmoved if not free[one.index]]
+    labels = {i: gauge.short for i, gauge in why.items()} | dict.fromkeys(stuck, _NEAR)
+    if not follows:
+        known = estimate(refined, labels, False)
+        return refined, _End(why, stuck, folds, known, residuals, False, places)
+    known = estimates(refined, folds, labels)
+    exchanges = [a.indices for a in ambiguities if isinstance(a, Exchange)]
+    if more := nearby(refined, known, exchanges):
+        folds = [*folds, *more]
+        known = estimates(refined, folds, labels)
+    return refined, _End(why, stuck, folds, known, residuals, True, places)
 
 
 def _result(problem: Problem, grown: Grown, refined: Refined, end: _End) -> FitResult:
     setting, x, follows, residuals = refined.setting, refined.x, end.follows, end.residuals
     spec = setting.system.spec
-    why = _why(problem, setting, end.held)
-    labels = {i: gauge.short for i, gauge in why.items()} | {h.index: _NEAR for h in end.stuck}
-    estimates = (
-        estimates_at(refined, end.folds, labels) if follows else estimate(refined, labels, False)
-    )
+    why, found = end.why, end.estimates
     notes = [*grown.notes, *refined.notes, *_stuck_notes(x, end, problem.labels)]
     if follows:
-        wraps = wrapped(end.places, estimates)
-        notes += _bound_notes(setting, x, estimates, problem.labels, wraps)
+        wraps = wrapped(end.places, found)
+        notes += _bound_notes(setting, x, found, problem.labels, wraps)
         notes += [wrap_note(problem.labels[i], end.places[i]) for i in wraps]
     notes += residuals.notes()
     shown = curves(setting, x, residuals, problem.recordings)
@@ -252,7 +264,7 @@ def _result(problem: Problem, grown: Grown, refined: Refined, end: _End) -> FitR
     state_labels = (*spec.labels, *spec.velocity_labels)
     states = []
     for index, recording in enumerate(problem.recordings):
-        own = estimates[k + 2 * d * index : k + 2 * d * (index + 1)]
+        own = found[k + 2 * d * index : k + 2 * d * (index + 1)]
         by_label = dict(zip(state_labels, own, strict=True))
         states.append(InitialState(recording.name, float(recording.times[0]), by_label))
     return FitResult(
@@ -263,7 +275,7 @@ def _result(problem: Problem, grown: Grown, refined: Refined, end: _End) -> FitR
         aic=aic,
         bic=bic,
         gauge=tuple(why[index].sentence for index in sorted(why)),
-        coefficients=dict(zip((c.name for c in spec.coefficients), estimates, strict=False)),
+        coefficients=dict(zip((c.name for c in spec.coefficients), found, strict=False)),
         initial_states=tuple(states),
         fixed=problem.fixed,
         notes=tuple(notes),
@@ -281,11 +293,11 @@ def _result(problem: Problem, grown: Grown, refined: Refined, end: _End) -> FitR
 def _stuck_notes(x: np.ndarray, end: _End, labels: Sequence[str]) -> list[str]:
     """On what the data do not see near the solution, though no other value would do."""
     found = [
-        f"near the value found, {x[one.index]:.6g}, the data do not see {labels[one.index]}, which "
+        f"near the value found, {x[i]:.6g}, the data do not see {labels[i]}, which "
         "stays there: other values do not follow them as well"
-        for one in end.stuck
+        for i in end.stuck
     ]
-    return [*found, *(fold.words(labels, x) for fold in end.folds)]
+    return [*found, *(fold.words(labels) for fold in end.folds)]
 
 
 def _bound_notes(
