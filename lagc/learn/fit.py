@@ -97,7 +97,8 @@ class Solution:
     """A fit and what it rests on, for what is asked of it next (`posterior`).
 
     refined: the end of the search; follows: whether the model follows the data there; ambiguities:
-    changes of its coefficients that the data do not see.
+    changes of its coefficients that the data do not see; folded: coefficients of which they see
+    only powers of a small change.
     """
 
     problem: Problem
@@ -105,6 +106,7 @@ class Solution:
     follows: bool
     result: FitResult
     ambiguities: tuple[Ambiguity, ...] = ()
+    folded: tuple[int, ...] = ()
 
 
 def solve(
@@ -160,9 +162,9 @@ def solve(
     if inside is not at_start:
         open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
     result = replace(result, gauge=(*result.gauge, *open_to_choice))
-    follows = end.follows
     progress(Progress("fit", _STAGES, _STAGES, "done"))
-    return Solution(problem, refined, follows, result, ambiguities)
+    folded_ones = tuple(i for fold in end.folds for i in fold.indices)
+    return Solution(problem, refined, end.follows, result, ambiguities, folded_ones)
 
 
 def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:

@@ -79,6 +79,7 @@ def posterior(
             "normal noise",
             help="take out the outliers that the report lists, and fit by squares",
         )
+    _check_folds(solution)
     levels = Levels.of(refined.noise, problem.channels, refined.discretisation_error)
     generator = np.random.default_rng(seed)
     models = []
@@ -94,6 +95,19 @@ def posterior(
             help="compare the laws of the coefficients with the values of the fit",
         )
     return _Summary(solution, levels, models, method, samples, seed).made(generator, progress)
+
+
+def _check_folds(solution: Solution) -> None:
+    """LAG618 where neither data nor laws say how wide a normal law would have to be."""
+    laws = _laws(solution)
+    open_ones = [i for i in solution.folded if i in laws and not laws[i].stiffness(0.0)]
+    if open_ones:
+        names = " and ".join(solution.problem.labels[i] for i in open_ones)
+        raise fail(
+            Code.LAG618,
+            f"the posterior is not about normal: the data see only powers of a change of {names}",
+            help="give a law (`~ normal(0, 1)`), or hold it (`--fix`); the fit has an interval",
+        )
 
 
 @dataclass(frozen=True)

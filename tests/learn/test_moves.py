@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 import lagc
 from lagc.analysis.identifiability import identify
 from lagc.analysis.motion import Motion
+from lagc.base.diagnostics import LagcError
 from lagc.learn.data import Recording
 from lagc.learn.fit import fit, solve
 from lagc.learn.images import outside_laws, several
@@ -53,7 +54,8 @@ def test_a_coefficient_seen_by_its_square_stays_where_that_is_zero(bounds):
     )
     # The square comes out below zero, and above it by less than its error.
     for seed, value in ((3, 0.0), (0, 0.065)):
-        result = fit(system, noisy(np.cos(np.sqrt(2) * T), seed))
+        solution = solve(system, noisy(np.cos(np.sqrt(2) * T), seed))
+        result = solution.result
         a, k = result.coefficients["a"], result.coefficients["k"]
         assert result.converged and result.residual_rms["x"] < 0.0115
         assert a.value == pytest.approx(value, abs=1e-2) and a.std is None and a.held == ""
@@ -64,6 +66,9 @@ def test_a_coefficient_seen_by_its_square_stays_where_that_is_zero(bounds):
         said = "near a = 0 the data see only the square of a change of a"
         assert any(said in note for note in result.notes)
         assert not any("do not depend on a" in sentence for sentence in result.gauge)
+        if not bounds:  # neither data nor a law say how wide a normal law would be
+            with pytest.raises(LagcError, match="only powers of a change of a"):
+                posterior(solution)
 
 
 def test_two_that_can_be_exchanged_stay_where_they_are_equal():
