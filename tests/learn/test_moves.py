@@ -151,9 +151,16 @@ def test_a_pulse_that_is_missed_at_most_times_is_no_phase():
 
 
 def test_a_large_channel_does_not_hide_what_a_small_one_sees():
-    x = np.column_stack([1e7 * np.cos(1.3 * T), 0.65 + 0.35 * np.cos(1.4 * T)])
-    problem = Problem.of(lagc.loads(CHANNELS), [Recording("x", T, x)], {}, {}, 2)
+    system, noise = lagc.loads(CHANNELS), np.random.default_rng(0).normal(size=(121, 2))
+    # From rest at 1e7 and at 1, with k = 2.
+    z, y = np.cos(1.3 * T), 0.65 + 0.35 * np.cos(np.sqrt(2) * T)
+    data = [Recording("x", T, (np.column_stack([z, y]) + 0.01 * noise) * np.array([1e7, 1.0]))]
+    problem = Problem.of(system, data, {}, {}, 2)
     assert find_ambiguities(problem, problem.setting) == ()
+    # The start is on the other side, from where the force on y leads to the right one.
+    result = fit(system, data)
+    assert result.converged and result.gauge == result.notes == ()
+    assert result.coefficients["a"].value == pytest.approx(1.3, abs=2e-3)
 
 
 def test_an_image_that_costs_more_is_neither_taken_nor_claimed():
