@@ -19,14 +19,17 @@ import sympy as sp
 
 from lagc.analysis.gauges import Field
 from lagc.analysis.points import Point
-from lagc.analysis.responses import Responses
+from lagc.analysis.responses import Response, Responses
 from lagc.base.reflections import Place, Reflection, Turn, alike, period_of, reflections
 from lagc.mechanics.nodesystem import NodeSystem
+from lagc.mechanics.numeric import DIGITS
 from lagc.semantics import graphs
 from lagc.semantics.evaluation import number
 from lagc.semantics.model import Coefficient
 
 _STATES = 3
+_MOST_STATES = 60  # until one sees what is changed
+_ROUND_OFF = mp.mpf(10) ** (-DIGITS // 4)  # part of all that goes into an equation
 _MOST_TRIES = 100
 _MOST_WORK = 40_000  # nodes of the equations times changes that are tried
 _PERIODIC = (sp.sin, sp.cos, sp.tan, sp.cot)
@@ -147,12 +150,37 @@ class _Search:
         return self._same(lambda point: {symbol: point(symbol) + _exactly(by)})
 
     def _same(self, values: Callable[[Point], Mapping[sp.Symbol, Any]]) -> bool:
+        """Whether other values change nothing at a few states, at least one of which sees each
+        coefficient that they change: a short pulse is nothing to round-off at most times."""
         count = _STATES * (4 if self.responses.piecewise else 1)
-        for state in islice(self.responses, count):
-            same = self.responses.unchanged(state, values(state.point))
+        unseen: set[str] | None = None
+        for k, state in enumerate(islice(self.responses, _MOST_STATES)):
+            if k >= count and not unseen:
+                break
+            changed = values(state.point)
+            same = self.responses.unchanged(state, changed)
             if not all(same if self.momenta else same[:1]):
                 return False
-        return True
+            unseen = {s.name for s in changed} if unseen is None else unseen
+            unseen -= self._seen(state)
+        return unseen is not None and not unseen
+
+    def _seen(self, state: Response) -> frozenset[str]:
+        """The coefficients that change what is observed by more than round-off."""
+        point, rows = state.point, list(state.motion)
+        wholes = [
+            max((abs(point(m) * a) for m, a in zip(row, state.accelerations, strict=True)))
+            for row in self.responses.nodes.b_v
+        ]
+        if self.momenta:
+            rows += state.momenta
+            wholes += [abs(point(b)) for b in self.responses.nodes.b]
+        found = set()
+        for slopes, whole in zip(rows, wholes, strict=True):
+            sizes = {name: abs(slope * point.size(name)) for name, slope in slopes.items()}
+            least = _ROUND_OFF * max([whole, *sizes.values()])
+            found |= {name for name, size in sizes.items() if size > least}
+        return frozenset(found)
 
     def _rows(self, name: str) -> frozenset[int]:
         """Of all that is observed, what depends on a coefficient: what can be exchanged with it is

@@ -160,6 +160,9 @@ def _remark(name: str, result: FitResult) -> str:
     estimate = result.coefficients[name]
     if estimate.std is not None:
         return f"{name} = {estimate.value:.10g} +- {estimate.std:.2g}"
+    if estimate.interval95 is not None:
+        low, high = estimate.interval95
+        return f"{name} = {estimate.value:.10g}, from {low:.3g} to {high:.3g}"
     reason = "fixed" if name in result.fixed else estimate.held or "held"
     return f"{name} = {estimate.value:.10g}, {reason}"
 

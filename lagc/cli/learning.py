@@ -200,13 +200,14 @@ def _print_fit(result: FitResult) -> None:
 
     table = Table("coefficient", "value", "std", "95 % interval", title=f"fit of {result.model}")
     for name, estimate in result.coefficients.items():
-        if estimate.std is None or estimate.interval95 is None:
+        if estimate.interval95 is None:
             reason = f"held ({estimate.held})" if estimate.held else "not known"
             how = "held" if name in result.fixed else reason
             table.add_row(name, f"{estimate.value:.10g}", "-", how)
             continue
         value, interval = with_digits(estimate.value, estimate.interval95)
-        table.add_row(name, value, f"{estimate.std:.3g}", interval)
+        std = "-" if estimate.std is None else f"{estimate.std:.3g}"
+        table.add_row(name, value, std, interval)
     residuals = ", ".join(f"{k} {v:.3g}" for k, v in result.residual_rms.items())
     print_tables(
         [table],

@@ -106,11 +106,11 @@ def _print(result: Predicted, *, polished: bool) -> None:
         for part in [estimate, fitted][: 1 + polished]:
             if part is None:
                 cells += ["-"] * 3
-            elif part.std is None or part.interval95 is None:
+            elif part.interval95 is None:
                 cells += [f"{part.value:.10g}", "-", f"held ({part.held})" if part.held else "-"]
             else:
                 value, interval = with_digits(part.value, part.interval95, least=6)
-                cells += [value, f"{part.std:.2g}", interval]
+                cells += [value, "-" if part.std is None else f"{part.std:.2g}", interval]
         table.add_row(*cells)
     lines = [f"note: {sentence}" for sentence in result.notes]
     if result.failure:

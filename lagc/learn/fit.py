@@ -16,33 +16,45 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
+from lagc.base.reflections import Place
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
+from lagc.learn.folds import Fold, estimates, folded, nearby, of_stuck
 from lagc.learn.gauge import (
     Gauge,
     Held,
     describe,
-    null_space,
-    structural_null_space,
 )
 from lagc.learn.horizon import Grown, grow, whole
 from lagc.learn.identification import identify
+from lagc.learn.images import within_laws
 from lagc.learn.intervals import estimate
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.losses import loss_named
+from lagc.learn.mirrors import Ambiguity, Exchange
+from lagc.learn.moves import Cost
 from lagc.learn.noise import Noise
 from lagc.learn.outcome import curves, levels, outliers
-from lagc.learn.problem import Problem, check, hold, hold_structural
+from lagc.learn.phases import around, wrap_note, wrapped
+from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import Refined, discretisation_error, refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
-from lagc.learn.signs import find_ambiguities, off_the_mirrors, on_the_side_of, sentences
+from lagc.learn.signs import (
+    confirmed,
+    examined,
+    off_the_mirrors,
+    on_the_side_of,
+    sentences,
+)
 from lagc.learn.uneven import by_recording
+from lagc.learn.unseen import hold_unseen
 from lagc.runtime.system import System
 
 _STAGES = 4
-_UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
+_CHOSEN_BY_LAWS = "of values that the data do not tell apart, those are shown that the laws admit"
+_NEAR = "not seen near this value"
 _RESCUE = 60  # evaluations for a search whose end does not follow the data
 
 
@@ -84,13 +96,17 @@ def fit(
 class Solution:
     """A fit and what it rests on, for what is asked of it next (`posterior`).
 
-    refined: the end of the search; follows: whether the model follows the data there.
+    refined: the end of the search; follows: whether the model follows the data there; ambiguities:
+    changes of its coefficients that the data do not see; folded: coefficients of which they see
+    only powers of a small change.
     """
 
     problem: Problem
     refined: Refined
     follows: bool
     result: FitResult
+    ambiguities: tuple[Ambiguity, ...] = ()
+    folded: tuple[int, ...] = ()
 
 
 def solve(
@@ -112,7 +128,7 @@ def solve(
     problem = Problem.of(system, recordings, fixed, guess, r, chosen)
     progress(Progress("fit", 0, _STAGES, "gauge"))
     setting, held = hold_structural(problem)
-    ambiguities = find_ambiguities(problem, setting)
+    places, ambiguities = examined(problem, setting)
     problem = off_the_mirrors(problem, setting, ambiguities)
     if setting.count <= setting.free.sum():
         raise fail(
@@ -123,19 +139,32 @@ def solve(
     grown = _near(problem, setting, progress)
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
     refined, follows = _refined(problem, grown)
+    nearer = around(problem, setting, places, refined.x)
+    if nearer is not None:
+        grown = nearer
+        refined, follows = _refined(problem, grown)
     progress(Progress("fit", 3, _STAGES, "intervals"))
+    stuck: tuple[Held, ...] = ()
     if follows:
-        refined, unseen = _hold_unseen(problem, refined)
-        held = [*held, *unseen]
+        unseen = hold_unseen(problem, refined)
+        held, stuck = [*held, *unseen.held], unseen.stuck
         names = [recording.name for recording in recordings]
-        refined = by_recording(refined, problem.channels, names)
-        follows = not Residuals.of(refined.setting, refined.x, problem.channels).poor()
-    refined = replace(refined, x=on_the_side_of(problem.start, refined, ambiguities))
-    result = _result(problem, grown, refined, held, follows)
+        refined = by_recording(unseen.refined, problem.channels, names)
+    cost = Cost.of(refined, problem.channels)
+    refined = replace(refined, x=on_the_side_of(problem.start, refined, ambiguities, cost))
+    ambiguities = confirmed(ambiguities, refined.x, cost)
+    at_start = refined.x
+    inside = within_laws(refined.setting, ambiguities, at_start, cost)
+    refined = replace(refined, x=inside)
+    refined, end = _ended(problem, refined, (held, stuck), follows, places, ambiguities)
+    result = _result(problem, grown, refined, end)
     open_to_choice = sentences(ambiguities, refined, problem.labels)
+    if inside is not at_start:
+        open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
     result = replace(result, gauge=(*result.gauge, *open_to_choice))
     progress(Progress("fit", _STAGES, _STAGES, "done"))
-    return Solution(problem, refined, follows, result)
+    folded_ones = tuple(i for fold in end.folds for i in fold.indices)
+    return Solution(problem, refined, end.follows, result, ambiguities, folded_ones)
 
 
 def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
@@ -167,43 +196,6 @@ def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:
     return refined, not Residuals.of(refined.setting, refined.x, channels).poor()
 
 
-def _hold_unseen(problem: Problem, refined: Refined) -> tuple[Refined, list[Held]]:
-    """Hold what these data turn out not to see, at its starting value, and refine again."""
-    unseen: list[Held] = []
-    for _ in range(refined.setting.coefficients):
-        setting = refined.setting.rescaled(refined.x, floor=1.0)
-        _, matrix = setting.whitened_and_sensitivity(refined.x)
-        free = matrix[:, setting.free]
-        null = structural_null_space(free)
-        if null.shape[1] == 0:
-            null = null_space(free, tolerance=_UNSEEN)
-        if null.shape[1] == 0 or null.shape[1] == free.shape[1]:
-            break
-        setting, chosen = hold(setting, null)
-        unseen += chosen
-        x = refined.x
-        for held in chosen:
-            x = _moved_along(setting, x, held, problem.start[held.index])
-        refined = refine(setting, x, problem.channels)
-    return refined, unseen
-
-
-def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> np.ndarray:
-    """Bring one unknown to `value` along its null direction.
-
-    In the logarithm of coefficients the direction of a scale is constant, so that the move is exact
-    for a scale and a start for the next search otherwise.
-    """
-    k, index = setting.coefficients, held.index
-    result = x.copy()
-    if index < k and x[index] * value > 0:
-        ratio = value / x[index]
-        moved = x[:k] * ratio ** held.direction[:k]
-        result[:k] = np.clip(moved, setting.lower[:k], setting.upper[:k])
-    result[index] = value
-    return result
-
-
 def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, Gauge]:
     """The reason for each unknown held, in words."""
     values = dict(zip(problem.labels, problem.start, strict=True))
@@ -212,17 +204,61 @@ def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, 
     return {h.index: describe(h, problem.labels, values, names, indices) for h in held}
 
 
-def _result(
-    problem: Problem, grown: Grown, refined: Refined, held: Sequence[Held], follows: bool
-) -> FitResult:
-    setting, x = refined.setting, refined.x
+@dataclass(frozen=True, eq=False)
+class _End:
+    """What is said of a solution: why unknowns are held at their start, by index, and which are
+    stuck where they were found; folds: where the data see only powers of a change; residuals;
+    whether the model follows; places: bounds and periods of the coefficients."""
+
+    why: Mapping[int, Gauge]
+    stuck: Sequence[int]
+    folds: Sequence[Fold]
+    estimates: Sequence[Estimate]
+    residuals: Residuals
+    follows: bool
+    places: Sequence[Place]
+
+
+def _ended(
+    problem: Problem,
+    refined: Refined,
+    unseen: tuple[Sequence[Held], Sequence[Held]],
+    follows: bool,
+    places: Sequence[Place],
+    ambiguities: Sequence[Ambiguity],
+) -> tuple[Refined, _End]:
+    """The solution, judged where it is in the end, with what lies on a fold free again."""
+    held, unmoved = unseen
+    residuals = Residuals.of(refined.setting, refined.x, problem.channels)
+    follows = follows and not residuals.poor()
+    why = _why(problem, refined.setting, held)
+    found = [of_stuck(refined, one) for one in unmoved] if follows else []
+    folds = [fold for fold in found if fold is not None]
+    free = refined.setting.free.copy()
+    free[[fold.index for fold in folds]] = True
+    refined = replace(refined, setting=replace(refined.setting, free=free))
+    stuck = [one.index for one in unmoved if not free[one.index]]
+    labels = {i: gauge.short for i, gauge in why.items()} | dict.fromkeys(stuck, _NEAR)
+    if not follows:
+        known = estimate(refined, labels, False)
+        return refined, _End(why, stuck, folds, known, residuals, False, places)
+    known = estimates(refined, folds, labels)
+    exchanges = [a.indices for a in ambiguities if isinstance(a, Exchange)]
+    if more := nearby(refined, known, exchanges):
+        folds = [*folds, *more]
+        known = estimates(refined, folds, labels)
+    return refined, _End(why, stuck, folds, known, residuals, True, places)
+
+
+def _result(problem: Problem, grown: Grown, refined: Refined, end: _End) -> FitResult:
+    setting, x, follows, residuals = refined.setting, refined.x, end.follows, end.residuals
     spec = setting.system.spec
-    why = _why(problem, setting, held)
-    estimates = estimate(refined, {i: gauge.short for i, gauge in why.items()}, follows)
-    residuals = Residuals.of(setting, x, problem.channels)
-    notes = [*grown.notes, *refined.notes]
+    why, found = end.why, end.estimates
+    notes = [*grown.notes, *refined.notes, *_stuck_notes(x, end, problem.labels)]
     if follows:
-        notes += _bound_notes(setting, x, estimates, problem.labels)
+        wraps = wrapped(end.places, found)
+        notes += _bound_notes(setting, x, found, problem.labels, wraps)
+        notes += [wrap_note(problem.labels[i], end.places[i]) for i in wraps]
     notes += residuals.notes()
     shown = curves(setting, x, residuals, problem.recordings)
     aic, bic = residuals.criteria(int(setting.free.sum()))
@@ -230,7 +266,7 @@ def _result(
     state_labels = (*spec.labels, *spec.velocity_labels)
     states = []
     for index, recording in enumerate(problem.recordings):
-        own = estimates[k + 2 * d * index : k + 2 * d * (index + 1)]
+        own = found[k + 2 * d * index : k + 2 * d * (index + 1)]
         by_label = dict(zip(state_labels, own, strict=True))
         states.append(InitialState(recording.name, float(recording.times[0]), by_label))
     return FitResult(
@@ -241,7 +277,7 @@ def _result(
         aic=aic,
         bic=bic,
         gauge=tuple(why[index].sentence for index in sorted(why)),
-        coefficients=dict(zip((c.name for c in spec.coefficients), estimates, strict=False)),
+        coefficients=dict(zip((c.name for c in spec.coefficients), found, strict=False)),
         initial_states=tuple(states),
         fixed=problem.fixed,
         notes=tuple(notes),
@@ -251,16 +287,32 @@ def _result(
         loss=setting.loss.name,
         noise=levels(setting, problem.channels) if follows else {},
         outliers=outliers(residuals, shown, problem.recordings, spec) if follows else (),
-        identification=identify(refined, problem.fixed) if follows else None,
+        identification=identify(folded(refined, end.folds), problem.fixed) if follows else None,
         curves=shown,
     )
 
 
+def _stuck_notes(x: np.ndarray, end: _End, labels: Sequence[str]) -> list[str]:
+    """On what the data do not see near the solution, though no other value would do."""
+    found = [
+        f"near the value found, {x[i]:.6g}, the data do not see {labels[i]}, which "
+        "stays there: other values do not follow them as well"
+        for i in end.stuck
+    ]
+    return [*found, *(fold.words(labels) for fold in end.folds)]
+
+
 def _bound_notes(
-    setting: Setting, x: np.ndarray, estimates: Sequence[Estimate], labels: Sequence[str]
+    setting: Setting,
+    x: np.ndarray,
+    estimates: Sequence[Estimate],
+    labels: Sequence[str],
+    wraps: Sequence[int],
 ) -> list[str]:
     notes = []
     for i in np.flatnonzero(setting.free[: setting.coefficients]).tolist():
+        if i in wraps:
+            continue
         near = max(1e-6 * setting.sizes[i], 1e-3 * (estimates[i].std or 0.0))
         notes += [
             f"{labels[i]} ends on its bound {bound:g}: its interval is one-sided"

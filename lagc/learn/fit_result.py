@@ -17,7 +17,8 @@ class Estimate:
     """A value with its standard error and 95 % interval (model units).
 
     `std` and `interval95` are None and `identifiable` is False for a value that was held, `held`
-    saying why in a few words, and for every value of a fit that does not follow the data.
+    saying why in a few words, and for every value of a fit that does not follow the data. Where the
+    data see only the square of a small change there is an interval, and no `std`.
     """
 
     value: float

@@ -9,7 +9,7 @@ it is zero to round-off they do not know it at all.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _RANK = 1e-12
 class Identification:
     """names: of the coefficients that were not fixed by the caller; singular_values: as many, the
     largest first; directions: one for each of them, components by name, relative changes of the
-    coefficients (of their starting values where those are larger); correlation: of the estimates,
+    coefficients (of their first sizes where those are zero); correlation: of the estimates,
     by name, for those that were not held, None where nothing is known of their errors."""
 
     names: tuple[str, ...]
@@ -48,8 +48,12 @@ class Identification:
 
 def identify(refined: Refined, fixed: Collection[str]) -> Identification | None:
     """At the end of a fit; None where the sensitivities are not finite there."""
-    setting = refined.setting.rescaled(refined.x, floor=1.0)
+    setting = refined.setting
     k = setting.coefficients
+    # By the solution alone, wherever the search began.
+    sizes = setting.first_sizes.copy()
+    sizes[:k] = np.where(refined.x[:k] == 0, sizes[:k], np.abs(refined.x[:k]))
+    setting = replace(setting, sizes=sizes)
     names = [c.name for c in setting.system.spec.coefficients]
     asked = [i for i, name in enumerate(names) if name not in fixed]
     if not asked:

@@ -5,7 +5,7 @@ Coefficients are meant by their index; places: bounds and periods of all that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -46,6 +46,12 @@ class Mirror:
         image = self.image(x, x)
         return image is not None and bool((image != x).any())
 
+    def images(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Of x, other points within the bounds."""
+        image = self.image(x, x)
+        if image is not None:
+            yield image
+
     def words(self, labels: Sequence[str]) -> str:
         """What the data do not fix."""
         names = [labels[i] for i in self.change.signs]
@@ -84,6 +90,12 @@ class Winding:
         value, period = float(x[self.index]), float(self.period)
         return self.place.lower <= value - period or value + period <= self.place.upper
 
+    def images(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Of x, a period away within the bounds."""
+        for value in (x[self.index] - float(self.period), x[self.index] + float(self.period)):
+            if self.place.lower <= value <= self.place.upper:
+                yield _with(x, {self.index: float(value)})
+
     def words(self, labels: Sequence[str]) -> str:
         """What the data do not fix."""
         name = labels[self.index]
@@ -105,6 +117,12 @@ class Exchange:
             for i, j in combinations(self.indices, 2)
         )
 
+    def images(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Of x, two values exchanged within the bounds."""
+        for i, j in combinations(self.indices, 2):
+            if self._holds(i, float(x[j])) and self._holds(j, float(x[i])):
+                yield _with(x, {i: float(x[j]), j: float(x[i])})
+
     def words(self, labels: Sequence[str]) -> str:
         """What the data do not fix."""
         names = [labels[i] for i in self.indices]
@@ -112,6 +130,13 @@ class Exchange:
 
     def _holds(self, index: int, value: float) -> bool:
         return self.places[index].lower <= value <= self.places[index].upper
+
+
+def _with(x: np.ndarray, values: Mapping[int, float]) -> np.ndarray:
+    result = x.copy()
+    for index, value in values.items():
+        result[index] = value
+    return result
 
 
 Ambiguity = Mirror | Winding | Exchange

@@ -18,6 +18,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.fit import Solution
+from lagc.learn.images import outside_laws, several
 from lagc.learn.laplace import Gaussian, Weighted, approximate, sample
 from lagc.learn.laws import Density
 from lagc.learn.least_squares import Setting, search
@@ -78,6 +79,7 @@ def posterior(
             "normal noise",
             help="take out the outliers that the report lists, and fit by squares",
         )
+    _check_folds(solution)
     levels = Levels.of(refined.noise, problem.channels, refined.discretisation_error)
     generator = np.random.default_rng(seed)
     models = []
@@ -93,6 +95,19 @@ def posterior(
             help="compare the laws of the coefficients with the values of the fit",
         )
     return _Summary(solution, levels, models, method, samples, seed).made(generator, progress)
+
+
+def _check_folds(solution: Solution) -> None:
+    """LAG618 where neither data nor laws say how wide a normal law would have to be."""
+    laws = _laws(solution)
+    open_ones = [i for i in solution.folded if i in laws and not laws[i].stiffness(0.0)]
+    if open_ones:
+        names = " and ".join(solution.problem.labels[i] for i in open_ones)
+        raise fail(
+            Code.LAG618,
+            f"the posterior is not about normal: the data see only powers of a change of {names}",
+            help="give a law (`~ normal(0, 1)`), or hold it (`--fix`); the fit has an interval",
+        )
 
 
 @dataclass(frozen=True)
@@ -285,6 +300,17 @@ class _Summary:
             self.notes.append(
                 f"no law is given for {', '.join(flat)}: a flat density within the bounds is "
                 "assumed, and there is no evidence"
+            )
+        setting, x = self.solution.refined.setting, self.solution.refined.x
+        if outside := outside_laws(setting, x):
+            names = ", ".join(map(self._name, outside))
+            self.notes.append(
+                f"the fit lies outside the law of {names}: laws and data contradict each other"
+            )
+        if several(setting, self.solution.ambiguities, x):
+            self.notes.append(
+                "the laws admit other values that the data do not tell from these (see the gauge "
+                "of the fit): one mode of several is shown, and evidence lacks the others"
             )
         held = ", ".join(f"{name} = {value:.6g}" for name, value in self._conditions().items())
         if held:

@@ -26,7 +26,7 @@ from lagc.learn.starting import (
     starting_states,
     state_sizes,
 )
-from lagc.learn.structure import acceleration_sensitivity
+from lagc.learn.structure import motion_and_sensitivity
 from lagc.runtime.clock import check_steps
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -163,7 +163,9 @@ def _unseen_coefficients(
     k = setting.coefficients
     free = setting.free[:k]
     sizes = np.maximum(np.abs(values), 1e-2 * setting.first_sizes[:k])
-    rows = acceleration_sensitivity(setting.system, setting.observations, values, generator)
+    _, rows, _ = motion_and_sensitivity(
+        setting.system, setting.observations, values, generator, recorded=True
+    )
     null = structural_null_space((rows * sizes)[:, free])
     states = np.zeros((int(setting.free[k:].sum()), null.shape[1]))
     return np.concatenate([null, states])

@@ -19,11 +19,14 @@ import numpy as np
 from lagc.base.reflections import Place, Reflection, Turn, alike, period_of, reflections
 from lagc.learn.least_squares import Setting
 from lagc.learn.mirrors import Ambiguity, Exchange, Mirror, Winding
+from lagc.learn.moves import Cost
 from lagc.learn.problem import Problem
 from lagc.learn.refine import Refined
 from lagc.learn.structure import motion_and_sensitivity
 
 _ROUND_OFF = 1e-7  # part of the largest derivative by a coefficient
+_ZERO = 1e-13  # part of all that goes into an output
+_SEEN = 1e-9  # the same: what a coefficient has to change to be told from round-off
 _NUDGE = 0.1  # part of the size of a coefficient that starts at zero
 _POINTS = 2
 
@@ -31,9 +34,14 @@ _POINTS = 2
 def find_ambiguities(problem: Problem, setting: Setting) -> tuple[Ambiguity, ...]:
     """Those of the equations of motion among the free coefficients that bounds allow somewhere;
     none for lattices, and where positions were not observed."""
+    return examined(problem, setting)[1]
+
+
+def examined(problem: Problem, setting: Setting) -> tuple[tuple[Place, ...], tuple[Ambiguity, ...]]:
+    """`find_ambiguities`, after bounds and periods of all coefficients."""
     data = setting.observations
     if setting.system.spec.lattice is not None or not data.seen[:, :, 0].any(axis=1).all():
-        return ()
+        return (), ()
     k = setting.coefficients
     generator = np.random.default_rng(1)
     start, sizes = problem.start[:k], setting.sizes[:k]
@@ -54,7 +62,7 @@ def find_ambiguities(problem: Problem, setting: Setting) -> tuple[Ambiguity, ...
         if max(places[i].lower, places[j].lower) < min(places[i].upper, places[j].upper)
     )
     sets = alike(pairs, lambda i, j: all(motion.exchanged(i, j) for motion in seen))
-    return (
+    return places, (
         *(Mirror(change, places) for change in reflections(places, unnoticed)),
         *(Winding(i, p.period, p) for i, p in enumerate(places) if p.period and p.winds),
         *(Exchange(own, places) for own in sets),
@@ -78,13 +86,26 @@ def _places(setting: Setting, start: np.ndarray, seen: Sequence[_Motion]) -> tup
 
 
 class _Motion:
-    """What is observed of the motion at one point, at states taken at random, with its derivatives
-    by the coefficients; and the same at images of the point."""
+    """What is observed of the motion at one point, at states taken at random and recorded ones,
+    with its derivatives by the coefficients; and the same at images of the point.
+
+    Outputs (coordinates, and momenta) differ in size, and each is compared by its own.
+    """
 
     def __init__(self, setting: Setting, point: np.ndarray) -> None:
         self.setting, self.point = setting, point
-        self.values, self.slopes = self._at(point)
-        self.largest = np.abs(self.slopes).max(axis=0, initial=0.0)
+        self.sizes = setting.sizes[: point.size]
+        self.values, self.slopes, self.output = self._at(point)
+        outputs = np.unique(self.output)
+        rows = [self.output == o for o in outputs]
+        place = np.searchsorted(outputs, self.output)
+        largest = np.array([np.abs(self.slopes[r]).max(axis=0) for r in rows])
+        largest = largest.reshape(len(rows), point.size)
+        whole = np.array([np.abs(self.values[r]).max() for r in rows])
+        whole = np.maximum(whole, (largest * self.sizes).max(axis=1, initial=0.0))
+        self.seen = (largest * self.sizes > _SEEN * whole[:, None]).any(axis=0)
+        # Of each row: the largest slopes of its output, and how large all is that it is made of.
+        self.largest, self.whole = largest[place], whole[place]
 
     def reflected(self, signs: Sequence[int], shifts: Mapping[int, float]) -> bool:
         """Whether changes of sign, and shifts, leave everything as it is."""
@@ -93,31 +114,34 @@ class _Motion:
         image = turned * self.point
         for index, by in shifts.items():
             image[index] += by
-        values, slopes = self._at(image)
+        values, slopes, _ = self._at(image)
         changed = {*signs, *shifts}
         if not self._unchanged(slopes * turned, changed):
             return False
-        moved = np.abs(image - self.point) @ self.largest
-        return not shifts or bool((np.abs(values - self.values) <= _ROUND_OFF * moved).all())
+        moved = self.largest @ np.abs(image - self.point)
+        allowed = _ROUND_OFF * moved + _ZERO * self.whole
+        return not shifts or bool((np.abs(values - self.values) <= allowed).all())
 
     def exchanged(self, i: int, j: int) -> bool:
         """Whether an exchange of two coefficients does."""
         order = np.arange(self.point.size)
         order[[i, j]] = j, i
-        _, slopes = self._at(self.point[order])
+        _, slopes, _ = self._at(self.point[order])
         return self._unchanged(slopes[:, order], {i, j})
 
     def _unchanged(self, slopes: np.ndarray, changed: Collection[int]) -> bool:
-        """Whether derivatives are those at the point, which nothing says without a slope."""
-        if slopes.shape != self.slopes.shape or not (self.largest[list(changed)] > 0).all():
+        """Whether derivatives are those at the point, which nothing says where what changes is not
+        seen there."""
+        if slopes.shape != self.slopes.shape or not self.seen[list(changed)].all():
             return False
-        difference = np.abs(slopes - self.slopes).max(axis=0, initial=0.0)
-        return bool((difference <= _ROUND_OFF * self.largest).all())
+        allowed = _ROUND_OFF * self.largest + _ZERO * self.whole[:, None] / self.sizes
+        return bool((np.abs(slopes - self.slopes) <= allowed).all())
 
-    def _at(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        states = np.random.default_rng(2)
-        setting = self.setting
-        return motion_and_sensitivity(setting.system, setting.observations, point, states)
+    def _at(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        states, setting = np.random.default_rng(2), self.setting
+        return motion_and_sensitivity(
+            setting.system, setting.observations, point, states, recorded=True
+        )
 
 
 def off_the_mirrors(
@@ -135,20 +159,26 @@ def off_the_mirrors(
 
 
 def on_the_side_of(
-    start: np.ndarray, refined: Refined, ambiguities: Sequence[Ambiguity]
+    start: np.ndarray, refined: Refined, ambiguities: Sequence[Ambiguity], cost: Cost
 ) -> np.ndarray:
     """The solution (n,), or its image where that is on the side of the start, in the period that is
-    nearest to the start."""
+    nearest to the start. An image that costs more is none."""
     x = refined.x
     for found in ambiguities:
         if isinstance(found, Mirror) and found.change.signs:
             first = found.change.signs[0]
             if x[first] * start[first] < 0 and (image := found.image(x, start)) is not None:
-                x = image
+                x = image if cost.keeps(image) else x
     for found in ambiguities:
         if isinstance(found, Winding):
-            x = found.near(x, start)
+            image = found.near(x, start)
+            x = image if cost.keeps(image) else x
     return x
+
+
+def confirmed(ambiguities: Sequence[Ambiguity], x: np.ndarray, cost: Cost) -> tuple[Ambiguity, ...]:
+    """Those whose images of the solution x (n,) cost no more, as far as bounds admit any."""
+    return tuple(a for a in ambiguities if all(cost.keeps(image) for image in a.images(x)))
 
 
 def sentences(

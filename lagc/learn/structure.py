@@ -19,6 +19,7 @@ from lagc.learn.sensitivity import Observations
 from lagc.runtime.system import System
 
 _POINTS = 64  # and as many again as there are coefficients
+_MOST_ROWS = 1024  # recorded ones that are looked at, evenly spread
 
 
 def acceleration_sensitivity(
@@ -26,13 +27,21 @@ def acceleration_sensitivity(
 ) -> np.ndarray:
     """Derivatives (m, k) of accelerations, and of momenta where observed, by the coefficients (k,)
     at random states of the size of those observed; rows that are not finite are left out."""
-    return motion_and_sensitivity(system, data, coefficients, generator)[1]
+    _, rows, _ = motion_and_sensitivity(system, data, coefficients, generator)
+    return rows
 
 
 def motion_and_sensitivity(
-    system: System, data: Observations, coefficients: np.ndarray, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """`acceleration_sensitivity`, after what it is the derivative of, (m,)."""
+    system: System,
+    data: Observations,
+    coefficients: np.ndarray,
+    generator: np.random.Generator,
+    *,
+    recorded: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `acceleration_sensitivity` differentiates, (m,), that, and which output each row belongs
+    to, (m,). recorded: also at the times and states of the recordings, where
+    something may happen that random times miss."""
     spec = system.spec
     count = _POINTS + len(spec.coefficients)
     values = data.values.reshape(-1, data.kinds, spec.dof)
@@ -48,6 +57,9 @@ def motion_and_sensitivity(
         name: np.mean(u) + (np.std(u) or 1.0) * generator.normal(size=count)
         for name, u in data.inputs.items()
     }
+    if recorded:
+        state, t, inputs = _with_recorded(data, values, state, t, inputs, middle, spread, generator)
+        count = t.size
     slopes, values = _slopes(system, jnp.asarray(coefficients), *state, t, inputs)
     observed = data.seen[:, :, 2].any(axis=(0, 1))
 
@@ -58,7 +70,36 @@ def motion_and_sensitivity(
 
     rows = counted(slopes, coefficients.size)
     finite = np.isfinite(rows).all(axis=1)
-    return counted(values, 1)[finite, 0], rows[finite]
+    output = np.repeat(np.arange(len(rows) // count), count)
+    return counted(values, 1)[finite, 0], rows[finite], output[finite]
+
+
+def _with_recorded(
+    data: Observations,
+    values: np.ndarray,
+    state: np.ndarray,
+    t: np.ndarray,
+    inputs: dict[str, np.ndarray],
+    middle: np.ndarray,
+    spread: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """States, times and inputs, followed by those of recorded rows (values: of all of them); what
+    was not observed is random there."""
+    rows = np.flatnonzero(data.seen.any(axis=(2, 3)).reshape(-1))
+    rows = rows[np.unique(np.linspace(0, rows.size - 1, min(rows.size, _MOST_ROWS)).astype(int))]
+    drawn = generator.normal(size=(2, middle.shape[1], rows.size))
+    drawn = middle[..., None] + spread[..., None] * drawn
+    known = np.moveaxis(values[rows, :2], 0, -1)
+    of_rows = np.where(np.isfinite(known), known, drawn)
+    both = {
+        name: np.concatenate([u, data.inputs[name].reshape(-1)[rows]]) for name, u in inputs.items()
+    }
+    return (
+        np.concatenate([state, of_rows], axis=-1),
+        np.concatenate([t, data.times.reshape(-1)[rows]]),
+        both,
+    )
 
 
 @partial(jax.jit, static_argnums=0)

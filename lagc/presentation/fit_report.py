@@ -104,11 +104,11 @@ def _coefficients(result: FitResult) -> Iterator[Row]:
 
 
 def _estimate(estimate: Estimate, fixed: bool) -> tuple[str, str, str]:
-    if estimate.std is None or estimate.interval95 is None:
+    if estimate.interval95 is None:
         reason = f"held ({estimate.held})" if estimate.held else "not known"
         return f"{estimate.value:.10g}", "-", "held" if fixed else reason
     value, interval = with_digits(estimate.value, estimate.interval95)
-    return value, f"{estimate.std:.3g}", interval
+    return value, "-" if estimate.std is None else f"{estimate.std:.3g}", interval
 
 
 def _residuals(result: FitResult) -> Iterator[Row]:
