@@ -57,12 +57,14 @@ class StepData(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Node functions and what they are called with; `own_axes`: of site-dependent coefficients."""
+    """Node functions and what they are called with; `own_axes`: of site-dependent coefficients;
+    `by_positions`: forces do not depend on velocities."""
 
     kernels: Kernels
     neural: Mapping[str, Callable[[Array, Any], Array]]
     own_axes: Mapping[str, int]
     lattice: LatticeSpec | None = None
+    by_positions: bool = False
 
     def call(
         self, kernel: Callable[..., Any], q: Array, v: Array, t: Array, x: Any, inputs: Any

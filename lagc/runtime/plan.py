@@ -19,6 +19,7 @@ from lagc.runtime.arguments import align_batch
 from lagc.runtime.callables import Static, join_arrays, split_arrays
 from lagc.runtime.equations import Model
 from lagc.runtime.signals import Samples, sampled
+from lagc.runtime.strategy import holds
 
 if TYPE_CHECKING:
     from lagc.runtime.system import System
@@ -177,7 +178,8 @@ def make_setting(
         neural_calls[name] = _explicit(converted, dtype)
         weights[name] = hoisted
     own = {c.name: 1 for c in system.spec.coefficients if c.site_dependent}
-    model = Model(system.kernels, neural_calls, own, system.spec.lattice)
+    separable = holds(system.spec, "separable")
+    model = Model(system.kernels, neural_calls, own, system.spec.lattice, separable)
     return Setting(model, calls, weights)
 
 

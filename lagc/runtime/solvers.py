@@ -28,7 +28,7 @@ _FLOOR = 2.0  # corrections below this many eps of the displacement are round-of
 _BIAS = 1 / 64  # what may be left undone, in eps: it adds up with every step, unlike round-off
 _STALLED_FLOOR = 64.0  # accepted if nothing gets better any more
 _SLOW = 0.7  # a contraction above this is none
-_PATIENCE = 8  # sweeps without one: they may turn round what is wrong before they shrink it
+_PATIENCE = 8  # sweeps without one: friction may turn round what is wrong before it shrinks
 _QUICK, _QUICK_PATIENCE = 0.1, 3  # where the last steps contracted by so much
 _NEARLY = 1 - 2.0**-20  # for the same comparison made again, perhaps with another rounding
 _AGEING = 1.02  # for every step in which the contraction is not seen
@@ -84,7 +84,8 @@ def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
         return from_forces(method.force[:, :-1], a), a
 
     guess = from_forces(method.force_ahead, _apart(start.memory))
-    u, a, contraction, ok = _iterate(sweep, guess, start, x)
+    trusted = equations.model.by_positions or equations.model.lattice is not None
+    u, a, contraction, ok = _iterate(sweep, guess, start, x, trusted=trusted)
     last = equations.forces_at(slice(method.s - 1, method.s), u, x)
     forces = jnp.concatenate(
         [jnp.concatenate([some, end], axis=1) for some, end in zip(a, last, strict=True)]
@@ -119,7 +120,7 @@ def newton(equations: StepEquations, start: Start, x: StepData) -> Solved:
         a, b = equations.forces(u[0], x)
         return [u[0] - solve(equations.balance(a, b, x))], a
 
-    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x, by_newton=True)
+    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x, trusted=True)
     ok = ok & jnp.all(jnp.isfinite(a), (0, 1))
     return Solved(u, equations.impulse(a, x.h), u / x.h[None, None], contraction, ok)
 
@@ -174,21 +175,25 @@ class _State(NamedTuple):
 
 
 def _iterate(
-    sweep: Sweep, guess: Components, start: Start, x: StepData, *, by_newton: bool = False
+    sweep: Sweep, guess: Components, start: Start, x: StepData, *, trusted: bool
 ) -> tuple[Components, Any, Array, Array]:
     """Displacements, what else the sweep gave with them, contraction and whether they solve the
     equations: (*L).
 
     A place that is done is swept from the same displacements again until all are, which gives the
-    same numbers; so only these have to be held.
+    same numbers; so only these have to be held. `trusted`: that they contract is not doubted, where
+    forces depend on positions alone (what is below the round-off of positions changes nothing), by
+    Newton, and on a lattice, of which some place is always at rest.
     """
     eps = jnp.finfo(guess[0].dtype).eps
     tiny = jnp.finfo(guess[0].dtype).tiny ** 0.45
     moved = [jnp.max(jnp.abs(g), axis=1) + tiny for g in guess]
     each = [1 / m for m in moved]
 
-    quick = by_newton | (start.contraction <= _QUICK)
-    patience = jnp.where(quick, _QUICK_PATIENCE, _PATIENCE)
+    patience: Any = 1
+    if not trusted:
+        quick = start.contraction <= _QUICK
+        patience = jnp.where(quick, _QUICK_PATIENCE, _PATIENCE)
 
     def changes(u: Components, before: Components) -> Components:
         return [jnp.max(jnp.abs(new - old), axis=1) for new, old in zip(u, before, strict=True)]
@@ -204,7 +209,7 @@ def _iterate(
         sizes = zip(changes(u, s.before), each, strict=True)
         size = _largest([jnp.max(c * e, axis=0) for c, e in sizes])
         vain = jnp.where(size <= _SLOW * s.least, 0, s.vain + 1)
-        stalled = ~(size < jnp.inf) | (vain >= patience)
+        stalled = ~(size < jnp.inf) | ((s.sweeps > 1) & (vain >= patience))
         done = s.done | settled(size, s.size, s.sweeps > 0) | stalled
         return _State(
             [jnp.where(done, old, new) for new, old in zip(u, s.before, strict=True)],
@@ -236,7 +241,7 @@ def _iterate(
     # by itself, explains it. (One at rest says nothing about the others.) Where nothing says that
     # sweeps contract, the round-off of displacements alone: what is small beside a position far
     # from the origin can be all of a displacement.
-    sure = by_newton | (start.contraction <= _SLOW)
+    sure = jnp.ones(lanes, bool) if trusted else start.contraction <= _SLOW
     explained = jnp.where(sure, 4 * eps, 0)[None]
     q = [x.q[:, None]] if len(guess) == 1 else _apart(x.q[:, None])
     at_floor = [
