@@ -42,6 +42,4 @@ def cost(setting: Setting, x: np.ndarray) -> float:
     whitened = setting.whitened(x)
     if not np.isfinite(whitened).all():
         return float("inf")
-    if not setting.loss.robust:
-        return float(whitened @ whitened)
     return float(np.sum(setting.loss.derivatives(whitened**2)[0]))

@@ -241,8 +241,9 @@ def _iterate(
     # by itself, explains it. (One at rest says nothing about the others.) Where nothing says that
     # sweeps contract, the round-off of displacements alone: what is small beside a position far
     # from the origin can be all of a displacement.
-    sure = jnp.ones(lanes, bool) if trusted else start.contraction <= _SLOW
-    explained = jnp.where(sure, 4 * eps, 0)[None]
+    explained: Any = 4 * eps
+    if not trusted:
+        explained = jnp.where(start.contraction <= _SLOW, explained, 0)[None]
     q = [x.q[:, None]] if len(guess) == 1 else _apart(x.q[:, None])
     at_floor = [
         jnp.all(c <= eps * _STALLED_FLOOR * m + explained * jnp.abs(y[:, 0]), axis=0)
