@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -25,7 +25,7 @@ from lagc.runtime.levels import (
 )
 from lagc.runtime.march import known_steps, march
 from lagc.runtime.plan import Lanes, Plan, StaticPlan, from_lanes, to_lanes
-from lagc.runtime.portions import in_portions, portion_size
+from lagc.runtime.portions import in_portions, portion_size, profits_from_vectors, widest_vectors
 from lagc.runtime.run import (
     Run,
     inputs_at,
@@ -49,22 +49,31 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     and is enough for nearly all runs.
     """
     plan = spread(plan)
-    static, *rest = plan
-    if not _has_tracer(rest):
+    if not _has_tracer(plan[1:]):
         result, solved = attempt(system, plan)
         if not _has_tracer(solved) and bool(solved):  # traced where everything is constant
             return result
-    return _simulate(system, static, *rest)[0]
+    return _run(system, plan)[0]
 
 
 def attempt(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
     """The trajectory without the fallback, and whether no step was left unsolved: ()."""
-    static, *rest = spread(plan)
-    return _simulate(system, static._replace(fallback=static.way == "robust"), *rest)
+    plan = spread(plan)
+    plan = plan._replace(static=plan.static._replace(fallback=plan.static.way == "robust"))
+    return _run(system, plan)
 
 
 def _has_tracer(tree: Any) -> bool:
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
+
+
+def _run(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
+    """`_whole_run`, compiled as fits the plan."""
+    static, *rest = plan
+    # In a trace, what is made of constants is traced too; options are those of whole programs.
+    if not profits_from_vectors(system.spec, static) or _has_tracer((rest, jax.lax.full((), 0))):
+        return _simulate(system, static, *rest)
+    return _simulate_wide()(system, static._replace(alone=True), *rest)
 
 
 def _whole_run(
@@ -80,7 +89,7 @@ def _on_one_device(
     system: System, static: StaticPlan, arrays: Any, signals: Any, neural: Any
 ) -> tuple[Trajectory, jax.Array]:
     lanes = to_lanes(static, arrays)
-    size = portion_size(system.spec, static, lanes)
+    size = portion_size(system.spec, static, arrays)
     if not size:
         return _over_lanes(over_lanes(system, static, lanes, signals, neural))
     inner = static._replace(batch=(size,))
@@ -96,6 +105,12 @@ def _on_one_device(
 
 
 _simulate = jax.jit(_whole_run, static_argnums=(0, 1))
+
+
+@cache
+def _simulate_wide() -> Any:
+    """`_simulate`, with vectors as wide as they are."""
+    return jax.jit(_whole_run, static_argnums=(0, 1), compiler_options=widest_vectors())
 
 
 def _over_lanes(run: Run) -> tuple[Trajectory, jax.Array]:

@@ -35,7 +35,8 @@ class Shards(NamedTuple):
 class StaticPlan(NamedTuple):
     """The hashable part of a plan. `way`: how steps are solved; own_axes: of every array, those
     that are not batch axes; samples: inputs given by samples, with their interpolation; shards:
-    the devices that the batch is spread over."""
+    the devices that the batch is spread over; alone: the run is a program of its own, of which no
+    derivatives are taken."""
 
     r: int
     steps: int
@@ -49,6 +50,7 @@ class StaticPlan(NamedTuple):
     checkpoint: int = 0
     fallback: bool = True
     shards: Shards | None = None
+    alone: bool = False
 
 
 class Plan(NamedTuple):

@@ -1,7 +1,14 @@
-"""Many systems with coefficients of their own at once, and gradients through runs."""
+"""Many systems with coefficients of their own at once, and gradients through runs.
+
+`python -m tests.benchmarks.families DEVICES REPEATS COUNT` prints, as JSON, seconds of so many
+orbits spread over devices of the processor.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +23,7 @@ from tests.benchmarks.harness import (
     Line,
     Options,
     Timing,
+    in_new_process,
     interleaved,
     processor_seconds,
 )
@@ -86,7 +94,25 @@ def forward(options: Options) -> list[Line]:
             Line(f"{name}, first call", timing.first, "s"),
             Line(f"{name}, trajectories that failed", f"{np.count_nonzero(status)}"),
         ]
+    count, cores = options.size(4096, 256), os.cpu_count() or 1
+    for devices in (cores,) if cores > 1 and count % cores == 0 else ():
+        seconds = in_new_process("tests.benchmarks.families", devices, options.repeats, count)
+        what = f"orbits, 400 steps, r = 1, spread over {devices} cores"
+        lines.append(Line(what, seconds / (400 * count) * 1e9, "ns"))
     return lines
+
+
+def spread_over(devices: int, repeats: int, count: int) -> float:
+    """Seconds of the orbits, 400 steps of each, with the members spread over devices; the best."""
+    orbit = lagc.load(EXAMPLES / "poynting_robertson.lag")
+    beta, q, v = grains(count)
+    members = jax.NamedSharding(jax.make_mesh((devices,), ("members",)), jax.P("members"))
+    q = jax.device_put(q, members)
+
+    def run() -> Any:
+        return orbit.simulate(q, v, dt=0.01, steps=400, r=1, coefficients=beta)
+
+    return interleaved({"spread": run}, Options(repeats), at_least=0.2)["spread"].best
 
 
 def _call(function: Callable[..., Any], c: Coefficients) -> Callable[[], Any]:
@@ -123,3 +149,14 @@ def gradients(options: Options) -> list[Line]:
             Line(f"{name}: gradient finite", "yes" if finite else "no"),
         ]
     return lines
+
+
+def main(devices: int, repeats: int, count: int) -> None:
+    """As many devices as asked for, then the time of the spread run."""
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", devices)
+    print(json.dumps(spread_over(devices, repeats, count)))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -97,14 +97,15 @@ def interleaved(
 ) -> dict[str, Timing]:
     """Each function timed once, then all of them in turn, so that noise meets all alike.
 
-    Short ones are called several times in a row until `at_least` seconds have passed.
+    Short ones are called several times in a row until `at_least` seconds have passed; every call
+    counts.
     """
     first = {name: once(f) for name, f in functions.items()}
     calls = {name: max(1, round(at_least / max(once(f), 1e-9))) for name, f in functions.items()}
     seen: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(options.repeats):
         for name, f in functions.items():
-            seen[name].append(sum(once(f) for _ in range(calls[name])) / calls[name])
+            seen[name] += [once(f) for _ in range(calls[name])]
     return {n: Timing(first[n], min(s), median(s)) for n, s in seen.items()}
 
 
