@@ -27,14 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lagc.runtime.banded import factor_banded, solve_factored
-from lagc.runtime.fused import separately
 from lagc.runtime.linear import inverse, times
-from lagc.runtime.method import Method, along_nodes, apply, weighted
+from lagc.runtime.method import Method, along_nodes, apply, apply_to_parts, weighted
 from lagc.runtime.spec import Kernels, LatticeSpec
-
-# With more nodes velocities are kept: XLA:CPU else computes them in every force that uses them
-# (one orbit, ns a step: r = 11: 930 -> 760; r = 16: 1740 -> 1190; but r = 8: 710 -> 830).
-_VELOCITIES_APART = 12
 
 Jacobian = Any  # (n, n, *L), or bands (2w+1, m (r+1), m (r+1), N, *L) of a lattice
 
@@ -139,12 +134,8 @@ class StepEquations:
         d, lanes = x.q.shape[0], x.q.shape[1:]
         k = nodes.stop - nodes.start
 
-        def velocities(u: list[Array], h: Array) -> list[Array]:
-            return [apply(self.method.velocity[nodes], c) * _behind(1 / h, c) for c in u]
-
-        if self.method.s > _VELOCITIES_APART:
-            velocities = separately(velocities)
-        v = velocities(u, x.h)
+        per_step = apply_to_parts(self.method.velocity[nodes], u)
+        v = [c * _behind(1 / x.h, c) for c in per_step]
         if nodes.start == 0:
             q = jnp.broadcast_to(x.q[:, None], (d, k, *lanes))
         else:

@@ -21,7 +21,7 @@ from jaxtyping import Array
 
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import times
-from lagc.runtime.method import Matrix, along_nodes, apply
+from lagc.runtime.method import Matrix, along_nodes, apply, apply_to_parts
 
 MAX_SWEEPS = 40
 _FLOOR = 2.0  # corrections below this many eps of the displacement are round-off
@@ -75,7 +75,7 @@ def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
     acting = [nodes for nodes in (slice(0, 1), slice(1, method.s - 1)) if nodes.start < nodes.stop]
 
     def from_forces(matrix: Matrix, a: Components) -> Components:
-        gained = [apply(matrix, c) for c in accelerate_apart(start, a)]
+        gained = apply_to_parts(matrix, accelerate_apart(start, a))
         return [f + square * g for f, g in zip(free, gained, strict=True)]
 
     def sweep(u: Components) -> tuple[Components, Components]:
