@@ -28,7 +28,8 @@ def estimate(refined: Refined, held: Mapping[int, str], follows: bool) -> list[E
     setting, x = refined.setting, refined.x
     if not follows:
         return [Estimate(float(v), None, None, False, held.get(i, "")) for i, v in enumerate(x)]
-    stds, wide = _errors(refined)
+    errors = Errors.of(refined)
+    stds, wide = errors.stds, errors.wide
     result = []
     for i, value in enumerate(x.tolist()):
         if np.isnan(stds[i]):
@@ -91,32 +92,50 @@ def _means(setting: Setting, noise: Noise, whitened: np.ndarray) -> tuple[np.nda
     return slope, size
 
 
-def _errors(refined: Refined) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors (n,), NaN where held, and the factors (n,) that make 95 % of them.
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """What makes the errors of a solution.
 
-    Each noise level is known as well as its degrees of freedom say; those of a combination follow
-    from its parts (Satterthwaite, Biometrics Bull. 2, 110, 1946).
+    sizes: (n,), of the unknowns; parts: (free, count + 1), changes of the free ones over their
+    sizes, by noise of one standard deviation in each observation and by the error of the steps, so
+    that parts @ parts.T is their covariance; stds: (n,), standard errors, NaN where held; wide:
+    (n,), the factors that make 95 % of them.
     """
-    setting = refined.setting.rescaled(refined.x)
-    influence = Influence.of(refined)
-    noise = np.linalg.norm(influence.of_noise, axis=1)
-    change = (_steps_of_both_sides(refined) / setting.deviations)[setting.seen]
-    relative = np.hypot(noise, np.abs(influence.of_shifts @ change))
-    stds = np.full(refined.x.size, np.nan)
-    stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
 
-    total = setting.count - int(setting.free.sum())
-    least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
-    source = np.broadcast_to(refined.noise.source, setting.seen.shape)[setting.seen]
-    spread = np.zeros(noise.size)
-    for which, degrees in enumerate(refined.noise.degrees):
-        own = influence.of_noise[:, source == which]
-        part = np.linalg.norm(own, axis=1) / np.maximum(noise, 1e-300)
-        spread += part**4 / degrees
-    wide = np.full(refined.x.size, np.nan)
-    freedom = 1 / np.maximum(spread, max(least, 1e-12))
-    wide[setting.free] = scipy.stats.t.ppf(0.975, np.maximum(freedom, 1.0))
-    return stds, wide
+    sizes: np.ndarray
+    parts: np.ndarray
+    stds: np.ndarray
+    wide: np.ndarray
+
+    @classmethod
+    def of(cls, refined: Refined) -> Errors:
+        """At the end of a fit.
+
+        Each noise level is known as well as its degrees of freedom say; those of a combination
+        follow from its parts (Satterthwaite, Biometrics Bull. 2, 110, 1946).
+        """
+        setting = refined.setting.rescaled(refined.x)
+        influence = Influence.of(refined)
+        noise = np.linalg.norm(influence.of_noise, axis=1)
+        change = (_steps_of_both_sides(refined) / setting.deviations)[setting.seen]
+        shift = influence.of_shifts @ change
+        parts = np.column_stack([influence.of_noise, shift])
+        relative = np.hypot(noise, np.abs(shift))
+        stds = np.full(refined.x.size, np.nan)
+        stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
+
+        total = setting.count - int(setting.free.sum())
+        least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
+        source = np.broadcast_to(refined.noise.source, setting.seen.shape)[setting.seen]
+        spread = np.zeros(noise.size)
+        for which, degrees in enumerate(refined.noise.degrees):
+            own = influence.of_noise[:, source == which]
+            part = np.linalg.norm(own, axis=1) / np.maximum(noise, 1e-300)
+            spread += part**4 / degrees
+        wide = np.full(refined.x.size, np.nan)
+        freedom = 1 / np.maximum(spread, max(least, 1e-12))
+        wide[setting.free] = scipy.stats.t.ppf(0.975, np.maximum(freedom, 1.0))
+        return cls(setting.sizes, parts, stds, wide)
 
 
 def _steps_of_both_sides(refined: Refined) -> np.ndarray:
