@@ -164,20 +164,19 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     t, origin = level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
     blocks = call_kernel(run, kernels.blocks, origin, origin, t, inputs_at(run, t))
     h = run.lanes.arrays["dt"]
-    find = affine.short_map if steps <= affine.SHORT else affine.step_map
-    found = find(equations, tuple(b[:, :, 0] for b in blocks), h)
-    matrix, gained, count = found.matrix, None, steps
+    short = affine.is_short(equations.method.r, steps, state.status.size)
+    found = affine.find_map(equations, tuple(b[:, :, 0] for b in blocks), h, short)
+    matrix, gained, count, small = found.matrix, None, steps, found.good
     if not holds(run.system.spec, "linear"):
         gained = _forcing(run, found.inverse, first, steps)
     elif every > 1:
-        matrix, count = affine.power(matrix, every), steps // every
+        (matrix, small), count = affine.power(matrix, every), steps // every
     z = Doubled(jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low]))
-    path, end = affine.propagate(matrix, z, gained, count)
+    path, end, finite = affine.propagate(matrix, z, gained, count, short)
     if gained is not None and every > 1:
-        path = path[every - 1 :: every]
+        path, finite = path[every - 1 :: every], _whole(finite, every)
     dof = state.q.shape[0]
-    going = found.good & (state.status == 0)
-    finite = jnp.all(jnp.isfinite(path), axis=1) & going[None]
+    finite = finite & (small & found.good & (state.status == 0))[None]
     place = _first(~finite)
     lost = _from(place, finite)
     event = jnp.where(found.good, -(first + every * (1 + place)), first + 1)
@@ -191,6 +190,11 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
         status=status,
     )
     return end_state, Path(path[:, :dof], path[:, dof:], None, winding, lost)
+
+
+def _whole(x: jax.Array, every: int) -> jax.Array:
+    """Where all of every so many are true."""
+    return jnp.all(x.reshape((-1, every, *x.shape[1:])), axis=1)
 
 
 def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array:

@@ -165,7 +165,8 @@ def find_levels(
         energy = separately(partial(_energies, run.setting.model))(x)
         energy = jnp.where(good, energy, jnp.nan)
     else:
-        energy = call_kernel(run, run.system.kernels.energy, angle, v, t, inputs)
+        x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
+        energy = _energies(run.setting.model, x)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
 
 
