@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal, localcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -34,6 +34,7 @@ from lagc.runtime.doubled import (
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import UNROLLED, inverse, times
 from lagc.runtime.linear import matrix_product as plain_product
+from lagc.runtime.linearised import linear_step
 from lagc.runtime.tableau import tableau
 
 SHORT = 128  # steps up to which T is simply applied again and again
@@ -162,7 +163,17 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
 
 
 def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array) -> StepMap:
-    """T for runs that are short, and few nodes.
+    """T for runs that are short, and few nodes."""
+    matrix, inverted = _short(equations, blocks, jnp.broadcast_to(h, blocks[0].shape[2:]))
+    good = jnp.all(jnp.isfinite(matrix.high), axis=(0, 1))
+    return StepMap(matrix, inverted, good)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _short(
+    equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array
+) -> tuple[Doubled, jax.Array]:
+    """T and J^-1.
 
     What moves the state without an iteration, h M^-1 (p - b_q q) and its force at the middle of the
     step, is known to twice the digits; the rest, smaller by the square of the step, to plain ones.
@@ -171,7 +182,6 @@ def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Ar
     a_q, a_v, b_q, b_v = blocks
     dof, lanes = a_q.shape[0], a_q.shape[2:]
     s = equations.method.s
-    h = jnp.broadcast_to(h, lanes)
     mass_inverse = inverse(b_v)
     # Forces alone: what is left of the equations without their kinetic part.
     by_node = [jnp.broadcast_to(b[:, :, None], (dof, dof, s, *lanes)) for b in (a_q, a_v, b_q)]
@@ -200,15 +210,24 @@ def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Ar
     mean = jnp.sum(jnp.asarray(weights, h.dtype) * shaped, axis=1)
     force = h[None, None] * a_q
     pushed = plain_product(force, mean) + plain_product(a_v, last)
-    gained = plain_product(force / 2 + a_v, lead)
-    gained = jnp.concatenate([gained[:, :dof] + force, gained[:, dof:]], axis=1)
-    # Derivatives pass through the plain numbers alone.
-    plain = jnp.concatenate([lead, gained])
-    moves = _moves(mass_inverse, *jax.lax.stop_gradient((b_v, b_q, a_q, a_v, h)))
-    moves = Doubled(plain + jax.lax.stop_gradient(moves.high - plain), moves.low)
+    moves = _moves(mass_inverse, b_v, b_q, a_q, a_v, h)
     matrix = add(_plus_one(moves), exact(jnp.concatenate([last, pushed])))
-    good = jnp.all(jnp.isfinite(matrix.high), axis=(0, 1))
-    return StepMap(matrix, plain_product(cleared, kinetic), good)
+    return matrix, plain_product(cleared, kinetic)
+
+
+@_short.defjvp
+def _short_slopes(equations: StepEquations, primals: Any, tangents: Any) -> Any:
+    """Through the plain equations: a third of the time that the steps above would take."""
+
+    def plain(blocks: tuple[jax.Array, ...], h: jax.Array) -> tuple[jax.Array, jax.Array]:
+        s = equations.method.s
+        shaped = [jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks]
+        step = linear_step(equations, tuple(shaped), h)
+        return step.transition(), step.inverse
+
+    found = _short(equations, *primals)
+    _, (matrix, inverted) = jax.jvp(plain, primals, tangents)
+    return found, (Doubled(matrix, jnp.zeros_like(matrix)), inverted)
 
 
 def _moves(
@@ -225,7 +244,7 @@ def _moves(
         by_p = quotient(h[None, None], mass)
     else:
         eye = jnp.eye(dof, dtype=h.dtype).reshape((dof, dof) + (1,) * h.ndim)
-        once = exact(jax.lax.stop_gradient(mass_inverse))
+        once = exact(mass_inverse)
         product = _small_product(exact(mass), once)
         left = plain_product(once.high, (eye - product.high) - product.low)
         by_p = multiply(_behind(exact(h), 2), add(once, exact(left)))

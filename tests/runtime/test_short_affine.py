@@ -1,0 +1,90 @@
+"""Short runs of affine models: their digits, and what a member that diverges does to the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lagc
+from tests.conftest import EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def dho() -> lagc.System:
+    return lagc.load(EXAMPLES / "dho.lag")
+
+
+def cosine(dho: lagc.System, kind: Any, dt: float, r: int, members: int = 0) -> float:
+    """The largest error of 100 steps without damping, in units of round-off."""
+    start = np.ones((members, 1) if members else (1,), kind)
+    c3 = kind(0)
+    run = dho.simulate(start, kind(0), dt=kind(dt), steps=100, r=r, coefficients={"c3": c3})
+    assert not np.any(run.status)
+    assert run.q.dtype == kind
+    exact = np.cos(float(kind(dt)) * np.arange(101))
+    error = np.max(np.abs(np.asarray(run.q, np.float64)[..., 0] - exact))
+    return float(error / np.finfo(kind).eps)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("r", [8, 16, 128])
+def test_all_digits_at_high_orders(dho: lagc.System, kind: Any, r: int) -> None:
+    assert cosine(dho, kind, 1.0, r) < 4
+
+
+@pytest.mark.parametrize(("dt", "r"), [(0.1, 2), (0.1, 3), (0.1, 8)])
+def test_all_digits_of_small_steps(dho: lagc.System, dt: float, r: int) -> None:
+    assert cosine(dho, np.float32, dt, r) < 2
+
+
+@pytest.mark.parametrize(("dt", "r", "most"), [(0.1, 2, 8), (1.0, 8, 60)])
+def test_large_batches_lose_little(dho: lagc.System, dt: float, r: int, most: float) -> None:
+    assert cosine(dho, np.float32, dt, r, members=300) < most
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "c3", "dt"),
+    [
+        (100, 1, 0.1, [0.1, 100.0]),
+        (2000, 1, 0.01, [0.1, 100.0]),
+        (2000, 1, 0.01, [0.1, 100.0, 1e3]),
+        (2000, 100, 0.1, [0.1, 100.0]),
+        (100, 1, 0.1, [0.1, 1e80]),
+        (40, 1, 0.1, [0.1] * 299 + [1e9]),
+    ],
+)
+@pytest.mark.parametrize("name", ["q", "energy"])
+def test_a_diverging_member(
+    dho: lagc.System, steps: int, every: int, c3: float, dt: list[float], name: str
+) -> None:
+    """Gradients of the others with respect to a shared coefficient are what they are alone."""
+    lengths = np.array(dt)
+
+    def first(c: Any, lengths: Any) -> jax.Array:
+        run = dho.simulate(
+            np.ones((len(lengths), 1)),
+            0.0,
+            dt=lengths,
+            steps=steps,
+            save_every=every,
+            coefficients={"c2": c, "c3": c3},
+        )
+        return jnp.sum(getattr(run, name)[0] ** 2)
+
+    together = jax.grad(first)(0.5, lengths)
+    alone = jax.grad(first)(0.5, lengths[:1])
+    assert np.isfinite(together)
+    np.testing.assert_allclose(together, alone, rtol=1e-9)
+    np.testing.assert_allclose(jax.jacfwd(first)(0.5, lengths), alone, rtol=1e-9)
+
+
+def test_where_a_member_diverges(dho: lagc.System) -> None:
+    lengths = np.array([0.1, 100.0])
+    run = dho.simulate(np.ones((2, 1)), 0.0, dt=lengths, steps=100)
+    np.testing.assert_array_equal(run.status, [0, -48])
+    assert np.all(np.isfinite(run.q[0]))
+    np.testing.assert_array_equal(np.isnan(run.q[1, :, 0]), np.arange(101) >= 48)
