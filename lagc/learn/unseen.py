@@ -17,6 +17,7 @@ from lagc.learn.least_squares import Setting
 from lagc.learn.moves import Cost
 from lagc.learn.problem import Problem, hold
 from lagc.learn.refine import Refined, refine
+from lagc.learn.sizes import following
 
 _UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
 
@@ -54,7 +55,7 @@ def hold_unseen(problem: Problem, refined: Refined) -> Unseen:
 
 def _null(refined: Refined) -> np.ndarray:
     """Directions (free, n) that the data do not see at the solution."""
-    setting = refined.setting.rescaled(refined.x, floor=1.0)
+    setting = following(refined.setting, refined.x)
     _, matrix = setting.whitened_and_sensitivity(refined.x)
     free = matrix[:, setting.free]
     null = structural_null_space(free)
