@@ -8,6 +8,7 @@ NetCDF with an axis `trajectory` before the rows where there are several recordi
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,18 @@ from lagc.learn.table import TRAJECTORY, Table, channels_of, check_names
 from lagc.runtime.spec import ModelSpec
 
 _WHOLE = (*KINDS, "winding")  # arrays with an axis of components
+# What the NetCDF library leaves where nothing was written, by kind and bytes (netcdf.h, NC_FILL_*).
+# There is none for single bytes, all values of which are in use.
+_UNWRITTEN = {
+    "f4": 9.969209968386869e36,
+    "f8": 9.969209968386869e36,
+    "i2": -32767,
+    "i4": -2147483647,
+    "i8": -9223372036854775806,
+    "u2": 65535,
+    "u4": 4294967295,
+    "u8": 18446744073709551614,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +60,7 @@ def read_netcdf(path: Path, spec: ModelSpec) -> Table:
             variables = {
                 str(name): _Variable(
                     tuple(str(axis) for axis in array.dims),
-                    np.asarray(array.values),
+                    _written(array),
                     str(array.attrs.get("units", "")),
                 )
                 for name, array in dataset.variables.items()
@@ -55,6 +68,22 @@ def read_netcdf(path: Path, spec: ModelSpec) -> Table:
     except Exception as error:  # what a damaged file raises is up to three packages
         raise _damaged(path, "NetCDF file", error) from None
     return _table(str(path), variables, spec)
+
+
+def _written(array: Any) -> np.ndarray:
+    """The values of a NetCDF variable, NaN where nothing was written and no `_FillValue` says so:
+    that of the file is heeded by xarray already."""
+    values, encoding = np.asarray(array.values), array.encoding
+    stored = np.dtype(encoding.get("dtype") or values.dtype)
+    fill = _UNWRITTEN.get(f"{stored.kind}{stored.itemsize}")
+    if fill is None or "_FillValue" in encoding or values.dtype.kind not in "iuf":
+        return values
+    if "scale_factor" in encoding or "add_offset" in encoding:
+        fill = fill * encoding.get("scale_factor", 1.0) + encoding.get("add_offset", 0.0)
+        missing = np.isclose(values, fill, rtol=1e-6, atol=0.0)
+    else:
+        missing = values == stored.type(fill)
+    return np.where(missing, np.nan, values) if missing.any() else values
 
 
 def read_npz(path: Path, spec: ModelSpec) -> Table:
@@ -152,6 +181,11 @@ def _table(name: str, variables: Mapping[str, _Variable], spec: ModelSpec) -> Ta
             raise refuse(
                 f"{name}: `{key}` has the axes {', '.join(variable.axes)}, which is no column",
                 help=f"arrays with an axis of components are {', '.join(KINDS)}",
+            )
+        if re.search(r"\bsince\b", variable.unit):
+            raise refuse(
+                f"{name}: column `{key}` does not hold numbers, but dates ({variable.unit})",
+                help="store the time as a number in the unit of the model, counted from a row",
             )
         values = _spread(name, key, variable, (TRAJECTORY, along, *rest), shape)
         if key == TRAJECTORY:

@@ -18,7 +18,7 @@ from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.base.reflections import Place
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
-from lagc.learn.folds import Fold, estimates, folded, nearby, of_stuck
+from lagc.learn.folds import Fold, close, estimates, folded, nearby, of_stuck
 from lagc.learn.gauge import (
     Gauge,
     Held,
@@ -44,6 +44,7 @@ from lagc.learn.residuals import Residuals
 from lagc.learn.signs import (
     confirmed,
     examined,
+    exchanged,
     off_the_mirrors,
     on_the_side_of,
     sentences,
@@ -167,7 +168,7 @@ def solve(
         open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
     result = replace(result, gauge=(*result.gauge, *open_to_choice))
     progress(Progress("fit", _STAGES, _STAGES, "done"))
-    folded_ones = tuple(i for fold in end.folds for i in fold.indices)
+    folded_ones = tuple(i for fold in end.folds if fold.reached for i in fold.indices)
     return Solution(problem, refined, end.follows, result, ambiguities, folded_ones)
 
 
@@ -222,7 +223,8 @@ def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, 
 @dataclass(frozen=True, eq=False)
 class _End:
     """What is said of a solution: why unknowns are held at their start, by index, and which are
-    stuck where they were found; folds: where the data see only powers of a change; residuals;
+    stuck where they were found; folds: where the data see only powers of a change, reached or near;
+    residuals;
     whether the model follows; places: bounds and periods of the coefficients."""
 
     why: Mapping[int, Gauge]
@@ -258,8 +260,12 @@ def _ended(
         known = estimate(refined, labels, False)
         return refined, _End(why, stuck, folds, known, residuals, False, places)
     known = estimates(refined, folds, labels)
-    exchanges = [a.indices for a in ambiguities if isinstance(a, Exchange)]
-    if more := nearby(refined, known, exchanges):
+    told = [set(a.indices) for a in ambiguities if isinstance(a, Exchange)]
+    pairs = close(refined, known)
+    sure = [pair for pair in pairs if any(set(pair) <= own for own in told)]
+    # Those that bounds keep from an exchange may be equal where bounds meet.
+    sure += exchanged(problem, refined.setting, [pair for pair in pairs if pair not in sure])
+    if more := nearby(refined, folds, known, sure):
         folds = [*folds, *more]
         known = estimates(refined, folds, labels)
     return refined, _End(why, stuck, folds, known, residuals, True, places)
@@ -314,7 +320,7 @@ def _stuck_notes(x: np.ndarray, end: _End, labels: Sequence[str]) -> list[str]:
         "stays there: other values do not follow them as well"
         for i in end.stuck
     ]
-    return [*found, *(fold.words(labels) for fold in end.folds)]
+    return [*found, *(fold.words(labels) for fold in end.folds if fold.reached)]
 
 
 def _bound_notes(

@@ -2,8 +2,11 @@
 
 A coefficient that enters by its square has no sensitivity where it is zero, and neither has the
 difference of two that can be exchanged where they are equal. With y the change along such a
-direction, s = |y|^p is seen as others are, so that the interval of s gives that of y. Where s
-comes out too small to be told from zero, a point a little off the fold stands for the solution.
+direction, s = |y|^p is seen as others are: it and what else changes the coefficients (the mean of
+two that can be exchanged) have a normal law together. The interval of a coefficient is all that it
+takes where that law is as likely as in the 95 % interval of one parameter, and s not negative: a
+profile. Where s comes out too small to be told from zero, the sensitivities a little off the fold
+stand for those at the solution.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy as np
 from lagc.base.gauge import listed
 from lagc.learn.fit_result import Estimate
 from lagc.learn.gauge import Held
-from lagc.learn.intervals import estimate
+from lagc.learn.intervals import Errors, estimate
 from lagc.learn.least_squares import Setting
 from lagc.learn.refine import Refined
 from lagc.learn.sizes import following
@@ -27,28 +30,43 @@ _MUCH = 30.0  # growth of the sensitivity to there that tells it from that at th
 _WHOLE = 0.2  # how near to a whole number a power is
 _NOT_NOTICED = 0.1  # standard deviations by which the observations change at most
 _TAKES_PART = 1e-2
+_UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
+_AROUND = np.linspace(-np.pi, np.pi, 4001)
 _ORDINALS = {2: "square", 3: "cube", 4: "fourth power"}
+_BENT = 4.0  # times its error, a power beyond which linear errors do for its root
+_FAR = _BENT * max(_ORDINALS)  # times half of a linear interval: no power is within that
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
     """index: the coefficient that tells how far from the fold a point is; centre: a point on it
     (n,); step: a change of the unknowns (n,) that leads away; power: what is seen of it; offset:
-    how far the observations do not notice, in steps."""
+    how far the observations do not notice, in steps; reached: whether the errors of the solution
+    reach it, which are bent near to it anyway."""
 
     index: int
     centre: np.ndarray
     step: np.ndarray
     power: int
     offset: float
+    reached: bool = True
 
     @classmethod
     def at(cls, setting: Setting, centre: np.ndarray, step: np.ndarray, index: int) -> Fold | None:
-        """None where the sensitivity does not grow from zero as that of a power does."""
+        """None where the sensitivity does not grow from zero as that of a power does, once what all
+        other changes could make up for is taken out: along a straight line, it grows where only a
+        product is seen, too."""
+        along = (step / setting.sizes)[setting.free | (step != 0)]
+        across = np.linalg.svd(along[None, :])[2][1:].T
 
         def slope(change: float) -> float:
             _, matrix = setting.whitened_and_sensitivity(centre + change * step)
-            return float(np.linalg.norm(matrix @ (step / setting.sizes)))
+            matrix = matrix[:, setting.free | (step != 0)]
+            if not np.isfinite(matrix).all():
+                return float("nan")
+            left, singular, _ = np.linalg.svd(matrix @ across, full_matrices=False)
+            left, own = left[:, singular > _UNSEEN], matrix @ along
+            return float(np.linalg.norm(own - left @ (left.T @ own)))
 
         here = slope(0.0)
         if not slope(_LAST) > _MUCH * here:
@@ -77,16 +95,18 @@ class Fold:
         i = self.index
         return float(abs((x[i] - self.centre[i]) / self.step[i]))
 
-    def beside(self, x: np.ndarray) -> np.ndarray:
-        """x (n,), or a point off the fold where x is on it."""
-        return x if self.distance(x) >= self.offset else x + self.offset * self.step
+    def beside(self, x: np.ndarray, setting: Setting) -> np.ndarray:
+        """x (n,), or a point off the fold where x is on it, on the side where bounds leave room."""
+        if self.distance(x) >= self.offset:
+            return x
+        sides = [x + sign * self.offset * self.step for sign in (1, -1)]
+        outside = [np.abs(side - np.clip(side, setting.lower, setting.upper)) for side in sides]
+        return sides[int(outside[1].sum() < outside[0].sum())]
 
-    def reach(self, x: np.ndarray, half: float) -> tuple[float, bool]:
-        """How far from the fold, in steps, an interval of the power reaches, given half of that of
-        the coefficient at x (n,); whether it reaches the fold itself."""
-        p, y, half = self.power, self.distance(x), half / abs(float(self.step[self.index]))
-        wide = p * y ** (p - 1) * half
-        return float((y**p + wide) ** (1 / p)), wide >= y**p
+    def side(self, x: np.ndarray) -> float:
+        """Of a point x (n,): 1 where the step leads, -1 on the other, 0 on the fold."""
+        i = self.index
+        return float(np.sign((x[i] - self.centre[i]) * self.step[i]))
 
     def words(self, labels: Sequence[str]) -> str:
         """What the data see."""
@@ -116,11 +136,25 @@ def of_stuck(refined: Refined, held: Held) -> Fold | None:
     return Fold.at(setting, refined.x, step, held.index)
 
 
+def close(refined: Refined, found: Sequence[Estimate]) -> list[tuple[int, int]]:
+    """Pairs of coefficients that may be equal, given their estimates."""
+    x, k = refined.x, refined.setting.coefficients
+    free = [i for i in range(k) if found[i].std is not None]
+    return [
+        (i, j)
+        for i, j in combinations(free, 2)
+        if abs(x[i] - x[j]) <= 2 * _FAR * min(_half(found[i]), _half(found[j]))
+    ]
+
+
 def nearby(
-    refined: Refined, found: Sequence[Estimate], exchanges: Sequence[Sequence[int]]
+    refined: Refined,
+    known: Sequence[Fold],
+    found: Sequence[Estimate],
+    exchanges: Sequence[tuple[int, int]],
 ) -> list[Fold]:
-    """Those that are no further from the solution than errors reach, given its estimates: where a
-    coefficient is zero, and where two that can be exchanged are equal."""
+    """Those beside the known ones that matter to the errors of the solution, given its estimates:
+    where a coefficient is zero, and where two that can be exchanged are equal."""
     setting, x = following(refined.setting, refined.x), refined.x
     candidates = []
     for i in range(setting.coefficients):
@@ -130,55 +164,101 @@ def nearby(
             centre = x.copy()
             centre[i] = 0.0
             candidates.append((i, centre, step))
-    for i, j in (pair for own in exchanges for pair in combinations(own, 2)):
-        if found[i].std is not None and found[j].std is not None:
-            step = np.zeros(x.size)
-            step[i], step[j] = setting.sizes[i], -setting.sizes[i]
-            centre = x.copy()
-            centre[i] = centre[j] = (x[i] + x[j]) / 2
-            candidates.append((i, centre, step))
+    for i, j in exchanges:
+        step = np.zeros(x.size)
+        step[i], step[j] = setting.sizes[i], -setting.sizes[i]
+        centre = x.copy()
+        centre[i] = centre[j] = (x[i] + x[j]) / 2
+        candidates.append((i, centre, step))
+    near = folded(refined, known)
+    errors: Errors | None = None
     result: list[Fold] = []
     for index, centre, step in candidates:
-        if abs(x[index] - centre[index]) > max(_ORDINALS) * _half(found[index]):
+        if abs(x[index] - centre[index]) > _FAR * _half(found[index]):
             continue
         if any(set(np.flatnonzero(step)) & set(fold.indices) for fold in result):
             continue
         fold = Fold.at(setting, centre, step, index)
-        if fold is not None and fold.reach(x, _half(found[index]))[1]:
-            result.append(fold)
+        if fold is None:
+            continue
+        errors = errors or Errors.of(near)
+        error = errors.wide[index] * np.linalg.norm(_parts(near, errors, [fold])[0])
+        power = fold.distance(x) ** fold.power
+        if power <= _BENT * error:
+            result.append(replace(fold, reached=bool(power <= error)))
     return result
 
 
 def folded(refined: Refined, folds: Sequence[Fold]) -> Refined:
     """The solution, beside all folds."""
     x = refined.x
-    for fold in folds:
-        x = fold.beside(x)
+    for fold in (fold for fold in folds if fold.reached):
+        x = fold.beside(x, refined.setting)
     return replace(refined, x=np.clip(x, refined.setting.lower, refined.setting.upper))
 
 
 def estimates(refined: Refined, folds: Sequence[Fold], held: Mapping[int, str]) -> list[Estimate]:
-    """As `lagc.learn.intervals.estimate`, of a solution on folds."""
+    """As `lagc.learn.intervals.estimate`, of a solution on folds.
+
+    Images of a solution on the two sides of a fold are not told apart, and the interval of a
+    coefficient has both.
+    """
     near = folded(refined, folds)
     result = estimate(near, held, True)
     if not folds:
         return result
-    setting, x = refined.setting, refined.x.tolist()
-    free = setting.free.copy()
-    free[[fold.index for fold in folds]] = False
-    rest = estimate(replace(refined, setting=replace(setting, free=free)), {}, True)
-    own = {fold.index: _half(result[fold.index]) for fold in folds}
-    result = [replace(found, value=value) for found, value in zip(result, x, strict=True)]
-    for fold in folds:
-        reach, _ = fold.reach(near.x, own[fold.index])
-        others = [_half(rest[i]) for i in fold.indices if i != fold.index]
+    setting, x = refined.setting, refined.x
+    result = [replace(e, value=value) for e, value in zip(result, x.tolist(), strict=True)]
+    errors = Errors.of(near)
+    powers, across = _parts(near, errors, folds)
+    for fold, power in zip(folds, powers, strict=True):
+        p, here, side = fold.power, fold.distance(x), fold.side(x)
         for i in fold.indices:
-            common = min(others, default=0.0) if i == fold.index else _half(rest[i])
-            half = float(np.hypot(reach * fold.step[i], common))
-            low = max(float(fold.centre[i]) - half, float(setting.lower[i]))
-            high = min(float(fold.centre[i]) + half, float(setting.upper[i]))
-            result[i] = Estimate(x[i], None, (low, high), False)
+            mean = float(x[i] - side * here * fold.step[i])
+            law = errors.wide[i] * np.stack([across[i], power])
+            region, step = _Region(mean, here**p, law @ law.T), float(fold.step[i])
+            steps = (step, -step) if fold.reached else (side * step,)
+            low, high = region.ends(steps, p)
+            ends = max(low, float(setting.lower[i])), min(high, float(setting.upper[i]))
+            std = None if fold.reached else result[i].std
+            result[i] = Estimate(float(x[i]), std, ends, not fold.reached)
     return result
+
+
+def _parts(near: Refined, errors: Errors, folds: Sequence[Fold]) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of errors (`Errors`) beside folds: of the power of the distance from each, (folds,
+    count + 1), and of what else changes each unknown, (n, count + 1)."""
+    free, point = near.setting.free, near.x.copy()
+    for fold in folds:
+        point[fold.indices] = fold.centre[fold.indices]
+    sizes = near.setting.rescaled(point).sizes  # alike for two that can be exchanged
+    changes = np.zeros((near.x.size, errors.parts.shape[1]))
+    changes[free] = errors.parts * (errors.sizes / sizes)[free, None]
+    steps = np.array([fold.step / sizes for fold in folds]).T
+    distances = np.linalg.pinv(steps) @ changes
+    across = (changes - steps @ distances) * sizes[:, None]
+    slopes = [f.side(near.x) * f.power * f.distance(near.x) ** (f.power - 1) for f in folds]
+    return np.array(slopes)[:, None] * distances, across
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """Where the mean of a coefficient over the two sides of a fold and a power s of the distance
+    from it may lie: an ellipse around (mean, power) of this shape (2, 2), less s < 0."""
+
+    mean: float
+    power: float
+    shape: np.ndarray
+
+    def ends(self, steps: Sequence[float], p: int) -> tuple[float, float]:
+        """The least and the largest mean + step s^(1/p)."""
+        values, vectors = np.linalg.eigh(self.shape)
+        axes = vectors * np.sqrt(np.maximum(values, 0.0))
+        means, powers = axes @ np.stack([np.cos(_AROUND), np.sin(_AROUND)])
+        within = powers + self.power >= 0
+        means, roots = self.mean + means[within], (powers[within] + self.power) ** (1 / p)
+        found = [means + step * roots for step in steps]
+        return float(np.min(found)), float(np.max(found))
 
 
 def _half(found: Estimate) -> float:

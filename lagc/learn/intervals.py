@@ -15,6 +15,8 @@ from lagc.learn.refine import Refined, step_change
 
 _ROUND_OFF = 1e-12
 _COMPUTED = 1e-9  # residuals below this part of the spread are those of a computed record
+_MOST_NUMBERS = 10_000_000  # in the arrays for a correction that is small for so many
+_LEAST_INFORMATION = 1.0  # on the logarithm of a variance: that of two degrees of freedom
 _FLATTEST = 0.05  # mean slope of psi below which its sample says nothing
 
 
@@ -28,7 +30,8 @@ def estimate(refined: Refined, held: Mapping[int, str], follows: bool) -> list[E
     setting, x = refined.setting, refined.x
     if not follows:
         return [Estimate(float(v), None, None, False, held.get(i, "")) for i, v in enumerate(x)]
-    stds, wide = _errors(refined)
+    errors = Errors.of(refined)
+    stds, wide = errors.stds, errors.wide
     result = []
     for i, value in enumerate(x.tolist()):
         if np.isnan(stds[i]):
@@ -95,32 +98,80 @@ def _means(setting: Setting, noise: Noise, whitened: np.ndarray) -> tuple[np.nda
     return slope, size
 
 
-def _errors(refined: Refined) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors (n,), NaN where held, and the factors (n,) that make 95 % of them.
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """What makes the errors of a solution.
 
-    Each noise level is known as well as its degrees of freedom say; those of a combination follow
-    from its parts (Satterthwaite, Biometrics Bull. 2, 110, 1946).
+    sizes: (n,), of the unknowns; parts: (free, m), changes of the free ones over their sizes, by
+    noise of one standard deviation in each observation, by the error of the steps and by errors of
+    the weights, so that parts @ parts.T is their covariance; stds: (n,), standard errors, NaN
+    where held; wide: (n,), the factors that make 95 % of them.
     """
-    setting = refined.setting.rescaled(refined.x)
-    influence = Influence.of(refined)
-    noise = np.linalg.norm(influence.of_noise, axis=1)
-    change = (_steps_of_both_sides(refined) / setting.deviations)[setting.seen]
-    relative = np.hypot(noise, np.abs(influence.of_shifts @ change))
-    stds = np.full(refined.x.size, np.nan)
-    stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
 
-    total = setting.count - int(setting.free.sum())
-    least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
-    source = np.broadcast_to(refined.noise.source, setting.seen.shape)[setting.seen]
-    spread = np.zeros(noise.size)
-    for which, degrees in enumerate(refined.noise.degrees):
-        own = influence.of_noise[:, source == which]
-        part = np.linalg.norm(own, axis=1) / np.maximum(noise, 1e-300)
-        spread += part**4 / degrees
-    wide = np.full(refined.x.size, np.nan)
-    freedom = 1 / np.maximum(spread, max(least, 1e-12))
-    wide[setting.free] = scipy.stats.t.ppf(0.975, np.maximum(freedom, 1.0))
-    return stds, wide
+    sizes: np.ndarray
+    parts: np.ndarray
+    stds: np.ndarray
+    wide: np.ndarray
+
+    @classmethod
+    def of(cls, refined: Refined) -> Errors:
+        """At the end of a fit.
+
+        Each noise level is known as well as its degrees of freedom say; those of a combination
+        follow from its parts (Satterthwaite, Biometrics Bull. 2, 110, 1946).
+        """
+        setting = refined.setting.rescaled(refined.x)
+        influence = Influence.of(refined)
+        noise = np.linalg.norm(influence.of_noise, axis=1)
+        change = (_steps_of_both_sides(refined) / setting.deviations)[setting.seen]
+        shift = influence.of_shifts @ change
+        source = np.broadcast_to(refined.noise.source, setting.seen.shape)[setting.seen]
+        weights = added_by_weights(influence.of_noise, source, refined.noise)
+        parts = np.column_stack([influence.of_noise, shift, weights])
+        relative = np.linalg.norm(parts, axis=1)
+        stds = np.full(refined.x.size, np.nan)
+        stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
+
+        total = setting.count - int(setting.free.sum())
+        least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
+        spread = np.zeros(noise.size)
+        for which, degrees in enumerate(refined.noise.degrees):
+            own = influence.of_noise[:, source == which]
+            part = np.linalg.norm(own, axis=1) / np.maximum(noise, 1e-300)
+            spread += part**4 / degrees
+        wide = np.full(refined.x.size, np.nan)
+        freedom = 1 / np.maximum(spread, max(least, 1e-12))
+        wide[setting.free] = scipy.stats.t.ppf(0.975, np.maximum(freedom, 1.0))
+        return cls(setting.sizes, parts, stds, wide)
+
+
+def added_by_weights(of_noise: np.ndarray, source: np.ndarray, noise: Noise) -> np.ndarray:
+    """What is to be added to the parts of errors because weights between levels are estimated from
+    the same residuals: (free, free), or (free, 0) where nothing is. source: (count,), the level of
+    each observation.
+
+    To second order in the errors of the levels, the covariance comes out too small by as much as
+    the weights add to it, so it is added twice. Source: Kenward & Roger, Biometrics 53, 983 (1997),
+    the adjusted covariance with the variances of the levels as parameters.
+    """
+    present = np.unique(source)
+    levels = [i for i in present if np.isfinite(noise.degrees[i])]
+    many = len(levels) * len(of_noise) ** 2 > _MOST_NUMBERS
+    if not levels or len(present) < 2 or many:
+        return np.zeros((len(of_noise), 0))
+    basis, rows = np.linalg.qr(of_noise.T)
+    own = np.stack([basis[source == i].T @ basis[source == i] for i in levels])
+    counts = np.array([np.sum(source == i) for i in levels])
+    # Of the logarithms of the variances, from what the unknowns leave (REML).
+    flat = own.reshape(len(levels), -1)
+    information = flat @ flat.T / 2
+    information += np.diag(counts - 2 * np.trace(own, axis1=1, axis2=2)) / 2
+    values, vectors = np.linalg.eigh(information)
+    covariance = vectors / np.maximum(values, _LEAST_INFORMATION) @ vectors.T
+    mixed = (covariance @ flat).reshape(own.shape)
+    excess = np.tensordot(np.diag(covariance), own, 1) - np.sum(own @ mixed, axis=0)
+    values, vectors = np.linalg.eigh(excess + excess.T)  # twice its symmetric part
+    return np.asarray(rows.T @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
 
 def _steps_of_both_sides(refined: Refined) -> np.ndarray:

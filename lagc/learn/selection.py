@@ -205,8 +205,6 @@ class _Comparison:
         self.models: dict[Support, _Model] = {}
         self.evaluations = 0  # spent
         self.complete = False  # whether no rival is left
-        others = np.setdiff1d(np.flatnonzero(setting.free[: setting.coefficients]), optional)
-        self.fewest = 0 if others.size else 1  # terms: something is left to fit
 
     @property
     def best(self) -> _Model:
@@ -240,7 +238,7 @@ class _Comparison:
                 return
             local = self._subsets(before)
             proposed = local.best(before.support)
-            if proposed not in self.models and len(proposed) >= self.fewest:
+            if proposed not in self.models:
                 self._fit(proposed, before, local)
                 if self.best is not before:
                     continue
@@ -285,8 +283,6 @@ class _Comparison:
         sigma = estimate_noise(pieces.setting, pieces.x, channels, ()).sigma
         local = self._linear(replace(pieces.setting, sigma=sigma), pieces.x)
         first = local.best()
-        if len(first) < self.fewest:
-            first = frozenset(self.optional)
         columns, coefficients = list(self.optional), pieces.x[:k].copy()
         sizes = pieces.setting.rescaled(pieces.x).sizes[columns]
         starts = []
@@ -351,9 +347,7 @@ class _Comparison:
         near = [
             (criterion, sorted(s), s)
             for s in local.neighbours(support)
-            if s not in self.models
-            and len(s) >= self.fewest
-            and (criterion := local.criterion(s)) < reference + _RIVAL
+            if s not in self.models and (criterion := local.criterion(s)) < reference + _RIVAL
         ]
         return [s for *_, s in sorted(near)[:_MOST_RIVALS]]
 

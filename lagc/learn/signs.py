@@ -43,14 +43,8 @@ def examined(problem: Problem, setting: Setting) -> tuple[tuple[Place, ...], tup
     if setting.system.spec.lattice is not None or not data.seen[:, :, 0].any(axis=1).all():
         return (), ()
     k = setting.coefficients
-    generator = np.random.default_rng(1)
-    start, sizes = problem.start[:k], setting.sizes[:k]
-    points = []
-    for _ in range(_POINTS):
-        moved = start + sizes * generator.uniform(0.05, 0.3, k)
-        points.append(np.where(setting.free[:k] & (moved < setting.upper[:k]), moved, start))
-    seen = [_Motion(setting, point) for point in points]
-    places = _places(setting, start, seen)
+    seen = _motions(problem, setting)
+    places = _places(setting, problem.start[:k], seen)
 
     def unnoticed(change: Reflection) -> bool:
         by = {i: float(places[i].half) for i in change.shifts}
@@ -67,6 +61,29 @@ def examined(problem: Problem, setting: Setting) -> tuple[tuple[Place, ...], tup
         *(Winding(i, p.period, p) for i, p in enumerate(places) if p.period and p.winds),
         *(Exchange(own, places) for own in sets),
     )
+
+
+def exchanged(
+    problem: Problem, setting: Setting, pairs: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Those of pairs of coefficients that could be exchanged if there were no bounds."""
+    seen = problem.setting.observations.seen
+    if not pairs or setting.system.spec.lattice is not None or not seen[:, :, 0].any(axis=1).all():
+        return []
+    motions = _motions(problem, replace(setting, sizes=problem.setting.sizes))
+    return [pair for pair in pairs if all(motion.exchanged(*pair) for motion in motions)]
+
+
+def _motions(problem: Problem, setting: Setting) -> list[_Motion]:
+    """Near the start of a fit."""
+    k = setting.coefficients
+    generator = np.random.default_rng(1)
+    start, sizes = problem.start[:k], setting.sizes[:k]
+    points = []
+    for _ in range(_POINTS):
+        moved = start + sizes * generator.uniform(0.05, 0.3, k)
+        points.append(np.where(setting.free[:k] & (moved < setting.upper[:k]), moved, start))
+    return [_Motion(setting, point) for point in points]
 
 
 def _places(setting: Setting, start: np.ndarray, seen: Sequence[_Motion]) -> tuple[Place, ...]:

@@ -3,6 +3,8 @@
 The sensitivities only say what happens near the solution: where the data see the square of a
 coefficient that is zero, they vanish though another value would not do. So a coefficient is brought
 to its starting value only if the others can make up for it, and stays where it was found if not.
+A start that happens to be near says nothing of that: where the sensitivities grow from zero as
+those of a power do, the coefficient stays, too.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lagc.learn.folds import of_stuck
 from lagc.learn.gauge import Held, null_space, structural_null_space
 from lagc.learn.least_squares import Setting
 from lagc.learn.moves import Cost
@@ -20,6 +23,7 @@ from lagc.learn.refine import Refined, refine
 from lagc.learn.sizes import following
 
 _UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
+_LARGEST = 10.0  # power by which a coefficient goes with another
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,10 @@ def hold_unseen(problem: Problem, refined: Refined) -> Unseen:
         if null.shape[1] in (0, int(refined.setting.free.sum())):
             break
         _, chosen = hold(refined.setting, null)
+        if on_folds := [one for one in chosen if _on_fold(refined, one)]:
+            stuck += on_folds
+            refined = replace(refined, setting=_without(refined.setting, on_folds))
+            continue
         moved = _moved(problem, refined, chosen)
         if moved is not None:
             refined = moved
@@ -51,6 +59,12 @@ def hold_unseen(problem: Problem, refined: Refined) -> Unseen:
             (stuck if one is None else unseen).append(held)
             refined = one or replace(refined, setting=_without(refined.setting, [held]))
     return Unseen(refined, tuple(unseen), tuple(stuck))
+
+
+def _on_fold(refined: Refined, held: Held) -> bool:
+    """Whether the data see a power of a change, and notice one as large as the coefficient."""
+    fold = of_stuck(refined, held)
+    return fold is not None and fold.offset < 1
 
 
 def _null(refined: Refined) -> np.ndarray:
@@ -88,8 +102,15 @@ def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> n
     k, index = setting.coefficients, held.index
     result = x.copy()
     if index < k and x[index] * value > 0:
-        ratio = value / x[index]
-        moved = x[:k] * ratio ** held.direction[:k]
+        changes = held.direction[:k] * following(setting, x).sizes[:k]
+        changes = changes / changes[index]
+        powers = changes * x[index] / np.where(x[:k] != 0, x[:k], np.inf)
+        # What is next to zero has no such power.
+        straight = x[:k] + changes * (value - x[index])
+        ordinary = np.abs(powers) <= _LARGEST
+        moved = np.where(
+            ordinary, x[:k] * (value / x[index]) ** np.where(ordinary, powers, 0.0), straight
+        )
         result[:k] = np.clip(moved, setting.lower[:k], setting.upper[:k])
     result[index] = value
     return result

@@ -264,6 +264,34 @@ def _parquet(path: Path, **columns) -> None:
     parquet.write_table(pa.table(columns), path)
 
 
+def _netcdf(path: Path, t: np.ndarray, units: str) -> None:
+    data = xr.Dataset({"t": ("time", t, {"units": units}), "q": ("time", np.ones(len(t)))})
+    data.to_netcdf(path, engine="h5netcdf")
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
+def test_what_was_never_written_to_a_netcdf_file_is_not_observed(dho, tmp_path, engine):
+    unwritten = 9.969209968386869e36
+    # kind, what it holds, attributes, what is read
+    for kind, held, how, expected in (
+        ("f8", [1, unwritten, 3], {}, [1, np.nan, 3]),
+        ("f4", [1, unwritten, 3], {}, [1, np.nan, 3]),
+        ("i2", [1, -32767, 3], {}, [1, np.nan, 3]),
+        ("i4", [1, -2147483647, 3], {}, [1, np.nan, 3]),
+        ("i2", [1, -32767, 3], {"scale_factor": 0.5, "add_offset": 2.0}, [2.5, np.nan, 3.5]),
+        ("i1", [1, -127, 3], {}, [1, -127, 3]),
+        ("f8", [1, -999, unwritten], {"_FillValue": -999.0}, [1, np.nan, unwritten]),
+    ):
+        # As attributes, so that nothing is packed on the way to the file.
+        encoding = {} if "_FillValue" in how else {"_FillValue": None}
+        q = xr.Variable("time", np.array(held, kind), how, encoding)
+        xr.Dataset({"t": ("time", np.arange(3.0)), "q": q}).to_netcdf(
+            tmp_path / "x.nc", engine=engine
+        )
+        (recording,) = read_recordings(tmp_path / "x.nc", dho.spec)
+        np.testing.assert_array_equal(recording.q[:, 0], expected)
+
+
 # file name, how it is made, code, words
 BAD_FILES = [
     ("x.nc", lambda p: p.write_bytes(b"t,q\n0,1\n"), Code.LAG613, "not a NetCDF file"),
@@ -278,6 +306,7 @@ BAD_FILES = [
     ("x.npz", lambda p: np.savez(p, t=np.arange(3), q=np.ones((3, 1, 1))), Code.LAG601, "3 axes"),
     ("x.npz", lambda p: np.savez(p, t=np.arange(2), q=["a", "b"]), Code.LAG601, "but text"),
     ("x.npz", lambda p: np.savez(p, t=np.arange(2), qq=[1, 2]), Code.LAG601, "`qq` is not"),
+    ("x.nc", lambda p: _netcdf(p, np.arange(3), "days since 2020-01-01"), Code.LAG601, "but dates"),
     ("x.parquet", lambda p: _parquet(p, t=[0, 1], q=["1", "2"]), Code.LAG601, "`1` in row 1"),
     (
         "x.parquet",

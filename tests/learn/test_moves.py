@@ -88,6 +88,76 @@ def test_two_that_can_be_exchanged_stay_where_they_are_equal():
     assert any("of a and b against each other" in note for note in result.notes)
 
 
+EXCHANGE = """
+coordinate x
+coefficient a {} = 1
+coefficient b {} = 2
+L = 1/2*x'^2 - 1/2*a*b*x^2
+force x = -(a + b)*x'
+"""
+TEN = np.linspace(0, 10, 100)
+
+
+def damped(d: float, seed: int) -> list[Recording]:
+    """Positions with a = 1 - d and b = 1 + d, from (1, 1)."""
+    own = (2 + d) / (2 * d) if d else 0.0
+    x = own * np.exp((d - 1) * TEN) + (1 - own) * np.exp((-d - 1) * TEN)
+    x = x if d else (1 + 2 * TEN) * np.exp(-TEN)
+    noise = 0.01 * np.random.default_rng(seed).normal(size=x.size)
+    return [Recording("x", TEN, (x + noise)[:, None])]
+
+
+def test_a_start_next_to_a_fold_makes_no_difference():
+    system = lagc.loads(EXCHANGE.format("", ""))
+    for seed in (1, 3):
+        # From 1, where a is found to 0.002, from where it could not be told, and from elsewhere.
+        first, *others = (
+            fit(system, damped(0, seed), guess=g) for g in ({}, {"a": 0.97, "b": 1.4})
+        )
+        assert first.gauge == ("the data do not tell a from b: their values may be exchanged",)
+        for one in (first, *others):
+            for name, estimate in one.coefficients.items():
+                low, high = estimate.interval95
+                assert low < 1 < high and 0.3 < high - low < 0.5 and estimate.std is None
+                assert estimate.interval95 == pytest.approx(
+                    first.coefficients[name].interval95, abs=1e-4
+                )
+        # Bounds between which nothing can be exchanged cut the interval, and do nothing else.
+        system_bounded = lagc.loads(EXCHANGE.format("in [0, 1]", "in [1, 5]"))
+        bounded = fit(system_bounded, damped(0, seed)).coefficients
+        low, high = first.coefficients["a"].interval95
+        assert bounded["a"].interval95 == pytest.approx((low, 1), abs=1e-3)
+        assert bounded["b"].interval95 == pytest.approx((1, high), abs=1e-3)
+        assert bounded["a"].std is None and bounded["b"].std is None
+
+
+@pytest.mark.parametrize("d", [0.1, 0.2])
+def test_intervals_near_a_fold_cover_the_truth(d):
+    system = lagc.loads(EXCHANGE.format("", ""))
+    covered, count = np.zeros(2), 100
+    for seed in range(count):
+        found = fit(system, damped(d, 1000 + seed)).coefficients.values()
+        for i, one in enumerate(sorted(found, key=lambda e: e.value)):
+            low, high = one.interval95
+            covered[i] += low <= 1 + (2 * i - 1) * d <= high
+    assert (covered >= 0.92 * count).all()
+
+
+def test_a_product_is_no_fold():
+    # Straight ahead, a change of a against b is seen by its square; but b makes up for a.
+    system = lagc.loads(
+        "coordinate x\ncoordinate y\ncoefficient a = 1.2\ncoefficient b = 1\n"
+        "L = 1/2*x'^2 + 1/2*y'^2 - 1/2*a*b*x^2 - 1/2*a*y^2\n"
+    )
+    random = np.random.default_rng(0)
+    x = np.cos(np.sqrt(2) * T) + 0.01 * random.normal(size=T.size)
+    y = 1e-9 * random.normal(size=T.size)  # at rest, and so silent on a
+    result = fit(system, [Recording("x", T, np.stack([x, y], 1))], sigma={"y": 0.01})
+    assert result.coefficients["a"].value == 1.2 and result.coefficients["a"].held == "by choice"
+    assert result.coefficients["b"].value == pytest.approx(2 / 1.2, rel=1e-2)
+    assert any("do not determine a and b separately" in sentence for sentence in result.gauge)
+
+
 PHASE = """
 coordinate x
 coefficient A > 0 = 1

@@ -54,6 +54,29 @@ def test_support_and_values(system: lagc.System, noise: float, tolerance: float)
     assert set(chosen.candidates[0].without) == set(chosen.without)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_data_that_ask_for_no_term_get_none(noise: float) -> None:
+    free = lagc.loads(
+        "coordinate q\ncoefficient k = 1\ncoefficient c = 0\n"
+        "L = 1/2*q'^2 - 1/2*k*q^2\nK = -c*q'_+*q_-\n"
+    )
+    t = np.linspace(0, 8, 80)
+    q = 1 + 0.3 * t + noise * np.random.default_rng(0).normal(size=80)
+    chosen = select(free, [Recording("free", t, q[:, None])])
+    assert chosen.without == ("k", "c") and chosen.result.converged
+    assert chosen.result.values == {"k": 0, "c": 0}
+    assert {c.without for c in chosen.candidates} >= {("k", "c"), ("k",), ("c",)}
+
+
+def test_a_model_that_is_none_without_its_only_term_keeps_it() -> None:
+    only = lagc.loads("coordinate q\ncoefficient a = 1\nL = 1/2*a*q'^2 - 1/2*q^2")
+    t = np.linspace(0, 8, 80)
+    q = 0.3 * t + 0.01 * np.random.default_rng(0).normal(size=80)
+    chosen = select(only, [Recording("free", t, q[:, None])])
+    assert chosen.without == () and chosen.result.converged
+    assert not chosen.candidates[-1].converged
+
+
 def test_nothing_to_select_among() -> None:
     only = lagc.loads("model m\ncoordinate q\ncoefficient m > 0 = 1\nL = m*q'^2 - 1/2*q^2")
     with pytest.raises(lagc.LagcError, match="nothing to select"):
