@@ -224,31 +224,31 @@ def test_batches_forward_reverse_and_twice(members: int) -> None:
 
 def linear_at_times(x: jax.Array) -> jax.Array:
     system = lagc.loads("coordinate q\nL = 1/2*q'^2 - 1/2*q^2\n")
-    run = system.simulate(1.0, x[0], times=np.array([0.0, 0.1, 0.3, 0.35]))
+    run = system.simulate(1.0, x[0], times=np.array([0.0, 0.1, 0.3, 0.35]), r=1)
     return jnp.sum(run.q**2)
 
 
 def linear_on_a_circle(x: jax.Array) -> jax.Array:
     source = "coordinate th mod 2*pi\ncoefficient c = 1/2\nL = 1/2*th'^2\nK = -c*th'_+*th_-\n"
-    run = lagc.loads(source).simulate(1.0, x[0], dt=0.1, steps=4)
+    run = lagc.loads(source).simulate(1.0, x[0], dt=0.1, steps=4, r=1)
     return jnp.sum(run.q**2)
 
 
 def linear_with_samples(x: jax.Array) -> jax.Array:
     system = lagc.load(EXAMPLES / "driven.lag")
     inputs = {"u": lagc.Samples(jnp.linspace(0, 1, 2), x)}
-    return jnp.sum(system.simulate(1.0, 0.0, inputs=inputs, dt=0.1, steps=4).q ** 2)
+    return jnp.sum(system.simulate(1.0, 0.0, inputs=inputs, dt=0.1, steps=4, r=1).q ** 2)
 
 
 def start_and_length_of_steps(x: jax.Array) -> jax.Array:
     system = lagc.loads("coordinate q\ninput u\nL = 1/2*q'^2 - 1/4*q^4 + u*q\n")
-    run = system.simulate(1.0, 0.0, t0=x[0], dt=x[1], steps=4, inputs={"u": jnp.sin})
+    run = system.simulate(1.0, 0.0, t0=x[0], dt=x[1], steps=4, inputs={"u": jnp.sin}, r=1)
     return jnp.sum(run.q**2)
 
 
 def length_of_steps_of_members(x: jax.Array) -> jax.Array:
     system = lagc.loads("coordinate q\nL = 1/2*q'^2 - 1/4*q^4\n")
-    run = system.simulate(jnp.array([[1.0], [0.7]]), 0.1, dt=x, steps=4)
+    run = system.simulate(jnp.array([[1.0], [0.7]]), 0.1, dt=x, steps=4, r=1)
     return jnp.sum(run.q**2)
 
 
@@ -257,7 +257,7 @@ def weights(x: jax.Array) -> jax.Array:
     networks = system.initial_neural(jax.random.key(1))
     weight = networks["V"].layers[0].weight
     net = eqx.tree_at(lambda n: n.layers[0].weight, networks["V"], weight.at[:2, 0].set(x))
-    run = system.simulate(1.0, 0.0, neural=networks | {"V": net}, dt=0.1, steps=3)
+    run = system.simulate(1.0, 0.0, neural=networks | {"V": net}, dt=0.1, steps=3, r=1)
     return jnp.sum(run.q**2)
 
 
