@@ -38,7 +38,7 @@ from lagc.learn.phases import around, wrap_note, wrapped
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording, with_sigma
-from lagc.learn.refine import Refined, discretisation_error, refine
+from lagc.learn.refine import Refined, discretisation_error, refine, with_enough_substeps
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
 from lagc.learn.signs import (
@@ -49,6 +49,8 @@ from lagc.learn.signs import (
     on_the_side_of,
     sentences,
 )
+from lagc.learn.sizes import following
+from lagc.learn.starting import Channels
 from lagc.learn.uneven import by_recording
 from lagc.learn.unseen import hold_unseen
 from lagc.runtime.system import System
@@ -56,6 +58,7 @@ from lagc.runtime.system import System
 _STAGES = 4
 _CHOSEN_BY_LAWS = "of values that the data do not tell apart, those are shown that the laws admit"
 _NEAR = "not seen near this value"
+_AT_BOUND = 1e-6  # part of the size of a coefficient
 _RESCUE = 60  # evaluations for a search whose end does not follow the data
 
 
@@ -140,7 +143,8 @@ def solve(
     grown = _near(problem, setting, progress)
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
     refined, follows = _refined(problem, grown)
-    nearer = around(problem, setting, places, refined.x)
+    steps = refined.setting.substeps
+    nearer = around(problem, replace(setting, substeps=steps), places, refined.x)
     if nearer is not None:
         grown = nearer
         refined, follows = _refined(problem, grown)
@@ -173,11 +177,22 @@ def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     over a growing horizon, so that a long oscillating record does not trap the search."""
     progress(Progress("fit", 1, _STAGES, "regression"))
     start = regress(setting, problem.start)
-    near = None if start is None else whole(setting, start, problem.channels)
+    near = None
+    if start is not None:
+        there = _begun_anew(setting, start, problem.channels)
+        near = whole(there, start, problem.channels)
     if near is not None:
         return near
     progress(Progress("fit", 1, _STAGES, "growing horizon"))
+    setting = with_enough_substeps(setting, problem.start, problem.channels)
     return grow(setting, problem.start, problem.channels, progress)
+
+
+def _begun_anew(setting: Setting, x: np.ndarray, channels: Channels) -> Setting:
+    """With sizes and steps that belong to the unknowns x (n,), which may be far from the start."""
+    sizes = following(setting, x).sizes
+    setting = replace(setting, first_sizes=sizes, sizes=sizes)
+    return with_enough_substeps(replace(setting, substeps=1), x, channels)
 
 
 def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:
@@ -193,7 +208,7 @@ def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:
         if Residuals.of(setting, x, channels).poor():
             error = discretisation_error(setting, x, channels)
             return Refined(setting, x, False, error, (), Noise.unknown(setting)), False
-    refined = refine(setting, x, channels)
+    refined = refine(_begun_anew(setting, x, channels), x, channels)
     return refined, not Residuals.of(refined.setting, refined.x, channels).poor()
 
 
@@ -316,10 +331,13 @@ def _bound_notes(
     wraps: Sequence[int],
 ) -> list[str]:
     notes = []
+    sizes = following(setting, x).sizes
     for i in np.flatnonzero(setting.free[: setting.coefficients]).tolist():
         if i in wraps:
             continue
-        near = max(1e-6 * setting.sizes[i], 1e-3 * (estimates[i].std or 0.0))
+        near, std = _AT_BOUND * sizes[i], estimates[i].std
+        if std is not None:
+            near = max(min(near, 3 * std), 1e-3 * std)
         notes += [
             f"{labels[i]} ends on its bound {bound:g}: its interval is one-sided"
             for bound in (setting.lower[i], setting.upper[i])

@@ -23,6 +23,7 @@ from lagc.learn.gauge import Held
 from lagc.learn.intervals import Errors, estimate
 from lagc.learn.least_squares import Setting
 from lagc.learn.refine import Refined
+from lagc.learn.sizes import following
 
 _FIRST, _LAST = 1e-3, 0.3  # relative changes at which growth of the sensitivity is looked at
 _MUCH = 30.0  # growth of the sensitivity to there that tells it from that at the solution
@@ -125,7 +126,7 @@ class Fold:
 
 def of_stuck(refined: Refined, held: Held) -> Fold | None:
     """At the solution, which cannot be moved along a direction that seems not to be seen."""
-    setting = refined.setting.rescaled(refined.x, floor=1.0)
+    setting = following(refined.setting, refined.x)
     k = setting.coefficients
     if held.index >= k:
         return None
@@ -154,7 +155,7 @@ def nearby(
 ) -> list[Fold]:
     """Those beside the known ones that matter to the errors of the solution, given its estimates:
     where a coefficient is zero, and where two that can be exchanged are equal."""
-    setting, x = refined.setting.rescaled(refined.x, floor=1.0), refined.x
+    setting, x = following(refined.setting, refined.x), refined.x
     candidates = []
     for i in range(setting.coefficients):
         if found[i].std is not None and setting.lower[i] <= 0 <= setting.upper[i]:

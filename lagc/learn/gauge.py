@@ -17,6 +17,7 @@ from lagc.base.gauge import listed, not_fixed, not_seen, not_separate, scale
 _HUGE = 1e150  # sizes whose squares overflow
 STRUCTURAL = 1e-9  # singular values below this part of the largest are zero
 _PARTICIPATES = 1e-4
+_LOST = 1e-12  # components of directions below this are round-off
 _TIE = 1e-2
 _DATA = "the data"
 
@@ -43,20 +44,36 @@ def null_space(sensitivity: np.ndarray, *, tolerance: float) -> np.ndarray:
     return np.asarray(rows[singular < tolerance].T)
 
 
-def structural_null_space(sensitivity: np.ndarray) -> np.ndarray:
+def structural_null_space(sensitivity: np.ndarray, *, by_column: bool = False) -> np.ndarray:
     """Directions (n, k) that no observation sees at all, to round-off.
 
     Scaling a row leaves the null space as it is; it keeps rows that grow exponentially in time, as
-    those of a chaotic model do, from hiding the others.
+    those of a chaotic model do, from hiding the others. Without by_column a column is null where it
+    is small against the largest one; with it where it is zero, so that the sizes of the unknowns
+    do not decide.
     """
+    scaled = scaled_rows(sensitivity)
+    finite = scaled[np.isfinite(scaled).all(axis=1)]
+    lengths = np.ones(scaled.shape[1])
+    if by_column:
+        lengths = np.linalg.norm(finite, axis=0)
+        lengths[lengths == 0] = lengths.max(initial=0.0) or 1.0
+    finite = finite / lengths
+    largest = float(np.linalg.norm(finite, 2)) if finite.size else 0.0
+    null = null_space(finite, tolerance=STRUCTURAL * max(largest, np.finfo(float).tiny))
+    if not by_column or null.shape[1] == 0:
+        return null
+    relative = np.where(np.abs(null) < _LOST, 0.0, null) / lengths[:, None]
+    return np.asarray(np.linalg.qr(relative / np.linalg.norm(relative, axis=0))[0])
+
+
+def scaled_rows(sensitivity: np.ndarray) -> np.ndarray:
+    """Rows (m, n) no longer than one."""
     largest_of_each = np.abs(sensitivity).max(axis=1, keepdims=True, initial=0.0)
     huge = np.isfinite(largest_of_each) & (largest_of_each > _HUGE)
     sensitivity = sensitivity / np.where(huge, largest_of_each, 1.0)
     sizes = np.linalg.norm(sensitivity, axis=1, keepdims=True)
-    scaled = sensitivity / np.maximum(1.0, np.where(np.isfinite(sizes), sizes, 1.0))
-    finite = scaled[np.isfinite(scaled).all(axis=1)]
-    largest = float(np.linalg.norm(finite, 2)) if finite.size else 0.0
-    return null_space(scaled, tolerance=STRUCTURAL * max(largest, np.finfo(float).tiny))
+    return np.asarray(sensitivity / np.maximum(1.0, np.where(np.isfinite(sizes), sizes, 1.0)))
 
 
 def representatives(null: np.ndarray, coefficients: int) -> list[Held]:

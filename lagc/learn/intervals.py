@@ -68,8 +68,12 @@ class Influence:
         slope, size = _means(setting, refined.noise, whitened)
         weight = np.sqrt(slope)
         weighted = matrix[:, setting.free] * weight[:, None]
-        left, singular, rows = np.linalg.svd(weighted, full_matrices=False)
+        # Of columns of one length, whatever the sizes of the unknowns.
+        lengths = np.linalg.norm(weighted, axis=0)
+        lengths[lengths == 0] = 1.0
+        left, singular, rows = np.linalg.svd(weighted / lengths, full_matrices=False)
         inverse = (rows.T / np.maximum(singular, np.finfo(float).tiny)) @ left.T
+        inverse /= lengths[:, None]
         return cls(inverse * weight, inverse * (size / weight), slope / size)
 
 

@@ -19,6 +19,7 @@ from lagc.runtime.system import System
 
 _RIDGE = 1e-3  # pull to the start, in relative coordinates, while the horizon is still short
 _SHORTEST_COMPILED = 256
+_FLOOR = 1e-2  # part of the first size of a coefficient
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +114,12 @@ class Setting:
             row = rows.stop
         return residual, matrix * self.sizes
 
-    def rescaled(self, x: np.ndarray, floor: float = 1e-2) -> Setting:
+    def rescaled(self, x: np.ndarray) -> Setting:
         """Relative to the present values, with a floor, a part of the first size, for those that go
         to zero."""
         k = self.coefficients
         sizes = self.first_sizes.copy()
-        sizes[:k] = np.maximum(np.abs(x[:k]), floor * sizes[:k])
+        sizes[:k] = np.maximum(np.abs(x[:k]), _FLOOR * sizes[:k])
         return replace(self, sizes=sizes)
 
 

@@ -10,13 +10,20 @@ import numpy as np
 
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
-from lagc.learn.gauge import Held, representatives, structural_null_space
+from lagc.learn.gauge import (
+    STRUCTURAL,
+    Held,
+    representatives,
+    scaled_rows,
+    structural_null_space,
+)
 from lagc.learn.least_squares import Setting
 from lagc.learn.losses import SQUARES, Loss
 from lagc.learn.recording import Recording, check_recording
 from lagc.learn.refine import with_enough_substeps
 from lagc.learn.screening import screened
 from lagc.learn.sensitivity import gather
+from lagc.learn.sizes import by_acceleration, effects, raised
 from lagc.learn.starting import (
     Channels,
     coefficient_sizes,
@@ -26,7 +33,12 @@ from lagc.learn.starting import (
     starting_states,
     state_sizes,
 )
-from lagc.learn.structure import motion_and_sensitivity
+from lagc.learn.structure import (
+    REPEATS,
+    almost,
+    reproducible_sensitivity,
+    without_round_off,
+)
 from lagc.runtime.clock import check_steps
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -133,39 +145,71 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
 
     The start itself may be special (a coefficient zero, a state at rest), so the least deficient of
     several points scattered around it counts. Where all positions are observed the equations of
-    motion say it; elsewhere, trajectories do.
+    motion say it, and first at points where every coefficient has about the effect of the largest:
+    a start that is almost zero is special too. Elsewhere, trajectories do. The sizes of what
+    remains free are not left far too small.
     """
-    setting = with_enough_substeps(problem.setting, problem.start, problem.channels)
+    setting = problem.setting
     generator = np.random.default_rng(0)
     k = setting.coefficients
-    seen = setting.observations.seen[:, :, 0].any(axis=1).all()
+    of_accelerations = by_acceleration(setting)
+    if not of_accelerations:
+        setting = with_enough_substeps(setting, problem.start, problem.channels)
+    sizes = [setting.sizes] * _GENERIC_POINTS
+    if of_accelerations:
+        even = setting.sizes.copy()
+        largest = effects(setting, problem.start)
+        even[:k] = np.maximum(even[:k], np.where(np.isfinite(largest), largest, 0.0))
+        sizes = [even, *sizes]
     found: np.ndarray | None = None
-    for _ in range(_GENERIC_POINTS):
+    for own in sizes:
         x = problem.start.copy()
-        moved = x + setting.sizes * generator.uniform(0.05, 0.3, x.size)
+        moved = x + own * generator.uniform(0.05, 0.3, x.size)
         x = np.where(setting.free & (moved < setting.upper), moved, x)
-        if seen and setting.system.spec.lattice is None:
-            null = _unseen_coefficients(setting, x[:k], generator)
+        if of_accelerations:
+            null = _unseen_coefficients(setting, x[:k])
         else:
-            _, matrix = setting.rescaled(x).whitened_and_sensitivity(x)
-            null = structural_null_space(matrix[:, setting.free])
+            null = _unseen(setting, x, generator)
         if found is None or null.shape[1] < found.shape[1]:
             found = null
     if found is None or found.shape[1] == setting.free.sum():
         return setting, []  # no finite trajectory here: left to the checks at the solution
-    return hold(setting, found)
+    setting, chosen = hold(setting, found)
+    return raised(setting, problem.start), chosen
 
 
-def _unseen_coefficients(
-    setting: Setting, values: np.ndarray, generator: np.random.Generator
-) -> np.ndarray:
+def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Null directions (free, n) of whole trajectories from the unknowns x (n,), in relative
+    coordinates. A small column of a coefficient is null if it is round-off; one of an initial value
+    is, as their sizes are those of the data."""
+    setting = setting.rescaled(x)
+    _, matrix = setting.whitened_and_sensitivity(x)
+    rows = scaled_rows(matrix)
+    finite = np.isfinite(rows).all(axis=1)
+    rows = rows[finite]
+    lengths = np.linalg.norm(rows, axis=0)
+    small = setting.free & (lengths < STRUCTURAL * lengths.max(initial=0.0))
+    if small.any():
+        again = []
+        for _ in range(REPEATS):
+            _, other = setting.whitened_and_sensitivity(almost(x, generator))
+            again.append(scaled_rows(other)[finite])
+        cleaned = without_round_off(rows, again)
+        cleaned[:, setting.coefficients :] = 0.0
+        rows = np.where(small, cleaned, rows)
+    return structural_null_space(rows[:, setting.free], by_column=True)
+
+
+def _unseen_coefficients(setting: Setting, values: np.ndarray) -> np.ndarray:
     """Null directions (free, n) that move coefficients alone, in relative coordinates."""
     k = setting.coefficients
     free = setting.free[:k]
     sizes = np.maximum(np.abs(values), 1e-2 * setting.first_sizes[:k])
-    _, rows, _ = motion_and_sensitivity(
-        setting.system, setting.observations, values, generator, recorded=True
-    )
-    null = structural_null_space((rows * sizes)[:, free])
+    _, rows, output = reproducible_sensitivity(setting.system, setting.observations, values, k)
+    rows = rows * sizes
+    for o in np.unique(output):  # of one size each, whatever their units
+        own = output == o
+        rows[own] /= np.abs(rows[own]).max(initial=0.0) or 1.0
+    null = structural_null_space(rows[:, free], by_column=True)
     states = np.zeros((int(setting.free[k:].sum()), null.shape[1]))
     return np.concatenate([null, states])

@@ -14,7 +14,7 @@ form: Messenger & Bortz, Multiscale Model. Simul. 19, 1474 (2021).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ _BUMP = 4  # phi = (1 - s^2)^4
 _GAP = 3.5  # windows reach over no interval so much longer than usual
 _SAME_TIME = 1e-4  # of the mean interval: rows that a spline cannot tell apart
 _REWEIGHTED = 3
+_RESIZED, _FAR = 10, 1e-3  # times at most, where sizes are wrong by more
 _ENDS = 3
 _ROUGHEST, _SMOOTHEST, _BISECTIONS = -6.0, 8.0, 20  # decades of smoothing, in cubed intervals
 
@@ -85,8 +86,9 @@ def subsets(setting: Setting, start: np.ndarray, optional: tuple[int, ...]) -> R
     if regression is None or found is None:
         return None
     values = found.values / setting.sizes[: setting.coefficients]
+    sizes = setting.sizes[regression.free]
     matrix = np.zeros((found.residual.size, values.size))
-    matrix[:, regression.free] = found.matrix
+    matrix[:, regression.free] = found.matrix / found.sizes * sizes
     always = np.setdiff1d(regression.free, optional)
     found_subsets = Subsets.of(found.residual, matrix, values, optional, always, least=0.0)
     return Regressed(found_subsets, regression.used)
@@ -239,24 +241,26 @@ _slopes = jax.jit(jax.jacfwd(_equations, argnums=1), static_argnums=0)
 
 
 class _Found(NamedTuple):
-    """All coefficients (k,), the residuals (equations,) in units of their size, and their
-    derivatives by the free coefficients in units of theirs (equations, free)."""
+    """All coefficients (k,), the residuals (equations,) in units of their size, their derivatives
+    by the free coefficients in units of theirs (equations, free), and these units (free,)."""
 
     values: np.ndarray
     residual: np.ndarray
     matrix: np.ndarray
+    sizes: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class _Regression:
     """The equations of the recordings `used`; `scales` of the groups say what their residuals
-    weigh."""
+    weigh; sizes: (free,), the units of the coefficients."""
 
     setting: Setting
     used: list[int]
     recordings: list[Arrays]
     free: np.ndarray
     start: np.ndarray
+    sizes: np.ndarray
 
     @classmethod
     def of(cls, setting: Setting, start: np.ndarray) -> _Regression | None:
@@ -277,12 +281,13 @@ class _Regression:
             observed = (path.t, path.q, path.v, path.p, path.a, path.inputs, path.input_slopes)
             used.append(index)
             recordings.append((*observed, *_windows(path.t)))
-        return cls(setting, used, recordings, free, start[:k]) if used else None
+        own = start[:k], setting.sizes[free]
+        return cls(setting, used, recordings, free, *own) if used else None
 
     def full(self, u: np.ndarray) -> np.ndarray:
         """All coefficients (k,) from the free ones in units of their sizes."""
         values = self.start.copy()
-        values[self.free] = u * self.setting.sizes[self.free]
+        values[self.free] = u * self.sizes
         return values
 
     def residuals(self, u: np.ndarray) -> list[np.ndarray]:
@@ -293,17 +298,42 @@ class _Regression:
 
     def slopes(self, u: np.ndarray) -> list[np.ndarray]:
         """Their derivatives: (equations, free)."""
-        values, sizes = self.full(u), self.setting.sizes[self.free]
+        values, sizes = self.full(u), self.sizes
         of_each = [_slopes(self.setting.system, values, r) for r in self.recordings]
         return [np.concatenate(parts)[:, self.free] * sizes for parts in zip(*of_each, strict=True)]
 
     def solved(self) -> _Found | None:
         """The values in the sense of least squares, or None where there are none.
 
+        Values that turn out far from their sizes are looked for again, in units of their own:
+        searches end when nothing changes that is large in the units they began with.
+        """
+        regression, found = self, self._solved()
+        for _ in range(_RESIZED):
+            nearer = None if found is None else regression._resized(found)
+            if nearer is None:
+                break
+            regression, found = nearer, nearer._solved()
+        return found
+
+    def _resized(self, found: _Found) -> _Regression | None:
+        """From what was found, in units that belong to it; None where it is so already."""
+        lengths = np.linalg.norm(found.matrix, axis=0) / self.sizes
+        # Of a value that is about zero, what the residuals leave open.
+        level = float(np.sqrt(np.mean(found.residual**2)))
+        open_to = level / np.where(lengths > 0, lengths, np.inf)
+        sizes = np.maximum(np.abs(found.values[self.free]), open_to)
+        far = (sizes > 0) & ((sizes < _FAR * self.sizes) | (self.sizes < _FAR * sizes))
+        if not far.any():
+            return None
+        return replace(self, start=found.values, sizes=np.where(far, sizes, self.sizes))
+
+    def _solved(self) -> _Found | None:
+        """From the start, in units of the sizes.
+
         Equations of a kind weigh as much as their residuals turn out small.
         """
-        free, setting = self.free, self.setting
-        sizes = setting.sizes[free]
+        free, setting, sizes = self.free, self.setting, self.sizes
         bounds = setting.lower[free] / sizes, setting.upper[free] / sizes
         u = np.clip(self.start[free] / sizes, *bounds)
         scales = [float(np.abs(j).max(initial=0.0)) or 1.0 for j in self.slopes(u)]
@@ -321,7 +351,8 @@ class _Regression:
                 for group, scale in zip(self.residuals(u), scales, strict=True)
             ]
         matrix = self._weighed(self.slopes, scales, u)
-        return _Found(self.full(u), self._weighed(self.residuals, scales, u), matrix)
+        residual = self._weighed(self.residuals, scales, u)
+        return _Found(self.full(u), residual, matrix, sizes)
 
     @staticmethod
     def _weighed(

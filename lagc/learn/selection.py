@@ -30,7 +30,7 @@ from lagc.learn.pieces import Pieces, require_pieces
 from lagc.learn.problem import Problem, check, hold_structural
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.recording import Recording, with_sigma
-from lagc.learn.refine import refine
+from lagc.learn.refine import refine, with_enough_substeps
 from lagc.learn.regression import Regressed, regress, subsets
 from lagc.learn.residuals import Residuals
 from lagc.learn.subsets import Subsets, Support, multiplicity
@@ -124,6 +124,7 @@ def select(
             help="declare optional terms with `coefficient c = 0` or `coefficient c >= 0 = 0`",
         )
     setting, held = hold_structural(problem)
+    setting = with_enough_substeps(setting, problem.start, problem.channels)
     for unknown in held:
         if unknown.index in optional and problem.start[unknown.index] == 0:
             raise fail(

@@ -8,6 +8,7 @@ integrated. Source: the equations of motion d/dt b = a.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -20,6 +21,9 @@ from lagc.runtime.system import System
 
 _POINTS = 64  # and as many again as there are coefficients
 _MOST_ROWS = 1024  # recorded ones that are looked at, evenly spread
+_JITTER = 8 * np.finfo(float).eps  # relative changes by which round-off differs
+REPEATS = 2  # evaluations more that tell round-off
+_KNOWN = 1e-6  # part of a derivative by which it may change then
 
 
 def acceleration_sensitivity(
@@ -42,6 +46,47 @@ def motion_and_sensitivity(
     """What `acceleration_sensitivity` differentiates, (m,), that, and which output each row belongs
     to, (m,). recorded: also at the times and states of the recordings, where
     something may happen that random times miss."""
+    values, rows, output, _ = _evaluated(system, data, coefficients, generator, recorded, 0)
+    return values, rows, output
+
+
+def reproducible_sensitivity(
+    system: System, data: Observations, coefficients: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`motion_and_sensitivity` with recorded states, zero where an output does not depend on a
+    coefficient: there the derivatives are round-off, which is another one at states that differ
+    in their last digits, however small it is against the other derivatives."""
+    generator = np.random.default_rng(seed)
+    values, rows, output, again = _evaluated(system, data, coefficients, generator, True, REPEATS)
+    for o in np.unique(output):
+        own = output == o
+        rows[own] = without_round_off(rows[own], [other[own] for other in again])
+    return values, rows, output
+
+
+def almost(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The same numbers but for their last digits."""
+    return np.asarray(x * (1 + _JITTER * generator.uniform(-1, 1, x.shape)))
+
+
+def without_round_off(rows: np.ndarray, again: Sequence[np.ndarray]) -> np.ndarray:
+    """Derivatives (m, k) with columns of zeros where those of the same at almost the same place,
+    (m, k) each, have other ones: where they are not known to a part of `_KNOWN`."""
+    largest = np.abs(rows).max(axis=0, initial=0.0)
+    changes = [np.abs(other - rows).max(axis=0, initial=0.0) for other in again]
+    changed = np.max(changes, axis=0, initial=0.0) if changes else np.zeros(rows.shape[1])
+    return np.where(changed <= _KNOWN * largest, rows, 0.0)
+
+
+def _evaluated(
+    system: System,
+    data: Observations,
+    coefficients: np.ndarray,
+    generator: np.random.Generator,
+    recorded: bool,
+    repeats: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Values, derivatives and outputs; derivatives again, with other round-off."""
     spec = system.spec
     count = _POINTS + len(spec.coefficients)
     values = data.values.reshape(-1, data.kinds, spec.dof)
@@ -61,6 +106,10 @@ def motion_and_sensitivity(
         state, t, inputs = _with_recorded(data, values, state, t, inputs, middle, spread, generator)
         count = t.size
     slopes, values = _slopes(system, jnp.asarray(coefficients), *state, t, inputs)
+    again = []
+    for _ in range(repeats):
+        c, *place = (almost(x, generator) for x in (coefficients, *state, t))
+        again.append(_slopes(system, jnp.asarray(c), *place, inputs)[0])
     observed = data.seen[:, :, 2].any(axis=(0, 1))
 
     def counted(motion: tuple[jax.Array, jax.Array], size: int) -> np.ndarray:
@@ -69,9 +118,11 @@ def motion_and_sensitivity(
         return np.concatenate([q.reshape(-1, size), p[observed].reshape(-1, size)])
 
     rows = counted(slopes, coefficients.size)
-    finite = np.isfinite(rows).all(axis=1)
+    others = [counted(x, coefficients.size) for x in again]
+    finite = np.all([np.isfinite(x).all(axis=1) for x in (rows, *others)], axis=0)
     output = np.repeat(np.arange(len(rows) // count), count)
-    return counted(values, 1)[finite, 0], rows[finite], output[finite]
+    repeated = [x[finite] for x in others]
+    return counted(values, 1)[finite, 0], rows[finite], output[finite], repeated
 
 
 def _with_recorded(

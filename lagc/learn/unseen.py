@@ -20,6 +20,7 @@ from lagc.learn.least_squares import Setting
 from lagc.learn.moves import Cost
 from lagc.learn.problem import Problem, hold
 from lagc.learn.refine import Refined, refine
+from lagc.learn.sizes import following
 
 _UNSEEN = 1e-2  # a relative change of 100 moves the observations by less than their noise
 _LARGEST = 10.0  # power by which a coefficient goes with another
@@ -68,7 +69,7 @@ def _on_fold(refined: Refined, held: Held) -> bool:
 
 def _null(refined: Refined) -> np.ndarray:
     """Directions (free, n) that the data do not see at the solution."""
-    setting = refined.setting.rescaled(refined.x, floor=1.0)
+    setting = following(refined.setting, refined.x)
     _, matrix = setting.whitened_and_sensitivity(refined.x)
     free = matrix[:, setting.free]
     null = structural_null_space(free)
@@ -101,7 +102,7 @@ def _moved_along(setting: Setting, x: np.ndarray, held: Held, value: float) -> n
     k, index = setting.coefficients, held.index
     result = x.copy()
     if index < k and x[index] * value > 0:
-        changes = held.direction[:k] * setting.rescaled(x, floor=1.0).sizes[:k]
+        changes = held.direction[:k] * following(setting, x).sizes[:k]
         changes = changes / changes[index]
         powers = changes * x[index] / np.where(x[:k] != 0, x[:k], np.inf)
         # What is next to zero has no such power.

@@ -31,9 +31,15 @@ def advance(
         state, path = _affine_steps(run, state, first, steps)
         t = level_times(run, first + every, (steps // every - 1) * every + 1)[::every]
         return checked(run, begun, state, path, first, every, t)
-    if every > 1:
+    longest = min(_LONGEST, piece or _LONGEST)
+    if every > longest:
+        piece = every
+    elif every > 1:
         piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
     piece = min(piece or steps, steps)
+
+    def remade(function: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.checkpoint(function) if run.static.checkpoint else function
 
     def all_kept(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
         world = world_of(run, begun.mass_inverse, first, count)
@@ -44,20 +50,22 @@ def advance(
 
     def some(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
         kept = every
-        if every > _LONGEST:  # one level, at the end: nothing of the way there is held in memory
-            starts = first + _LONGEST * jnp.arange((count - 1) // _LONGEST)
-            state, _ = jax.lax.scan(lambda s, n: (all_kept(s, n, _LONGEST)[0], None), state, starts)
-            first = first + _LONGEST * starts.shape[0]
-            kept = count = count - _LONGEST * starts.shape[0]
-        state, (levels, lost) = all_kept(state, first, count)
+        if every > longest:  # one level, at the end: nothing of the way there is held in memory
+            starts = first + longest * jnp.arange((count - 1) // longest)
+            on = remade(lambda s, n: (all_kept(s, n, longest)[0], None))
+            state, _ = jax.lax.scan(on, state, starts)
+            first = first + longest * starts.shape[0]
+            kept = count = count - longest * starts.shape[0]
+        last: Callable[..., Any] = partial(all_kept, count=count)
+        state, (levels, lost) = (remade(last) if every > longest else last)(state, first)
         return state, (_thinned(levels, kept), lost[kept - 1 :: kept])
 
     if piece == steps:
         state, (levels, lost) = some(state, first, steps)
         return state, levels, lost
     body: Callable[..., Any] = partial(some, count=piece)
-    if run.static.checkpoint:
-        body = jax.checkpoint(body)
+    if every <= longest:
+        body = remade(body)
     whole = steps // piece
     starts = first + piece * jnp.arange(whole)
     state, (levels, lost) = jax.lax.scan(lambda s, n: body(s, n), state, starts)

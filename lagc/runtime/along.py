@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 from lagc.runtime.equations import StepData
@@ -68,13 +70,55 @@ def tangents_along(
     beyond = [(0, 0, 0)] * (first.ndim - 1)
     z = jax.lax.pad(first[None], jnp.zeros((), first.dtype), [(0, count, 0), (0, 0, 0), *beyond])
     u = jax.lax.pad(z[:0, :0], jnp.zeros((), z.dtype), [(0, count, 0), (0, d * nodes, 0), *beyond])
+
+    def left(y: Tangents) -> Tangents:
+        return _tied(_equations(machine, known, y), known)
+
     solved: Tangents = jax.lax.custom_linear_solve(
-        partial(_equations, machine, known),
-        Tangents(z, u, acting),
+        left,
+        _tied(Tangents(z, u, acting)),
         lambda _, right: _solve(machine, known, right, False),
         lambda _, right: _solve(machine, known, right, True),
     )
-    return solved
+    return _tied(solved)
+
+
+# jax's rules for derivatives of a linear solve want a right side that is made of tangents alone,
+# and fail where one of its arrays has no tangent, or a cotangent of zero: as in a linear model,
+# whose matrices do not depend on the state. This returns its arguments, and nothing is computed
+# for it; but to jax all of its results depend on every argument, and so do their derivatives.
+_tied_p = Primitive("tied")
+_tied_p.multiple_results = True
+_tied_p.def_impl(lambda *x: list(x))
+_tied_p.def_abstract_eval(lambda *x: list(x))
+mlir.register_lowering(_tied_p, lambda _, *x: list(x))
+batching.primitive_batchers[_tied_p] = lambda x, axes: (_tied_p.bind(*x), axes)
+
+
+def _tied_jvp(primals: Any, tangents: Any) -> Any:
+    filled = [ad.instantiate_zeros(dx) for dx in tangents]
+    return _tied_p.bind(*primals), _tied_p.bind(*filled)
+
+
+def _tied_transpose(cotangents: Any, *primals: Any) -> Any:
+    """Arguments that are not part of the linear map stay tied to the results."""
+    linear = [ad.is_undefined_primal(x) for x in primals]
+    mixed = [
+        ad.instantiate_zeros(ct) if part else x
+        for ct, x, part in zip(cotangents, primals, linear, strict=True)
+    ]
+    return [ct if part else None for ct, part in zip(_tied_p.bind(*mixed), linear, strict=True)]
+
+
+ad.primitive_jvps[_tied_p] = _tied_jvp
+ad.primitive_transposes[_tied_p] = _tied_transpose
+
+
+def _tied(result: Tangents, *others: Any) -> Tangents:
+    """The same tangents, each with a derivative as soon as one of them or of the others has one."""
+    leaves, tree = jax.tree_util.tree_flatten(result)
+    beside = [x for x in jax.tree_util.tree_leaves(others) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return jax.tree_util.tree_unflatten(tree, _tied_p.bind(*leaves, *beside)[: len(leaves)])
 
 
 def acting_on(x: StepData, names: Iterable[tuple[str, str]]) -> Acting:

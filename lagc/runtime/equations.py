@@ -153,6 +153,15 @@ class StepEquations:
         a_q, a_v, b_q, b_v = self.model.call(self.model.kernels.blocks, *self._arguments(u, x))
         return a_q, a_v, b_q, b_v
 
+    def applied(self, block: Array, size: Float[Array, "d s *L"]) -> Float[Array, "d s *L"]:
+        """|block| |x| at every node; where a block is not finite, nothing."""
+        block, lattice = jnp.nan_to_num(jnp.abs(block), posinf=0), self.model.lattice
+        if lattice is None:
+            return jnp.sum(block * size[None], axis=1)
+        sites = size.reshape(len(lattice.fields), lattice.size, *size.shape[1:])
+        near = [jnp.roll(sites, -o, axis=1) for o in range(-lattice.reach, lattice.reach + 1)]
+        return jnp.einsum("oabn...,obn...->an...", block, jnp.stack(near)).reshape(size.shape)
+
     def impulse(self, a: Float[Array, "d s *L"], h: Array) -> Float[Array, " d *L"]:
         """pi_{n+1} - pi_n."""
         return h[None] * weighted(self.method.impulse, a)

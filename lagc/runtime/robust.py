@@ -48,8 +48,8 @@ class StepProblem:
         q = jnp.abs(x.q)[:, None] + jnp.concatenate([jnp.zeros_like(moved[:, :1]), moved], axis=1)
         v = apply(abs(eq.method.velocity), moved) / jnp.abs(x.h)
         a_q, a_v, b_q, b_v = blocks
-        size_a = jnp.abs(a) + self.applied(a_q, q) + self.applied(a_v, v)
-        size_b = jnp.abs(b) + self.applied(b_q, q) + self.applied(b_v, v)
+        size_a = jnp.abs(a) + eq.applied(a_q, q) + eq.applied(a_v, v)
+        size_b = jnp.abs(b) + eq.applied(b_q, q) + eq.applied(b_v, v)
 
         def rows(a: Array, b: Array) -> Array:
             weighed = jnp.abs(x.h / 2) * (along_nodes(table.weights, a) * a)
@@ -60,16 +60,6 @@ class StepProblem:
         value = eq.balance(a, b, x).reshape(-1)
         size = rows(jnp.abs(a), jnp.abs(b))
         return Linearised(value, eq.jacobian(blocks, x.h), size, rows(size_a, size_b))
-
-    def applied(self, block: Array, size: Array) -> Array:
-        """|block| |x| at every node; where a block is not finite, nothing."""
-        block = jnp.nan_to_num(jnp.abs(block), posinf=0)
-        lattice = self.equations.model.lattice
-        if lattice is None:
-            return jnp.sum(block * size[None], axis=1)
-        size = size.reshape(len(lattice.fields), lattice.size, -1)
-        near = [jnp.roll(size, -o, axis=1) for o in range(-lattice.reach, lattice.reach + 1)]
-        return jnp.einsum("oabns,obns->ans", block, jnp.stack(near)).reshape(-1, size.shape[2])
 
     def solve(self, jacobian: Any, value: Float[Array, " n"], x: StepData) -> Float[Array, " n"]:
         """J^-1 value."""
@@ -115,19 +105,6 @@ def robust_step(
     u = problem.displacements(y, x)
     a, _ = equations.forces(u, x)
     return u, a, live & (failure == FOUND), failure
-
-
-def picard_rate(
-    equations: StepEquations, u: Float[Array, "d k"], x: StepData, mass_inverse: Array
-) -> Float[Array, ""]:
-    """About by how much a sweep of `solvers.kinetic` would shrink what is wrong: h^2/2 |M^-1 a_q| +
-    h |M^-1 a_v|, the largest of all rows. mass_inverse: (d,) or (d, d)."""
-    a_q, a_v, _, _ = equations.blocks(u, x)
-    problem, one = StepProblem(equations), jnp.ones((u.shape[0], equations.method.s), u.dtype)
-    h = jnp.abs(x.h)
-    rows = h * h / 2 * problem.applied(a_q, one) + h * problem.applied(a_v, one)
-    m = jnp.abs(mass_inverse)
-    return jnp.max(m[:, None] * rows if m.ndim == 1 else m @ rows)
 
 
 class LegendrePoint(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.linear import times
@@ -27,11 +27,11 @@ MAX_SWEEPS = 40
 _FLOOR = 2.0  # corrections below this many eps of the displacement are round-off
 _BIAS = 1 / 64  # what may be left undone, in eps: it adds up with every step, unlike round-off
 _STALLED_FLOOR = 64.0  # accepted if nothing gets better any more
+_FAR_FLOOR = 4.0  # the same in eps of the position
 _SLOW = 0.7  # a contraction above this is none
 _PATIENCE = 8  # sweeps without one: friction may turn round what is wrong before it shrinks
 _QUICK, _QUICK_PATIENCE = 0.1, 3  # where the last steps contracted by so much
 _NEARLY = 1 - 2.0**-20  # for the same comparison made again, perhaps with another rounding
-_AGEING = 1.02  # for every step in which the contraction is not seen
 _LEAST = 1e-4  # no contraction is trusted to be below this
 _MOST_APART = 4  # degrees of freedom that are computed one by one
 
@@ -84,8 +84,14 @@ def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
         return from_forces(method.force[:, :-1], a), a
 
     guess = from_forces(method.force_ahead, _apart(start.memory))
-    trusted = equations.model.by_positions or equations.model.lattice is not None
-    u, a, contraction, ok = _iterate(sweep, guess, start, x, trusted=trusted)
+    model = equations.model
+    impatient = model.by_positions or model.lattice is not None
+    u, a, contraction, settled, explained = _iterate(sweep, guess, start, x, impatient=impatient)
+    ok = settled | explained
+    if not model.by_positions:
+        rate, seen = _picard_rate_if(explained & ~settled, equations, u, start, x)
+        ok = settled | (explained & (rate <= _SLOW))
+        contraction = jnp.where(seen & ~settled, jnp.minimum(rate, 1), contraction)
     last = equations.forces_at(slice(method.s - 1, method.s), u, x)
     forces = jnp.concatenate(
         [jnp.concatenate([some, end], axis=1) for some, end in zip(a, last, strict=True)]
@@ -120,8 +126,8 @@ def newton(equations: StepEquations, start: Start, x: StepData) -> Solved:
         a, b = equations.forces(u[0], x)
         return [u[0] - solve(equations.balance(a, b, x))], a
 
-    (u,), a, contraction, ok = _iterate(sweep, [guess], start, x, trusted=True)
-    ok = ok & jnp.all(jnp.isfinite(a), (0, 1))
+    (u,), a, contraction, settled, explained = _iterate(sweep, [guess], start, x, impatient=True)
+    ok = (settled | explained) & jnp.all(jnp.isfinite(a), (0, 1))
     return Solved(u, equations.impulse(a, x.h), u / x.h[None, None], contraction, ok)
 
 
@@ -175,15 +181,15 @@ class _State(NamedTuple):
 
 
 def _iterate(
-    sweep: Sweep, guess: Components, start: Start, x: StepData, *, trusted: bool
-) -> tuple[Components, Any, Array, Array]:
-    """Displacements, what else the sweep gave with them, contraction and whether they solve the
-    equations: (*L).
+    sweep: Sweep, guess: Components, start: Start, x: StepData, *, impatient: bool
+) -> tuple[Components, Any, Array, Array, Array]:
+    """Displacements, what else the sweep gave with them, contraction, whether they solve the
+    equations, and whether they do so if sweeps contract: (*L).
 
     A place that is done is swept from the same displacements again until all are, which gives the
-    same numbers; so only these have to be held. `trusted`: that they contract is not doubted, where
-    forces depend on positions alone (what is below the round-off of positions changes nothing), by
-    Newton, and on a lattice, of which some place is always at rest.
+    same numbers; so only these have to be held. `impatient`: one sweep without gain is the end,
+    where forces depend on positions alone, by Newton, and on a lattice, of which some place is
+    always at rest.
     """
     eps = jnp.finfo(guess[0].dtype).eps
     tiny = jnp.finfo(guess[0].dtype).tiny ** 0.45
@@ -191,7 +197,7 @@ def _iterate(
     each = [1 / m for m in moved]
 
     patience: Any = 1
-    if not trusted:
+    if not impatient:
         quick = start.contraction <= _QUICK
         patience = jnp.where(quick, _QUICK_PATIENCE, _PATIENCE)
 
@@ -237,25 +243,57 @@ def _iterate(
     end = jax.lax.while_loop(unfinished, body, begin)
     twice = end.last < jnp.inf
     contraction = jnp.where(twice, jnp.maximum(end.size / end.last, _LEAST), start.contraction)
-    # What is done and has not settled is stalled: accepted where the round-off of positions, each
-    # by itself, explains it. (One at rest says nothing about the others.) Where nothing says that
-    # sweeps contract, the round-off of displacements alone: what is small beside a position far
-    # from the origin can be all of a displacement.
-    explained: Any = 4 * eps
-    if not trusted:
-        explained = jnp.where(start.contraction <= _SLOW, explained, 0)[None]
+    # What is done and has not settled is stalled: accepted where the round-off of displacements,
+    # each by itself, explains it (one at rest says nothing about the others), and where sweeps
+    # contract, that of positions: what is small beside a position far from the origin can be all of
+    # a displacement.
     q = [x.q[:, None]] if len(guess) == 1 else _apart(x.q[:, None])
-    at_floor = [
-        jnp.all(c <= eps * _STALLED_FLOOR * m + explained * jnp.abs(y[:, 0]), axis=0)
-        for c, m, y in zip(changes(end.u, end.before), moved, q, strict=True)
-    ]
+    parts = list(zip(changes(end.u, end.before), moved, q, strict=True))
+    at_floor, near_floor = (
+        _all(
+            [
+                jnp.all(c <= eps * (_STALLED_FLOOR * m + far * jnp.abs(y[:, 0])), axis=0)
+                for c, m, y in parts
+            ]
+        )
+        for far in (0, _FAR_FLOOR)
+    )
     well = settled(end.size * _NEARLY, end.last, twice)
-    # Ratios of what is round-off say nothing, and what was known is believed for some steps.
-    aged = jnp.minimum(_AGEING * start.contraction, 1)
-    contraction = jnp.where(well, contraction, aged)
-    ok = end.done & (well | _all(at_floor))
-    ok = ok & _all([jnp.all(jnp.isfinite(u), (0, 1)) for u in end.u])
-    return end.u, end.by_sweep, contraction, ok
+    contraction = jnp.where(well, contraction, start.contraction)
+    done = end.done & _all([jnp.all(jnp.isfinite(u), (0, 1)) for u in end.u])
+    return end.u, end.by_sweep, contraction, done & (well | at_floor), done & near_floor
+
+
+def _picard_rate_if(
+    wanted: Array, equations: StepEquations, u: Components, start: Start, x: StepData
+) -> tuple[Array, Array]:
+    """`picard_rate` at the displacements of a step where it is wanted anywhere, and whether it is:
+    (*L) and ()."""
+
+    def look(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        u = state[2]
+        return picard_rate(equations, u, start, x), jnp.zeros((), bool), -u
+
+    doubt, none = jnp.any(wanted), jnp.ones(wanted.shape, u[0].dtype)
+    # A loop that ends at once where there is no doubt may stand in `fused.as_one_function`. What is
+    # the same in every round XLA would do before the loop: so displacements change in it.
+    rate, _, _ = jax.lax.while_loop(lambda s: s[1], look, (none, doubt, jnp.concatenate(u)))
+    return rate, doubt
+
+
+def picard_rate(
+    equations: StepEquations, u: Float[Array, "d k *L"], start: Start, x: StepData
+) -> Float[Array, "*L"]:
+    """About by how much a sweep of `kinetic` shrinks what is wrong: h^2/2 |M^-1 a_q| +
+    h |M^-1 a_v|, the largest of all rows."""
+    a_q, a_v, _, _ = equations.blocks(u, x)
+    one = jnp.ones((u.shape[0], equations.method.s, *u.shape[2:]), u.dtype)
+    h = jnp.abs(x.h)
+    rows = (h * h / 2)[None, None] * equations.applied(a_q, one)
+    rows = rows + h[None, None] * equations.applied(a_v, one)
+    assert start.mass_inverse is not None
+    sizes = start._replace(mass_inverse=jnp.abs(start.mass_inverse))
+    return jnp.max(accelerate(sizes, rows), axis=(0, 1))
 
 
 def _largest(x: list[Array]) -> Array:

@@ -24,7 +24,7 @@ from lagc.runtime.fused import LARGEST, as_one_function
 from lagc.runtime.linear import UNROLLED
 from lagc.runtime.method import UNROLLED_COLUMNS, apply
 from lagc.runtime.newton import NOT_FINITE
-from lagc.runtime.robust import picard_rate, robust_step
+from lagc.runtime.robust import robust_step
 
 BLOCK = 8
 UNSOLVED = 1 - 2**31  # a status seen only without fallback
@@ -187,11 +187,7 @@ def _robust(
     u, a, ok, failure = robust_step(machine.equations, v, x, live)
     memory = u / x.h if machine.way == "newton" else a
     impulse = machine.equations.impulse(a, x.h)
-    rate = jnp.ones_like(s.contraction)
-    if machine.way == "kinetic":
-        assert world.mass_inverse is not None
-        rate = picard_rate(machine.equations, u, x, world.mass_inverse)
-    solved = solvers.Solved(u, impulse, memory, rate, ok)
+    solved = solvers.Solved(u, impulse, memory, jnp.ones_like(s.contraction), ok)
     new = _reached(machine, s, solved)
     finite = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p)) & (failure != NOT_FINITE)
     event = jnp.where(finite, number + 1, -number - 1).astype(s.status.dtype)

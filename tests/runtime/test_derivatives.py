@@ -220,3 +220,71 @@ def test_batches_forward_reverse_and_twice(members: int) -> None:
         step = 1e-5 * direction
         differences = (gradient(at + step) - gradient(at - step)) / 2e-5
         np.testing.assert_allclose(second[i], differences, rtol=1e-6, atol=1e-6)
+
+
+def linear_at_times(x: jax.Array) -> jax.Array:
+    system = lagc.loads("coordinate q\nL = 1/2*q'^2 - 1/2*q^2\n")
+    run = system.simulate(1.0, x[0], times=np.array([0.0, 0.1, 0.3, 0.35]), r=1)
+    return jnp.sum(run.q**2)
+
+
+def linear_on_a_circle(x: jax.Array) -> jax.Array:
+    source = "coordinate th mod 2*pi\ncoefficient c = 1/2\nL = 1/2*th'^2\nK = -c*th'_+*th_-\n"
+    run = lagc.loads(source).simulate(1.0, x[0], dt=0.1, steps=4, r=1)
+    return jnp.sum(run.q**2)
+
+
+def linear_with_samples(x: jax.Array) -> jax.Array:
+    system = lagc.load(EXAMPLES / "driven.lag")
+    inputs = {"u": lagc.Samples(jnp.linspace(0, 1, 2), x)}
+    return jnp.sum(system.simulate(1.0, 0.0, inputs=inputs, dt=0.1, steps=4, r=1).q ** 2)
+
+
+def start_and_length_of_steps(x: jax.Array) -> jax.Array:
+    system = lagc.loads("coordinate q\ninput u\nL = 1/2*q'^2 - 1/4*q^4 + u*q\n")
+    run = system.simulate(1.0, 0.0, t0=x[0], dt=x[1], steps=4, inputs={"u": jnp.sin}, r=1)
+    return jnp.sum(run.q**2)
+
+
+def length_of_steps_of_members(x: jax.Array) -> jax.Array:
+    system = lagc.loads("coordinate q\nL = 1/2*q'^2 - 1/4*q^4\n")
+    run = system.simulate(jnp.array([[1.0], [0.7]]), 0.1, dt=x, steps=4, r=1)
+    return jnp.sum(run.q**2)
+
+
+def weights(x: jax.Array) -> jax.Array:
+    system = lagc.load(EXAMPLES / "neural_pendulum.lag")
+    networks = system.initial_neural(jax.random.key(1))
+    weight = networks["V"].layers[0].weight
+    net = eqx.tree_at(lambda n: n.layers[0].weight, networks["V"], weight.at[:2, 0].set(x))
+    run = system.simulate(1.0, 0.0, neural=networks | {"V": net}, dt=0.1, steps=3, r=1)
+    return jnp.sum(run.q**2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "at"),
+    [
+        (linear_at_times, [0.3]),
+        (linear_on_a_circle, [0.3]),
+        (linear_with_samples, [0.2, 0.5]),
+        (start_and_length_of_steps, [0.1, 0.12]),
+        (length_of_steps_of_members, [0.1, 0.15]),
+        (weights, [0.3, -0.2]),
+    ],
+)
+def test_second_derivatives_in_any_order(
+    loss: Callable[[jax.Array], jax.Array], at: list[float]
+) -> None:
+    """Both modes over reverse mode, and reverse over forward mode: where the matrices of the steps
+    do not depend on the state, and with respect to what acts on the steps."""
+    x, gradient = jnp.array(at), jax.jit(jax.grad(loss))
+    steps = 1e-4 * jnp.eye(x.size)
+    expected = np.stack([(gradient(x + e) - gradient(x - e)) / 2e-4 for e in steps])
+    assert np.max(np.abs(expected)) > 1e-4
+    ways = [jax.hessian(loss), jax.jacrev(jax.grad(loss))]
+    if x.size == 1:
+        ways.append(jax.jacrev(jax.jacfwd(loss)))
+    first, *others = (jax.jit(way)(x) for way in ways)
+    np.testing.assert_allclose(first, expected, rtol=1e-5, atol=1e-5)
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-11, atol=1e-12)

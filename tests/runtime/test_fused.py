@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,11 +17,15 @@ from tests.runtime.fused_runs import RUNS
 
 @pytest.fixture(scope="module")
 def outputs() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The results of all runs, fused and not, each from a process of its own."""
+    """The results of all runs, fused and not, each from a process of its own; the plain ones are
+    compiled in haste, to round-off the same."""
     command = [sys.executable, "-m", "tests.runtime.fused_runs"]
+    hasty = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
     processes = [
-        subprocess.Popen([*command, *how], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for how in ([], ["plain"])
+        subprocess.Popen(
+            [*command, *how], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | flags
+        )
+        for how, flags in (([], {}), (["plain"], hasty))
     ]
     texts = [p.communicate(timeout=600)[0] for p in processes]
     for process, text in zip(processes, texts, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -77,7 +77,10 @@ def test_levels_kept_of_a_failing_run() -> None:
     np.testing.assert_array_equal(np.isnan(kept.q), np.isnan(whole.q[::10]))
 
 
-@pytest.mark.parametrize("options", [{"checkpoint": 7}, {"checkpoint": 7, "save_every": 5}])
+@pytest.mark.parametrize(
+    "options",
+    [{"checkpoint": 7}, {"checkpoint": 7, "save_every": 5}, {"checkpoint": 7, "save_every": 20}],
+)
 def test_checkpoints_change_no_gradient(options: dict[str, int]) -> None:
     """With respect to initial values, a coefficient and the step; reverse."""
     L, K = "1/2*q'^2 - 1/4*q^4", "-c*q_+^2*q'_+*q_-"
@@ -92,6 +95,26 @@ def test_checkpoints_change_no_gradient(options: dict[str, int]) -> None:
     pieces = jax.grad(lambda x: loss(x, **options))(x)
     assert np.all(np.abs(plain) > 1e-4)
     np.testing.assert_allclose(pieces, plain, rtol=1e-12)
+
+
+def test_memory_of_a_gradient_is_bounded_by_the_checkpoint() -> None:
+    """However few levels are kept, and all of these are there."""
+    system = model("kepler")
+
+    def loss(x: jax.Array, **more: int) -> jax.Array:
+        return jnp.sum(system.simulate(x[:2], x[2:], dt=0.01, steps=32768, r=1, **more).q[-1])
+
+    def needed(**more: int) -> int:
+        lowered = jax.jit(jax.grad(partial(loss, **more))).lower(jnp.array([1.0, 0.0, 0.0, 0.9]))
+        return int(lowered.compile().memory_analysis().temp_size_in_bytes)
+
+    whole = needed()
+    for every in (1, 4096, 32768):
+        assert needed(checkpoint=256, save_every=every) < whole / 3, every
+    start = jnp.array([1.0, 0.0]), jnp.array([0.0, 0.9])
+    run: dict[str, Any] = {"dt": 0.01, "steps": 40000, "r": 1}
+    some = system.simulate(*start, save_every=10000, checkpoint=20000, **run)
+    np.testing.assert_array_equal(some.q, system.simulate(*start, **run).q[::10000])
 
 
 @pytest.mark.parametrize("chunk", [13, 64])

@@ -45,6 +45,48 @@ def test_friction_does_not_care_where_the_origin_is(offset: float, c: float) -> 
     np.testing.assert_allclose(there.p, here.p, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "offset"), [("f4", 1.0), ("f4", 100.0), ("f8", 1e6)])
+def test_friction_along_a_lattice_far_from_the_origin(dtype: str, offset: float) -> None:
+    """A force that friction holds: sweeps turn round what is wrong (h c of 2 to 4), and a step
+    moves by less than the round-off of positions."""
+    system = lagc.loads(
+        "index i in 0..9 periodic\ncoordinate x[i]\ncoefficient c\n"
+        "L = sum(i, 1/2*x'[i]^2 - 1/2*(x[i+1] - x[i])^2)\nK = -sum(i, c*x'_+[i]*x_-[i])\n"
+        "force x[i] = 1e-3*(1 + sin(t)/2)\n"
+    )
+    rates = np.array([20, 200, 300, 350, 400], dtype)
+    start = np.full(10, offset, dtype), np.zeros(10, dtype)
+    dt = np.dtype(dtype).type(0.01)
+    run = system.simulate(*start, dt=dt, steps=600, r=2, coefficients={"c": rates})
+    assert not np.any(run.status)
+    round_off = float(np.finfo(dtype).eps) * offset / 1e-3  # in the forces of the springs
+    for k, c in enumerate(rates.astype(float)):
+        t, late = (
+            np.asarray(run.t[k], float),
+            slice(int(1500 / c) + 100, None),
+        )  # some ten times 1/c
+        held = 1e-3 / c + 5e-4 * (c * np.sin(t) - np.cos(t)) / (c * c + 1)
+        np.testing.assert_allclose(run.v[k, late, 0], held[late], rtol=1e-3 + 4 * round_off)
+
+
+@pytest.mark.parametrize("r", [2, 4])
+def test_friction_that_sets_in(r: int) -> None:
+    """Sweeps contract until friction stiffens: what was seen before says nothing of it."""
+    system = lagc.loads(
+        "coordinate x\ncoefficient c\nL = 1/2*x'^2\n"
+        "K = -(c*(1 + tanh(1000*(t - 1)))/2 + 1/10)*x'_+*x_-\nforce x = 1e-3*(1 + sin(t)/2)\n"
+    )
+    q, v, dt = np.array([100, 1e-3, 0.01], "f4")
+    c = np.array([300, 350, 400, 500], "f4")
+    quick, robust = (
+        system.simulate(q, v, dt=dt, steps=700, r=r, strategy=way, coefficients={"c": c})
+        for way in ("kinetic", "robust")
+    )
+    assert not np.any(quick.status) and not np.any(robust.status)
+    largest = np.max(np.abs(robust.v[:, 150:]), axis=1, keepdims=True)
+    assert np.max(np.abs(quick.v - robust.v)[:, 150:] / largest) < 3e-5
+
+
 @pytest.mark.parametrize("ratio", [20.0, 100.0, 1000.0])
 @pytest.mark.parametrize("strategy", ["newton", "robust"])
 @pytest.mark.parametrize("way", [1, -1])
