@@ -172,8 +172,9 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     t, origin = level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
     blocks = call_kernel(run, kernels.blocks, origin, origin, t, inputs_at(run, t))
     h = run.lanes.arrays["dt"]
-    short = affine.is_short(equations.method.r, steps, state.status.size)
-    found = affine.find_map(equations, tuple(b[:, :, 0] for b in blocks), h, short)
+    short = affine.is_short(run.static.r, steps)
+    find = affine.short_map if short else affine.step_map
+    found = find(equations, tuple(b[:, :, 0] for b in blocks), h)
     matrix, gained, count, small = found.matrix, None, steps, found.good
     if not holds(run.system.spec, "linear"):
         gained = _forcing(run, found.inverse, first, steps)

@@ -12,16 +12,14 @@ Measured (two cores, x86-64, float64): a damped oscillator with r = 2, every ste
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal, localcontext
-from functools import lru_cache, partial
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lagc.runtime.bits import _FLAG as SAME_BITS
 from lagc.runtime.doubled import (
     Doubled,
     add,
@@ -32,16 +30,14 @@ from lagc.runtime.doubled import (
     quotient,
 )
 from lagc.runtime.equations import StepData, StepEquations
-from lagc.runtime.linear import UNROLLED, inverse, times
+from lagc.runtime.linear import inverse, times
 from lagc.runtime.linear import matrix_product as plain_product
 from lagc.runtime.linearised import linear_step
 from lagc.runtime.tableau import tableau
 
 SHORT = 128  # steps up to which T is simply applied again and again
+_FEW_NODES = 3  # interior nodes up to which T to plain precision is good enough for so few steps
 _DIGITS = 40
-_WRITTEN_OUT = 2  # unknowns up to which there is no loop over columns
-_FEW_NODES = 3  # interior nodes up to which steps hardly round more than their solution is off
-_MANY = 256  # trajectories of a large batch
 
 
 class StepMap(NamedTuple):
@@ -88,23 +84,10 @@ def _constants(r: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {name: split(x) for name, x in products.items()}
 
 
-def is_short(r: int, steps: int, lanes: int) -> bool:
-    """Whether steps are taken one by one, which costs least for large batches of short runs."""
-    return steps <= SHORT and (r <= _FEW_NODES or not is_precise(lanes))
-
-
-def is_precise(lanes: int) -> bool:
-    """Whether what rounding cuts off is kept where steps are taken one by one: not in large
-    batches, where it would double their time, unless members are to agree to the last bit."""
-    return lanes <= _MANY or SAME_BITS in os.environ.get("XLA_FLAGS", "").split()
-
-
-def find_map(
-    equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array, short: bool
-) -> StepMap:
-    """T from the blocks, each (dof, dof, *L), and the step (*L), for a run that `is_short`."""
-    n = blocks[0].shape[0] * (equations.method.s - 1)
-    return (short_map if short and n <= UNROLLED else step_map)(equations, blocks, h)
+def is_short(r: int, steps: int) -> bool:
+    """Whether T is taken to plain precision and applied step by step, which costs least for batches
+    of short runs; the condition of the equations of a step grows with its nodes."""
+    return steps <= SHORT and r <= _FEW_NODES
 
 
 def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array) -> StepMap:
@@ -163,117 +146,13 @@ def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Arr
 
 
 def short_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array) -> StepMap:
-    """T for runs that are short, and few nodes."""
-    matrix, inverted = _short(equations, blocks, jnp.broadcast_to(h, blocks[0].shape[2:]))
-    good = jnp.all(jnp.isfinite(matrix.high), axis=(0, 1))
-    return StepMap(matrix, inverted, good)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _short(
-    equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array
-) -> tuple[Doubled, jax.Array]:
-    """T and J^-1.
-
-    What moves the state without an iteration, h M^-1 (p - b_q q) and its force at the middle of the
-    step, is known to twice the digits; the rest, smaller by the square of the step, to plain ones.
-    With the Jacobian divided by its kinetic part, nothing is lost to its condition either.
-    """
-    a_q, a_v, b_q, b_v = blocks
-    dof, lanes = a_q.shape[0], a_q.shape[2:]
+    """T to plain precision, for runs that are short."""
     s = equations.method.s
-    mass_inverse = inverse(b_v)
-    # Forces alone: what is left of the equations without their kinetic part.
-    by_node = [jnp.broadcast_to(b[:, :, None], (dof, dof, s, *lanes)) for b in (a_q, a_v, b_q)]
-    acting = (*by_node, jnp.zeros_like(by_node[0]))
-    forces = equations.jacobian(acting, h)
-    n = forces.shape[0]
-    eye = jnp.eye(n, dtype=h.dtype).reshape((n, n) + (1,) * len(lanes))
-    # U = drift lead + rest, with lead = h M^-1 (p - b_q q): (d, 2 d, *L).
-    by_p = h[None, None] * mass_inverse
-    lead = jnp.concatenate([-plain_product(by_p, b_q), by_p], axis=1)
-    drift = equations.method.drift.reshape((1, -1) + (1,) * (1 + len(lanes)))
-    drifted = (jnp.asarray(drift, h.dtype) * lead[:, None]).reshape((n, 2 * dof, *lanes))
-    start = equations.start_jacobian((*by_node[:2], jnp.zeros_like(by_node[2]), acting[3]), h)
-    right = plain_product(forces, drifted)
-    right = jnp.concatenate([right[:, :dof] + start, right[:, dof:]], axis=1)
-    sides = jnp.concatenate([forces, right, jnp.broadcast_to(eye, forces.shape)], axis=1)
-    near, right, kinetic = jnp.split(
-        equations.without_kinetic(sides, mass_inverse, h), [n, n + 2 * dof], axis=1
-    )
-    cleared = inverse(eye + near)
-    rest = -plain_product(cleared, right)
-    # Impulse: h a_q (q + mean of U) + a_v U at the end.
-    last = rest[s - 2 :: s - 1]
-    shaped = rest.reshape((dof, s - 1, 2 * dof, *lanes))
-    weights = equations.method.impulse[1:].reshape((1, -1) + (1,) * (1 + len(lanes)))
-    mean = jnp.sum(jnp.asarray(weights, h.dtype) * shaped, axis=1)
-    force = h[None, None] * a_q
-    pushed = plain_product(force, mean) + plain_product(a_v, last)
-    moves = _moves(mass_inverse, b_v, b_q, a_q, a_v, h)
-    matrix = add(_plus_one(moves), exact(jnp.concatenate([last, pushed])))
-    return matrix, plain_product(cleared, kinetic)
-
-
-@_short.defjvp
-def _short_slopes(equations: StepEquations, primals: Any, tangents: Any) -> Any:
-    """Through the plain equations: a third of the time that the steps above would take."""
-
-    def plain(blocks: tuple[jax.Array, ...], h: jax.Array) -> tuple[jax.Array, jax.Array]:
-        s = equations.method.s
-        shaped = [jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks]
-        step = linear_step(equations, tuple(shaped), h)
-        return step.transition(), step.inverse
-
-    found = _short(equations, *primals)
-    _, (matrix, inverted) = jax.jvp(plain, primals, tangents)
-    return found, (Doubled(matrix, jnp.zeros_like(matrix)), inverted)
-
-
-def _moves(
-    mass_inverse: jax.Array,
-    mass: jax.Array,
-    b_q: jax.Array,
-    a_q: jax.Array,
-    a_v: jax.Array,
-    h: jax.Array,
-) -> Doubled:
-    """lead = h M^-1 (-b_q, 1), and its impulse: (2 d, 2 d, *L)."""
-    dof = mass.shape[0]
-    if dof == 1:
-        by_p = quotient(h[None, None], mass)
-    else:
-        eye = jnp.eye(dof, dtype=h.dtype).reshape((dof, dof) + (1,) * h.ndim)
-        once = exact(mass_inverse)
-        product = _small_product(exact(mass), once)
-        left = plain_product(once.high, (eye - product.high) - product.low)
-        by_p = multiply(_behind(exact(h), 2), add(once, exact(left)))
-    by_q = negative(_small_product(by_p, exact(b_q)))
-    lead = Doubled(*(jnp.concatenate([x, y], axis=1) for x, y in zip(by_q, by_p, strict=True)))
-    force = multiply(_behind(exact(h), 2), exact(a_q))
-    both = add(Doubled(force.high / 2, force.low / 2), exact(a_v))
-    gained = add(_small_product(both, lead), _padded(force, dof))
-    return Doubled(*(jnp.concatenate([x, y]) for x, y in zip(lead, gained, strict=True)))
-
-
-def _small_product(a: Doubled, b: Doubled) -> Doubled:
-    """`matrix_product`, written out for matrices of a few rows."""
-    if a.high.shape[1] > _WRITTEN_OUT:
-        return matrix_product(a, b)
-    total: Doubled | None = None
-    for j in range(a.high.shape[1]):
-        left, right = (Doubled(*x) for x in ((y[:, j, None] for y in a), (y[j][None] for y in b)))
-        term = multiply(left, right)
-        total = term if total is None else add(total, term)
-    assert total is not None
-    return total
-
-
-def _plus_one(x: Doubled, sign: int = 1) -> Doubled:
-    """x + 1 or x - 1: (m, m, *L)."""
-    m = x.high.shape[0]
-    eye = jnp.eye(m, dtype=x.high.dtype).reshape((m, m) + (1,) * (x.high.ndim - 2))
-    return add(x, exact(jnp.broadcast_to(sign * eye, x.high.shape)))
+    spread = tuple(jnp.broadcast_to(b[:, :, None], (*b.shape[:2], s, *b.shape[2:])) for b in blocks)
+    step = linear_step(equations, spread, jnp.broadcast_to(h, blocks[0].shape[2:]))
+    matrix = step.transition()
+    good = jnp.all(jnp.isfinite(matrix), axis=(0, 1))
+    return StepMap(exact(matrix), step.inverse, good)
 
 
 def _doubled(high: Any, low: Any, dtype: Any, shape: tuple[int, ...]) -> Doubled:
@@ -368,8 +247,7 @@ def propagate(
     z: (m, *L); gained: g_n, (steps or 1, m, *L), or None where nothing forces.
     """
     if short:
-        precise = is_precise(z.high[0].size)
-        return _one_by_one(matrix, z, gained, steps, precise)
+        return _one_by_one(matrix.high, z, gained, steps)
     block = max(1, min(steps, round(steps**0.5)))
     count = -(-steps // block)
     tower, small = powers(matrix, block)
@@ -427,54 +305,34 @@ def _apply(matrix: Doubled, z: Doubled) -> Doubled:
 
 
 def _one_by_one(
-    matrix: Doubled, z: Doubled, gained: jax.Array | None, steps: int, precise: bool
+    matrix: jax.Array, z: Doubled, gained: jax.Array | None, steps: int
 ) -> tuple[jax.Array, Doubled, jax.Array]:
     constant = gained is not None and gained.shape[0] == 1
     shared = gained[0] if gained is not None and constant else None
 
-    m = matrix.high.shape[0]
-    moves = _plus_one(matrix, -1)
-    entries = [[moves.high[i, j] for j in range(m)] for i in range(m)]
-    exactly = jax.lax.stop_gradient(moves)
+    m = matrix.shape[0]
+    entries = [[matrix[i, j] for j in range(m)] for i in range(m)]
 
     # Row by row, so that the reverse mode puts nothing together at every step. A state that is not
     # finite is not reached.
-    def body(state: Any, g: Any) -> tuple[Any, Any]:
-        z, cut = state
+    def body(z: list[jax.Array], g: Any) -> tuple[list[jax.Array], Any]:
+        terms = [[t * y for t, y in zip(row, z, strict=True)] for row in entries]
+        new = [sum(row[1:], row[0]) for row in terms]
         g = shared if shared is not None else g
-        new, kept, found = [], [], None
-        for i, row in enumerate(entries):
-            terms = [t * y for t, y in zip(row, z, strict=True)]
-            step = sum(terms[1:], terms[0])
-            step = step if g is None else step + g[i]
-            if precise:
-                held = jax.lax.stop_gradient(z)
-                small = [
-                    exactly.low[i, j] * held[j] - exactly.high[i, j] * cut[j] for j in range(m)
-                ]
-                step = step + (sum(small[1:], small[0]) - cut[i])
-            total = z[i] + step
-            fine = jnp.isfinite(total)
-            found = fine if found is None else found & fine
-            new.append(jnp.where(fine, total, z[i]))
-            if precise:
-                rounding = jax.lax.stop_gradient((total - z[i]) - step)
-                kept.append(jnp.where(fine, rounding, 0))
-        return (new, kept if precise else cut), (new, found)
+        if g is not None:
+            new = [y + g[i] for i, y in enumerate(new)]
+        fine = [jnp.isfinite(y) for y in new]
+        held = [jnp.where(f, y, old) for f, y, old in zip(fine, new, z, strict=True)]
+        return held, (held, reduce(jnp.logical_and, fine))
 
     each = gained if gained is not None and not constant else None
-    shape = jnp.broadcast_shapes(z.high.shape, (m, *matrix.high.shape[2:]))
+    start = z.high + z.low
+    shape = jnp.broadcast_shapes(start.shape, (m, *matrix.shape[2:]))
     if gained is not None:
         shape = jnp.broadcast_shapes(shape, gained.shape[1:])
-    start = list(jnp.broadcast_to(z.high, shape))
-    cut = list(jnp.broadcast_to(-jax.lax.stop_gradient(z.low), shape)) if precise else []
-    (end, cut), (path, found) = jax.lax.scan(body, (start, cut), each, length=steps)
-    last = jnp.stack(end)
-    return (
-        jnp.stack(path, axis=1),
-        Doubled(last, -jnp.stack(cut)) if precise else exact(last),
-        found,
-    )
+    start = jnp.broadcast_to(start, shape)
+    end, (path, found) = jax.lax.scan(body, list(start), each, length=steps)
+    return jnp.stack(path, axis=1), exact(jnp.stack(end)), found
 
 
 def _gained_within(matrix: jax.Array, gained: jax.Array, block: int, count: int) -> jax.Array:
