@@ -196,7 +196,7 @@ def test_steps_and_members_taken_in_pieces() -> None:
         assert np.max(np.abs(expected)) > 0.1
 
 
-@pytest.mark.parametrize("members", [3, 20])
+@pytest.mark.parametrize("members", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_batches_forward_reverse_and_twice(members: int) -> None:
     """Few members have their steps made linear side by side, more of them one after another: both
     agree with tangents taken forward, and second derivatives with differences of the first."""
