@@ -47,7 +47,8 @@ demo: .venv/.demo
 test: .venv/.test
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadscope --durations 20
 
-# What `make test` leaves out: whole trainings, in several processes and through the integrator.
+# What `make test` leaves out: whole trainings, in several processes and through the integrator, and
+# further cases of what it tests.
 test-long: .venv/.test
 	$(BIN)/python -m pytest -m long -n 1 --durations 5
 

@@ -62,7 +62,14 @@ def quartic_fit() -> FitResult:
     return fit(QUARTIC, [recorded(simulated(2, 0.1, 0.5) + NOISE)])
 
 
-@pytest.mark.parametrize("guess", [{"b": 1e-10}, {"b": 1e-20, "c": 1e-9}, {"k": 1e10}])
+@pytest.mark.parametrize(
+    "guess",
+    [
+        {"b": 1e-10},
+        pytest.param({"b": 1e-20, "c": 1e-9}, marks=pytest.mark.long),
+        pytest.param({"k": 1e10}, marks=pytest.mark.long),
+    ],
+)
 def test_no_coefficient_is_lost_for_its_start(quartic_fit, guess):
     found = fit(QUARTIC, [recorded(simulated(2, 0.1, 0.5) + NOISE)], guess=guess)
     assert_same(found, quartic_fit)
@@ -82,7 +89,7 @@ def test_a_coefficient_that_is_hardly_seen_is_reported_so():
     assert_same(fit(LINEAR, noisy, guess={"c": 1e-9}), fit(LINEAR, noisy))
 
 
-@pytest.mark.parametrize("scale", [1e5, 1e7])
+@pytest.mark.parametrize("scale", [1e5, pytest.param(1e7, marks=pytest.mark.long)])
 def test_units_of_time_do_not_matter(scale):
     x = simulated(9, 0.5, start=(1, 0.5)) + NOISE
     found = fit(LINEAR, [recorded(x, scale)])
@@ -95,6 +102,7 @@ def test_units_of_time_do_not_matter(scale):
         assert one.std * scale**power == pytest.approx(other.std, rel=1e-2)
 
 
+@pytest.mark.long
 def test_starts_that_are_too_small_and_too_large_at_once():
     x = simulated(0.5, 0.4, g=9.0, start=(1, 0)) + 0.1 * NOISE
     start = {"k": 1.0, "c": 1e-5, "g": 1e-9}

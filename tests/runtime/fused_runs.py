@@ -105,7 +105,6 @@ RUNS: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
     ("three", "kinetic", 2, 2, 7, mapped, "f8"),
     ("three", "kinetic", 8, 0, 0, eager, "f8"),
     ("pair", "newton", 1, 16, 9, gradient, "f8"),
-    ("three", "kinetic", 1, 9, 20, gradient, "f8"),
     ("driven", "kinetic", 2, 64, 12, gradient, "f8"),
 ]
 SIGNALS: list[Any] = [0.3, lagc.Samples([0.0, 0.2, 0.5], [0.1, 0.4, 0.0]), jnp.sin]

@@ -196,7 +196,7 @@ def test_steps_and_members_taken_in_pieces() -> None:
         assert np.max(np.abs(expected)) > 0.1
 
 
-@pytest.mark.parametrize("members", [3, 20])
+@pytest.mark.parametrize("members", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_batches_forward_reverse_and_twice(members: int) -> None:
     """Few members have their steps made linear side by side, more of them one after another: both
     agree with tangents taken forward, and second derivatives with differences of the first."""
@@ -265,11 +265,11 @@ def weights(x: jax.Array) -> jax.Array:
     ("loss", "at"),
     [
         (linear_at_times, [0.3]),
-        (linear_on_a_circle, [0.3]),
+        pytest.param(linear_on_a_circle, [0.3], marks=pytest.mark.long),
         (linear_with_samples, [0.2, 0.5]),
         (start_and_length_of_steps, [0.1, 0.12]),
-        (length_of_steps_of_members, [0.1, 0.15]),
-        (weights, [0.3, -0.2]),
+        pytest.param(length_of_steps_of_members, [0.1, 0.15], marks=pytest.mark.long),
+        pytest.param(weights, [0.3, -0.2], marks=pytest.mark.long),
     ],
 )
 def test_second_derivatives_in_any_order(

@@ -109,7 +109,7 @@ def test_memory_of_a_gradient_is_bounded_by_the_checkpoint() -> None:
         return int(lowered.compile().memory_analysis().temp_size_in_bytes)
 
     whole = needed()
-    for every in (1, 4096, 32768):
+    for every in (1, 32768):
         assert needed(checkpoint=256, save_every=every) < whole / 3, every
     start = jnp.array([1.0, 0.0]), jnp.array([0.0, 0.9])
     run: dict[str, Any] = {"dt": 0.01, "steps": 40000, "r": 1}
