@@ -47,8 +47,8 @@ def test_digits_of_small_steps(dho: lagc.System, r: int, members: int, most: flo
     [
         (100, 1, 0.1, [0.1, 100.0]),
         (2000, 1, 0.01, [0.1, 100.0, 1e3]),
-        (2000, 100, 0.1, [0.1, 100.0]),
-        (100, 1, 0.1, [0.1, 1e80]),
+        pytest.param(2000, 100, 0.1, [0.1, 100.0], marks=pytest.mark.long),
+        pytest.param(100, 1, 0.1, [0.1, 1e80], marks=pytest.mark.long),
     ],
 )
 def test_a_diverging_member(
