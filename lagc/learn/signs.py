@@ -22,6 +22,7 @@ from lagc.learn.mirrors import Ambiguity, Exchange, Mirror, Winding
 from lagc.learn.moves import Cost
 from lagc.learn.problem import Problem
 from lagc.learn.refine import Refined
+from lagc.learn.sizes import by_acceleration
 from lagc.learn.structure import motion_and_sensitivity
 
 _ROUND_OFF = 1e-7  # part of the largest derivative by a coefficient
@@ -39,8 +40,7 @@ def find_ambiguities(problem: Problem, setting: Setting) -> tuple[Ambiguity, ...
 
 def examined(problem: Problem, setting: Setting) -> tuple[tuple[Place, ...], tuple[Ambiguity, ...]]:
     """`find_ambiguities`, after bounds and periods of all coefficients."""
-    data = setting.observations
-    if setting.system.spec.lattice is not None or not data.seen[:, :, 0].any(axis=1).all():
+    if not by_acceleration(setting):
         return (), ()
     k = setting.coefficients
     seen = _motions(problem, setting)
@@ -67,8 +67,7 @@ def exchanged(
     problem: Problem, setting: Setting, pairs: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Those of pairs of coefficients that could be exchanged if there were no bounds."""
-    seen = problem.setting.observations.seen
-    if not pairs or setting.system.spec.lattice is not None or not seen[:, :, 0].any(axis=1).all():
+    if not pairs or not by_acceleration(problem.setting):
         return []
     motions = _motions(problem, replace(setting, sizes=problem.setting.sizes))
     return [pair for pair in pairs if all(motion.exchanged(*pair) for motion in motions)]

@@ -248,7 +248,7 @@ def propagate(
     """
     if short:
         return _one_by_one(matrix.high, z, gained, steps)
-    block = max(1, min(steps, round(steps**0.5)))
+    block = round(steps**0.5)
     count = -(-steps // block)
     tower, small = powers(matrix, block)
     extra = None

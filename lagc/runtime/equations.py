@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 
 from lagc.runtime.banded import factor_banded, solve_factored
 from lagc.runtime.linear import inverse, times
-from lagc.runtime.method import Method, along_nodes, apply, apply_to_parts, weighted
+from lagc.runtime.method import Method, along_nodes, apply, apply_to_parts, split_like, weighted
 from lagc.runtime.spec import Kernels, LatticeSpec
 
 Jacobian = Any  # (n, n, *L), or bands (2w+1, m (r+1), m (r+1), N, *L) of a lattice
@@ -145,8 +145,7 @@ class StepEquations:
         t = self.times(x.t, x.h, lanes)[nodes]
         inputs = {name: values[nodes] for name, values in x.inputs.items()}
         a, _ = self.model.call(self.model.kernels.forces, q, jnp.concatenate(v), t, x, inputs)
-        ends = np.cumsum([part.shape[0] for part in u])
-        return [a[end - part.shape[0] : end] for end, part in zip(ends, u, strict=True)]
+        return split_like(u, a)
 
     def blocks(self, u: Float[Array, "d k *L"], x: StepData) -> tuple[Array, Array, Array, Array]:
         """a_q, a_v, b_q, b_v at the nodes: (d, d, s, *L) each; bands of a lattice."""

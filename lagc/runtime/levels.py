@@ -159,13 +159,12 @@ def find_levels(
         periods = [0.0 if m is None else m for m in run.system.spec.moduli]
         shape = (-1,) + (1,) * (q.ndim - 1)
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
+    x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
     if shielded:
-        x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
         # Kept, as it is read for the output and for where the trajectory is lost.
         energy = separately(partial(_energies, run.setting.model))(x)
         energy = jnp.where(good, energy, jnp.nan)
     else:
-        x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
         energy = _energies(run.setting.model, x)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
 

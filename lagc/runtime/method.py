@@ -128,9 +128,13 @@ def apply_to_parts(matrix: Matrix, parts: list[jax.Array]) -> list[jax.Array]:
     """
     if matrix.shape[1] < _MANY_COLUMNS:
         return [apply(matrix, part) for part in parts]
-    found = separately(partial(apply, matrix))(jnp.concatenate(parts))
+    return split_like(parts, separately(partial(apply, matrix))(jnp.concatenate(parts)))
+
+
+def split_like(parts: list[jax.Array], x: jax.Array) -> list[jax.Array]:
+    """(d, ...) in parts of as many rows as these have."""
     ends = np.cumsum([part.shape[0] for part in parts])
-    return [found[end - part.shape[0] : end] for end, part in zip(ends, parts, strict=True)]
+    return [x[end - part.shape[0] : end] for end, part in zip(ends, parts, strict=True)]
 
 
 def weighted(weights: Matrix, x: jax.Array) -> jax.Array:

@@ -89,9 +89,10 @@ def kinetic(equations: StepEquations, start: Start, x: StepData) -> Solved:
     u, a, contraction, settled, explained = _iterate(sweep, guess, start, x, impatient=impatient)
     ok = settled | explained
     if not model.by_positions:
-        rate, seen = _picard_rate_if(explained & ~settled, equations, u, start, x)
-        ok = settled | (explained & (rate <= _SLOW))
-        contraction = jnp.where(seen & ~settled, jnp.minimum(rate, 1), contraction)
+        doubted = explained & ~settled
+        rate = _picard_rate_if(doubted, equations, u, start, x)
+        ok = settled | (doubted & (rate <= _SLOW))
+        contraction = jnp.where(doubted, jnp.minimum(rate, 1), contraction)
     last = equations.forces_at(slice(method.s - 1, method.s), u, x)
     forces = jnp.concatenate(
         [jnp.concatenate([some, end], axis=1) for some, end in zip(a, last, strict=True)]
@@ -266,9 +267,8 @@ def _iterate(
 
 def _picard_rate_if(
     wanted: Array, equations: StepEquations, u: Components, start: Start, x: StepData
-) -> tuple[Array, Array]:
-    """`picard_rate` at the displacements of a step where it is wanted anywhere, and whether it is:
-    (*L) and ()."""
+) -> Array:
+    """`picard_rate` at the displacements of a step, for use where it is wanted: (*L)."""
 
     def look(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         u = state[2]
@@ -278,7 +278,7 @@ def _picard_rate_if(
     # A loop that ends at once where there is no doubt may stand in `fused.as_one_function`. What is
     # the same in every round XLA would do before the loop: so displacements change in it.
     rate, _, _ = jax.lax.while_loop(lambda s: s[1], look, (none, doubt, jnp.concatenate(u)))
-    return rate, doubt
+    return rate
 
 
 def picard_rate(
