@@ -36,23 +36,25 @@ def residuals_of(
     spec: ModelSpec,
     layout: Layout,
     differences: np.ndarray,
+    observed: np.ndarray,
     spread: np.ndarray,
     sigma: np.ndarray,
 ) -> Residuals:
-    """The residuals of one system, predicted minus observed: (rows, channels), NaN where nothing
-    was observed; spread, and sigma, the levels of noise: (channels,)."""
-    values = np.full((1, len(differences), 3, spec.dof), np.nan)
+    """The residuals of one system, predicted minus observed, and what was observed: (rows,
+    channels), NaN where nothing was; spread, and sigma, the levels of noise: (channels,)."""
+    values, data = (np.full((1, len(differences), 3, spec.dof), np.nan) for _ in range(2))
     sizes, levels = np.ones((3, spec.dof)), np.ones((3, spec.dof))
     masks: dict[str, np.ndarray] = {}
     for column, (kind, d) in enumerate(layout.components):
         values[0, :, kind, d] = differences[:, column]
+        data[0, :, kind, d] = observed[:, column]
         sizes[kind, d], levels[kind, d] = spread[column], sigma[column]
         if np.isfinite(differences[:, column]).any():
             owner = next(c.name for c in spec.coordinates if spec.labels[d] in c.labels)
             name = ("{}", "{}'", "p[{}]")[kind].format(owner)
             masks.setdefault(name, np.zeros((3, spec.dof), bool))[kind, d] = True
     deviations = np.broadcast_to(levels, values.shape)
-    return Residuals(values, deviations, Channels(sizes, masks), SQUARES)
+    return Residuals(values, deviations, Channels(sizes, masks), SQUARES, data)
 
 
 def spreads(spec: ModelSpec, batch: Batch, layout: Layout) -> np.ndarray:

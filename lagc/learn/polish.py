@@ -226,9 +226,11 @@ def _followed(
     batch, spec = searches.batch, searches.system.spec
     result = np.isfinite(differences).all(axis=(1, 2))
     large = np.sqrt((differences**2).mean(axis=1)) > _FOLLOWS * spread
-    observed = np.where(batch.seen, differences, np.nan)
+    left = np.where(batch.seen, differences, np.nan)
     for i in np.flatnonzero(result & large.any(axis=1)).tolist():
-        of_one = residuals_of(spec, searches.layout, observed[i], spread[i], levels.sigma[i])
+        of_one = residuals_of(
+            spec, searches.layout, left[i], batch.values[i], spread[i], levels.sigma[i]
+        )
         result[i] = not of_one.poor()
     return result
 

@@ -99,9 +99,9 @@ class Residuals:
         result = {}
         for name, mask in self._groups():
             part = self._part(mask)
-            if name in self.channels.known and self._explained(mask):
+            if part <= _POOR or (name in self.channels.known and self._explained(mask)):
                 continue
-            if part > _HOPELESS or (part > _POOR and not self._noise(mask)):
+            if (part > _HOPELESS and not self._steady(mask)) or not self._noise(mask):
                 result[name] = part
         return result
 
@@ -228,6 +228,15 @@ class Residuals:
         own = float(np.std(values))
         # Values that are constant to round-off have no spread to compare with.
         return min(spread, own) if own > _ROUND_OFF * largest else spread
+
+    def _steady(self, mask: np.ndarray) -> bool:
+        """Whether a channel is a velocity or momentum that hardly changes, as a conserved one does:
+        its spread is that of the noise, but the model has its value, of which residuals are a small
+        part. (That of a coordinate says nothing, as its origin is anywhere.)"""
+        if self.observed is None or mask[0].any():
+            return False
+        values, observed = self.values[:, :, mask], self.observed[:, :, mask]
+        return _rms(values) <= _POOR * _rms(np.where(np.isnan(values), np.nan, observed))
 
     def _noise(self, mask: np.ndarray) -> bool:
         """Whether the residuals of neighbouring rows have nothing to do with each other, neither

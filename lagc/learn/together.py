@@ -165,7 +165,9 @@ def _result(
     """What `fit` would return for one recording."""
     spec, layout = system.spec, found.layout
     converged = bool(found.converged[i])
-    residuals = residuals_of(spec, layout, found.residuals[i], sizes[i], found.sigma[i])
+    residuals = residuals_of(
+        spec, layout, found.residuals[i], batch.values[i], sizes[i], found.sigma[i]
+    )
     coefficients, gauge, notes = {}, [], []
     for c in spec.coefficients:
         if c.name in fixed:

@@ -171,21 +171,22 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     equations, kernels = run.machine.equations, run.system.kernels
     t, origin = level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
     blocks = call_kernel(run, kernels.blocks, origin, origin, t, inputs_at(run, t))
-    h = run.lanes.arrays["dt"]
     short = affine.is_short(run.static.r, steps)
-    find = affine.short_map if short else affine.step_map
-    found = find(equations, tuple(b[:, :, 0] for b in blocks), h)
+    found = affine.find_map(equations, [b[:, :, 0] for b in blocks], run.lanes.arrays["dt"], short)
     matrix, gained, count, small = found.matrix, None, steps, found.good
     if not holds(run.system.spec, "linear"):
         gained = _forcing(run, found.inverse, first, steps)
     elif every > 1:
         (matrix, small), count = affine.power(matrix, every), steps // every
-    z = Doubled(jnp.concatenate([state.q, state.p]), jnp.concatenate([-state.q_low, -state.p_low]))
+    start = jnp.concatenate([state.q, state.p])
+    started = jnp.all(jnp.isfinite(start), axis=0)
+    low = jnp.concatenate([-state.q_low, -state.p_low])
+    z = Doubled(*(jnp.where(started, x, 0) for x in (start, low)))
     path, end, finite = affine.propagate(matrix, z, gained, count, short)
     if gained is not None and every > 1:
         path, finite = path[every - 1 :: every], _whole(finite, every)
     dof = state.q.shape[0]
-    finite = finite & (small & found.good & (state.status == 0))[None]
+    finite = finite & (small & found.good & started & (state.status == 0))[None]
     place = _first(~finite)
     lost = _from(place, finite)
     event = jnp.where(found.good, -(first + every * (1 + place)), first + 1)

@@ -12,6 +12,7 @@ Measured (two cores, x86-64, float64): a damped oscillator with r = 2, every ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
@@ -90,8 +91,26 @@ def is_short(r: int, steps: int) -> bool:
     return steps <= SHORT and r <= _FEW_NODES
 
 
+def find_map(
+    equations: StepEquations, blocks: Sequence[jax.Array], h: jax.Array, short: bool
+) -> StepMap:
+    """T from the blocks (a_q, a_v, b_q, b_v), each (dof, dof, *L), and the step (*L). Where these
+    are not finite, or so large that T would not be, free motion stands in, so that derivatives with
+    respect to what all members share stay finite."""
+    limit = jnp.sqrt(jnp.finfo(h.dtype).max) / 64
+    fine = jnp.abs(h) < limit
+    for block in blocks:
+        fine = fine & jnp.all(jnp.abs(block) < limit, axis=(0, 1))
+    *forces, b_v = blocks
+    unit = jnp.eye(len(b_v), dtype=h.dtype).reshape(b_v.shape[:2] + (1,) * fine.ndim)
+    free = (*(jnp.where(fine, block, 0) for block in forces), jnp.where(fine, b_v, unit))
+    find = short_map if short else step_map
+    found = find(equations, free, jnp.where(fine, h, 1))
+    return found._replace(good=found.good & fine)
+
+
 def step_map(equations: StepEquations, blocks: tuple[jax.Array, ...], h: jax.Array) -> StepMap:
-    """T from the blocks, each (dof, dof, *L), and the step (*L)."""
+    """T to twice the digits."""
     a_q, a_v, b_q, b_v = blocks
     dof, lanes = a_q.shape[0], a_q.shape[2:]
     s = equations.method.s

@@ -17,7 +17,7 @@ from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
 from lagc.runtime.run import Run, call_kernel, inputs_at, level_times
 from lagc.runtime.solvers import Start, accelerate
-from lagc.runtime.steps import State, filled, wrap
+from lagc.runtime.steps import State, filled, fit, wrap
 from lagc.runtime.strategy import holds
 from lagc.runtime.trajectory import Trajectory
 
@@ -97,7 +97,9 @@ def begin(run: Run) -> Beginning:
     else:
         v = arrays["v"]
         mass = mass_inverse(run, q, v)
-        p = call_kernel(run, run.system.kernels.momentum, q[:, None], v[:, None], t, inputs)[:, 0]
+        named = run.lanes.named("coefficient ")
+        x = StepData(q[:, None], v[:, None], t, t, named, inputs, run.setting.weights)
+        p = _inside("momentum", run.setting.model, x)[:, 0]
     eq, zeros = run.machine.equations, jnp.zeros_like(q)
     if run.machine.way == "newton":
         memory = along_nodes(eq.method.drift, v[:, None]) * v[:, None]
@@ -162,34 +164,36 @@ def find_levels(
     x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
     if shielded:
         # Kept, as it is read for the output and for where the trajectory is lost.
-        energy = separately(partial(_energies, run.setting.model))(x)
+        energy = separately(partial(_inside, "energy", run.setting.model))(x)
         energy = jnp.where(good, energy, jnp.nan)
     else:
-        energy = _energies(run.setting.model, x)
+        energy = _inside("energy", run.setting.model, x)
     return Levels(t, reached[0], v, reached[1], energy, winding), found
 
 
-def _energies_inside(model: Model, x: StepData) -> jax.Array:
-    """Energies at q, v (in the place of pi): (d, k, *L), t: (k, *L) or ones."""
+def _everywhere(kernel: str, model: Model, x: StepData) -> jax.Array:
+    """A kernel by its name at q, v (in the place of pi): (d, k, *L), t: (k, *L) or ones."""
     t = jnp.broadcast_to(x.t, x.q.shape[1:])
-    energies: jax.Array = model.call(model.kernels.energy, x.q, x.p, t, x, x.inputs)
-    return energies
+    values: jax.Array = model.call(getattr(model.kernels, kernel), x.q, x.p, t, x, x.inputs)
+    return values
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _energies(model: Model, x: StepData) -> jax.Array:
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _inside(kernel: str, model: Model, x: StepData) -> jax.Array:
     """As above, with derivatives zero outside of the domain of L."""
-    return _energies_inside(model, x)
+    return _everywhere(kernel, model, x)
 
 
-@_energies.defjvp
-def _slopes(model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+@_inside.defjvp
+def _slopes(kernel: str, model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x,) = primals
-    energies = _energies(model, x)
-    good = jnp.isfinite(energies)
+    values = _inside(kernel, model, x)
+    good = jnp.all(jnp.isfinite(values).reshape(-1, *x.q.shape[1:]), axis=0)
     q, v = filled(good, (x.q, x.p))
-    _, slopes = jax.jvp(partial(_energies_inside, model), (x._replace(q=q, p=v),), tangents)
-    return energies, jnp.where(good, slopes, 0)
+    named = {k: jnp.where(jnp.isfinite(c), c, 1) for k, c in x.coefficients.items()}
+    inside = x._replace(q=q, p=v, coefficients=named)
+    _, slopes = jax.jvp(partial(_everywhere, kernel, model), (inside,), tangents)
+    return values, jnp.where(fit(good, slopes), slopes, 0)
 
 
 def _exact_mass_inverse(run: Run) -> jax.Array:

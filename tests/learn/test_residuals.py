@@ -98,6 +98,28 @@ def test_residuals_as_large_as_the_noise_that_was_stated_follow_the_data() -> No
     assert residuals([0.4 * wave], sigma=[np.full(100, 0.1)]).poor()
 
 
+def test_a_conserved_momentum_is_followed_although_all_its_spread_is_noise() -> None:
+    random = np.random.default_rng(4)
+
+    def channel(kind: int, predicted: np.ndarray, observed: np.ndarray) -> Residuals:
+        values, seen = (np.full((1, len(observed), 3, 1), np.nan) for _ in range(2))
+        values[0, :, kind, 0], seen[0, :, kind, 0] = predicted - observed, observed
+        mask = np.arange(3)[:, None] == kind
+        sizes = np.full((3, 1), np.std(observed))
+        deviations = np.full(values.shape, 0.005)
+        return Residuals(values, deviations, Channels(sizes, {"p": mask}), LOSSES["squares"], seen)
+
+    for _ in range(20):
+        observed = 1 + 0.005 * random.normal(size=41)
+        for kind in (1, 2):
+            assert not channel(kind, np.ones(41), observed).poor()
+            assert channel(kind, np.full(41, 0.7), observed).poor()  # another value
+            assert channel(kind, 1 + 0.1 * np.sin(np.arange(41)), observed).poor()
+            # What has no value of its own is not followed by none.
+            assert channel(kind, np.zeros(41), observed - 1).poor()
+        assert channel(0, np.ones(41), observed).poor()
+
+
 def test_recordings_of_different_noise_are_told_from_those_of_equal_noise() -> None:
     def levels(sizes: list[float], rows: int, seed: int) -> Levels:
         values = np.random.default_rng(seed).normal(size=(len(sizes), rows))

@@ -191,6 +191,25 @@ def test_a_failed_member_does_not_spoil_gradients() -> None:
     assert float(jax.jacfwd(loss)(1.0, with_failure)) == pytest.approx(exact, rel=1e-11)
 
 
+def test_a_start_that_is_no_number_does_not_spoil_gradients() -> None:
+    """With respect to a shift that all starts share, and to a coefficient of the mass matrix."""
+    system = lagc.load(EXAMPLES / "double_pendulum.lag")
+    q, v = np.full((3, 2), 0.3), np.array([[1.0, 1.0], [np.nan, 1.0], [0.5, 1.0]])
+    mass = system.spec.coefficients[0].name
+
+    def loss(shift: jax.Array, members: list[int]) -> jax.Array:
+        value = 1 + shift[0]
+        t = system.simulate(
+            q[members] + shift[None], v[members], coefficients={mass: value}, dt=0.05, steps=10, r=1
+        )
+        return jnp.sum(t.q[jnp.array([0, -1])] ** 2)
+
+    shift = jnp.array([0.1, -0.1])
+    exact = jax.grad(loss)(shift, [0, 2])
+    np.testing.assert_allclose(jax.grad(loss)(shift, [0, 1, 2]), exact, rtol=1e-10)
+    np.testing.assert_allclose(jax.jacfwd(loss)(shift, [0, 1, 2]), exact, rtol=1e-10)
+
+
 def test_callables_are_known_by_what_they_refer_to() -> None:
     """Changing a number inside a callable is not answered with an old result."""
     system = lagc.compile(L="1/2*q'^2 - V(q)", coordinates=["q"], neural={"V(q)": "mlp(4)"})

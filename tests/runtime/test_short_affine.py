@@ -75,6 +75,32 @@ def test_a_diverging_member(
     np.testing.assert_allclose(jax.jacfwd(first)(0.5, lengths), alone, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("steps", "r"), [(10, 2), (300, 2), pytest.param(10, 5, marks=pytest.mark.long)]
+)
+def test_a_member_without_numbers(dho: lagc.System, steps: int, r: int) -> None:
+    """NaN at the start, an infinite coefficient, a step whose square is no number."""
+    lengths, stiffness = np.array([0.1, 0.1, 0.1, 1e200]), np.array([1.0, 1.0, np.inf, 1.0])
+    start = np.array([1.0, np.nan, 1.0, 1.0])
+
+    def first(c: Any, members: int) -> jax.Array:
+        run = dho.simulate(
+            start[:members, None] + c,
+            c,
+            dt=lengths[:members],
+            steps=steps,
+            r=r,
+            coefficients={"c1": 2 + c, "c2": stiffness[:members] + c, "c3": c},
+        )
+        return jnp.sum(run.q[0] ** 2) + jnp.sum(run.energy[0] ** 2)
+
+    alone = jax.grad(first)(0.2, 1)
+    np.testing.assert_allclose(jax.grad(first)(0.2, 4), alone, rtol=1e-9)
+    np.testing.assert_allclose(jax.jacfwd(first)(0.2, 4), alone, rtol=1e-9)
+    run = dho.simulate(start[:, None], 0.0, dt=lengths, steps=9, coefficients={"c2": stiffness})
+    np.testing.assert_array_equal(run.status == 0, [True, False, False, False])
+
+
 def test_where_a_member_diverges(dho: lagc.System) -> None:
     lengths = np.array([0.1, 100.0])
     run = dho.simulate(np.ones((2, 1)), 0.0, dt=lengths, steps=100)
