@@ -46,13 +46,14 @@ def predict_command(
     from lagc.learn.run_folder import load_run
 
     trained = load_run(folder, system)
-    recordings = [r for path in data for r in read_recordings(path, system.spec)]
+    spec = trained.reader.family.system.spec
+    recordings = [r for path in data for r in read_recordings(path, spec)]
     with progress_of("predicting") as progress:
         results = predict(trained, recordings, noise=level, polish=not no_polish, progress=progress)
     done = no_polish or all(x.fit is not None and x.fit.converged for x in results)
     content = {
         "run": run,
-        "model": system.spec.name,
+        "model": spec.name,
         "network": trained.reader.options.network,
         "recordings": [x.as_json() for x in results],
     }

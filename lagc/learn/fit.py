@@ -51,7 +51,7 @@ from lagc.learn.signs import (
 )
 from lagc.learn.sizes import following
 from lagc.learn.starting import Channels
-from lagc.learn.uneven import by_recording
+from lagc.learn.uneven import by_recording, differ
 from lagc.learn.unseen import hold_unseen
 from lagc.runtime.system import System
 
@@ -153,8 +153,7 @@ def solve(
     if follows:
         unseen = hold_unseen(problem, refined)
         held, stuck = [*held, *unseen.held], unseen.stuck
-        names = [recording.name for recording in recordings]
-        refined = by_recording(unseen.refined, problem.channels, names)
+        refined = by_recording(unseen.refined, problem.channels, problem.names)
     cost = Cost.of(refined, problem.channels)
     refined = replace(refined, x=on_the_side_of(problem.start, refined, ambiguities, cost))
     ambiguities = confirmed(ambiguities, refined.x, cost)
@@ -199,17 +198,24 @@ def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:
     """The last stage of the search, and whether its end follows the data.
 
     Far from the data, neither the levels of noise nor the sensitivities mean anything, and looking
-    for them costs most: one search with equal weights has to come near first.
+    for them costs most: one search with equal weights has to come near first. Where recordings of
+    different noise have equal weights, the loud ones pull the path off the quiet ones, so that what
+    is left there is no noise until each has its own level.
     """
     setting, x, channels = grown.setting, grown.x, problem.channels
     if Residuals.of(setting, x, channels).poor():
         found = search(setting.rescaled(x), x, rough=False, evaluations=_RESCUE)
         x = x if found is None else found.x
-        if Residuals.of(setting, x, channels).poor():
+        if Residuals.of(setting, x, channels).poor() and not differ(setting, x, channels):
             error = discretisation_error(setting, x, channels)
             return Refined(setting, x, False, error, (), Noise.unknown(setting)), False
     refined = refine(_begun_anew(setting, x, channels), x, channels)
-    return refined, not Residuals.of(refined.setting, refined.x, channels).poor()
+    if not Residuals.of(refined.setting, refined.x, channels).poor():
+        return refined, True
+    own = by_recording(refined, channels, problem.names)
+    if Residuals.of(own.setting, own.x, channels).poor():
+        return refined, False
+    return replace(own, notes=refined.notes), True
 
 
 def _why(problem: Problem, setting: Setting, held: Sequence[Held]) -> dict[int, Gauge]:

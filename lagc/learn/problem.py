@@ -76,6 +76,11 @@ class Problem:
     fixed: tuple[str, ...]
     labels: tuple[str, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the recordings."""
+        return tuple(recording.name for recording in self.recordings)
+
     @classmethod
     def of(
         cls,

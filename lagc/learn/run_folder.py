@@ -153,8 +153,10 @@ def load_run(folder: Path, system: System) -> TrainedRun:
     try:
         model, options = content["model"], _options(content["options"])
         check_options(options)
-        system = with_initial(system, model["initial"])
         name, expected = str(model["name"]), str(model["hash"])
+        system = with_initial(system, model["initial"])
+        # The folder keeps the text by a name of its own.
+        system = type(system)(replace(system.spec, name=name), system.kernels)
         spread = np.array([float(x) for x in content["spread"]["channels"]])
         # Folders without it are of networks that know values missing here and there alone.
         weights_name, gap = str(content["network"]), int(content.get("gap", _FEW))

@@ -6,7 +6,7 @@ that, and the intervals have nothing to do with what the coefficients really are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,11 +66,16 @@ def _differ(levels: np.ndarray, degrees: np.ndarray) -> bool:
     return bool(np.max(far) > outlying(levels.size) + _MARGIN)
 
 
+def differ(setting: Setting, x: np.ndarray, channels: Channels) -> bool:
+    """Whether the residuals at x are of different size in different recordings of some channel."""
+    return any(levels.differ for levels in _levels(setting, x, channels, ()).values())
+
+
 def by_recording(refined: Refined, channels: Channels, names: Sequence[str]) -> Refined:
     """A fit, again with a level for each recording where those of a channel differ, and a note;
     names: of the recordings. Where residuals are then not white the levels differ because the model
     misses something, and all stays as it was but for the note."""
-    first = _levels(refined, channels)
+    first = _found(refined, channels)
     uneven = [name for name, levels in first.items() if levels.differ]
     if not uneven:
         return refined
@@ -78,7 +83,7 @@ def by_recording(refined: Refined, channels: Channels, names: Sequence[str]) -> 
     for _ in range(_ROUNDS):
         setting = _weighed(result, channels, {name: found[name] for name in uneven})
         result = refine(setting, result.x, channels)
-        before, found = found, _levels(result, channels)
+        before, found = found, _found(result, channels)
         change = [np.log(found[name].levels / before[name].levels) for name in uneven]
         if np.nanmax(np.abs(change)) < _SETTLED:
             break
@@ -92,18 +97,24 @@ def by_recording(refined: Refined, channels: Channels, names: Sequence[str]) -> 
     return replace(result, notes=(*result.notes, *said), noise=noise)
 
 
-def _levels(refined: Refined, channels: Channels) -> dict[str, Levels]:
-    """By channel, of those whose noise is not stated and is no error of an integrator."""
-    setting = refined.setting
+def _found(refined: Refined, channels: Channels) -> dict[str, Levels]:
+    return _levels(refined.setting, refined.x, channels, refined.noise.pooled)
+
+
+def _levels(
+    setting: Setting, x: np.ndarray, channels: Channels, pooled: Collection[str]
+) -> dict[str, Levels]:
+    """By channel, of those whose noise is not stated, nor pooled, and is no error of an
+    integrator."""
     if len(setting.seen) < 2:
         return {}
-    residual, leverage = residuals_and_leverage(setting, refined.x)
+    residual, leverage = residuals_and_leverage(setting, x)
     residual = np.where(setting.seen, residual, np.nan)
     result = {}
     for name, mask in channels.groups.items():
         size = float(channels.sizes[mask][0])
         values = residual[:, :, mask].reshape(len(residual), -1)
-        if name in channels.known or name in refined.noise.pooled:
+        if name in channels.known or name in pooled:
             continue
         if not np.any(np.abs(values[np.isfinite(values)]) > _COMPUTED * size):
             continue

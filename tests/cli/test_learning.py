@@ -230,6 +230,13 @@ def test_predict_reads_and_fits(
     assert run(["predict", str(trained), data, data, "--no-polish"]) == 0
     table = capsys.readouterr().out
     assert table.count("predicted") == 2 and "fitted" not in table
+    # A text without a name of its own is called as its file was when it was trained on.
+    other = shutil.copytree(trained, tmp_path / "run")
+    content = json.loads((other / "run.json").read_text())
+    content["model"]["name"] = "pendula"
+    (other / "run.json").write_text(json.dumps(content))
+    assert run(["predict", str(other), data, "--no-polish", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "pendula"
 
 
 def test_predict_refuses(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,3 +126,22 @@ def test_rows_of_different_quality_weigh_as_they_are_said_to(dho, record):
     result = fit(dho, [Recording("mixed", data.times, q, None, data.p, sigma=sigma)])
     ratio = result.coefficients["c2"].value / result.coefficients["c1"].value
     assert ratio == pytest.approx(1.5, abs=3e-4) and result.notes == ()
+
+
+def test_recordings_of_very_different_noise_each_count_by_their_own(dho, oscillation):
+    """With one level for all the loud ones pull the path off the quiet ones, which is no fault of
+    the model."""
+    t, levels = np.linspace(0.0, 10.0, 60), (0.005, 0.02, 0.08, 0.3)
+    states = ((1, 0), (0, 1), (2, -1), (0.5, 0.5))
+    covered = 0
+    for seed in range(40):
+        random = np.random.default_rng(1000 + seed)
+        data = []
+        for i, (state, level) in enumerate(zip(states, levels, strict=True)):
+            q = oscillation(t, (0.5, 1.0, 0.3), *state)[0] + level * random.normal(size=60)
+            data.append(Recording(f"run {i}", t, q[:, None]))
+        found = fit(dho, data, fixed={"c1": 0.5})
+        assert found.converged and sum("by its own level" in note for note in found.notes) == 1
+        low, high = found.coefficients["c2"].interval95
+        covered += low <= 1.0 <= high
+    assert 34 <= covered <= 40
