@@ -19,6 +19,7 @@ from lagc.runtime.steps import UNSOLVED, Path, State
 from lagc.runtime.strategy import holds
 
 _LONGEST = 8192  # steps of which all levels are found before some are left out
+_PIECE, _AFFINE_PIECE = 64, 4096  # fewest of them, where levels are left out
 
 
 def advance(
@@ -27,23 +28,30 @@ def advance(
     """The state after `steps` further steps, the levels kept on the way, and where lost: in one
     go, or in pieces of which only the ends are kept for the derivative."""
     every, piece = run.static.save_every, run.static.checkpoint
+    found = None
     if run.static.way == "affine":
-        state, path = _affine_steps(run, state, first, steps)
-        t = level_times(run, first + every, (steps // every - 1) * every + 1)[::every]
-        return checked(run, begun, state, path, first, every, t)
+        linear, found = holds(run.system.spec, "linear"), _affine_map(run, state, steps)
+        if (every > 1 and linear) or (every == 1 and not piece):
+            state, path = _affine_steps(run, found, state, first, steps, every)
+            t = level_times(run, first + every, (steps // every - 1) * every + 1)[::every]
+            return checked(run, begun, state, path, first, every, t)
     longest = min(_LONGEST, piece or _LONGEST)
     if every > longest:
         piece = every
     elif every > 1:
-        piece = every * max(1, -(-64 // every)) if not piece else every * max(1, piece // every)
+        least = _PIECE if found is None else _AFFINE_PIECE
+        piece = every * max(1, (piece or least + every - 1) // every)
     piece = min(piece or steps, steps)
 
     def remade(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.checkpoint(function) if run.static.checkpoint else function
 
     def all_kept(state: State, first: Any, count: int) -> tuple[State, tuple[Levels, jax.Array]]:
-        world = world_of(run, begun.mass_inverse, first, count)
-        state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
+        if found is not None:
+            state, path = _affine_steps(run, found, state, first, count, 1)
+        else:
+            world = world_of(run, begun.mass_inverse, first, count)
+            state, path = march(run.machine, count, False, state, world, jnp.asarray(first))
         t = level_times(run, first + 1, count)
         state, levels, lost = checked(run, begun, state, path, first, 1, t)
         return state, (levels, lost)
@@ -165,14 +173,27 @@ def _from(place: jax.Array, like: jax.Array) -> jax.Array:
     return _numbers(like) >= place[None]
 
 
-def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State, Path]:
-    """The same for an affine model: every step by a power of one matrix."""
-    every = run.static.save_every
-    equations, kernels = run.machine.equations, run.system.kernels
+def _affine_map(run: Run, state: State, steps: int) -> tuple[affine.StepMap, bool]:
+    """The map of a step of an affine model, and whether it is only good for short runs."""
     t, origin = level_times(run, 0, 1), jnp.zeros_like(state.q)[:, None]
-    blocks = call_kernel(run, kernels.blocks, origin, origin, t, inputs_at(run, t))
+    kernel = run.system.kernels.blocks
+    blocks = call_kernel(run, kernel, origin, origin, t, inputs_at(run, t))
     short = affine.is_short(run.static.r, steps)
-    found = affine.find_map(equations, [b[:, :, 0] for b in blocks], run.lanes.arrays["dt"], short)
+    h, equations = run.lanes.arrays["dt"], run.machine.equations
+    return affine.find_map(equations, [b[:, :, 0] for b in blocks], h, short), short
+
+
+def _affine_steps(
+    run: Run,
+    found_map: tuple[affine.StepMap, bool],
+    state: State,
+    first: Any,
+    steps: int,
+    every: int,
+) -> tuple[State, Path]:
+    """`march` for an affine model, every step by a power of one matrix, and with every `every`-th
+    step alone."""
+    found, short = found_map
     matrix, gained, count, small = found.matrix, None, steps, found.good
     if not holds(run.system.spec, "linear"):
         gained = _forcing(run, found.inverse, first, steps)
@@ -183,8 +204,6 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
     low = jnp.concatenate([-state.q_low, -state.p_low])
     z = Doubled(*(jnp.where(started, x, 0) for x in (start, low)))
     path, end, finite = affine.propagate(matrix, z, gained, count, short)
-    if gained is not None and every > 1:
-        path, finite = path[every - 1 :: every], _whole(finite, every)
     dof = state.q.shape[0]
     finite = finite & (small & found.good & started & (state.status == 0))[None]
     place = _first(~finite)
@@ -200,11 +219,6 @@ def _affine_steps(run: Run, state: State, first: Any, steps: int) -> tuple[State
         status=status,
     )
     return end_state, Path(path[:, :dof], path[:, dof:], None, winding, lost)
-
-
-def _whole(x: jax.Array, every: int) -> jax.Array:
-    """Where all of every so many are true."""
-    return jnp.all(x.reshape((-1, every, *x.shape[1:])), axis=1)
 
 
 def _forcing(run: Run, inverted: jax.Array, first: Any, steps: int) -> jax.Array:

@@ -77,13 +77,24 @@ def test_levels_kept_of_a_failing_run() -> None:
     np.testing.assert_array_equal(np.isnan(kept.q), np.isnan(whole.q[::10]))
 
 
+QUARTIC = "1/2*q'^2 - 1/4*q^4", "-c*q_+^2*q'_+*q_-"
+DRIVEN = "1/2*q'^2 - 1/2*q^2", "-c*q'_+*q_- + cos(3*t)*q_-"
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{"checkpoint": 7}, {"checkpoint": 7, "save_every": 5}, {"checkpoint": 7, "save_every": 20}],
+    ("terms", "options"),
+    [
+        (QUARTIC, {"checkpoint": 7}),
+        (QUARTIC, {"checkpoint": 7, "save_every": 5}),
+        (QUARTIC, {"checkpoint": 7, "save_every": 20}),
+        (DRIVEN, {"checkpoint": 7, "save_every": 5}),
+        pytest.param(DRIVEN, {"checkpoint": 7}, marks=pytest.mark.long),
+        pytest.param(DRIVEN, {"checkpoint": 7, "save_every": 20}, marks=pytest.mark.long),
+    ],
 )
-def test_checkpoints_change_no_gradient(options: dict[str, int]) -> None:
+def test_checkpoints_change_no_gradient(terms: tuple[str, str], options: dict[str, int]) -> None:
     """With respect to initial values, a coefficient and the step; reverse."""
-    L, K = "1/2*q'^2 - 1/4*q^4", "-c*q_+^2*q'_+*q_-"
+    L, K = terms
     system = lagc.compile(L=L, K=K, coordinates=["q"], coefficients={"c": 0.1})
 
     def loss(x: jax.Array, **more: int) -> jax.Array:
@@ -95,6 +106,23 @@ def test_checkpoints_change_no_gradient(options: dict[str, int]) -> None:
     pieces = jax.grad(lambda x: loss(x, **options))(x)
     assert np.all(np.abs(plain) > 1e-4)
     np.testing.assert_allclose(pieces, plain, rtol=1e-12)
+
+
+def test_memory_of_forced_linear_motion_is_bounded_too() -> None:
+    """Forward by the levels kept, of a gradient by the checkpoint."""
+    system = lagc.compile(L=DRIVEN[0], K=DRIVEN[1], coordinates=["q"], coefficients={"c": 0.1})
+
+    def end(c: Any, steps: int, **more: int) -> jax.Array:
+        run: dict[str, Any] = {"dt": 0.01, "r": 1, "coefficients": {"c": c}}
+        return system.simulate(1.0, 0.0, steps=steps, save_every=steps // 2, **run, **more).q[-1, 0]
+
+    def needed(steps: int, gradient: bool, **more: int) -> int:
+        of = partial(end, steps=steps, **more)
+        compiled = jax.jit(jax.grad(of) if gradient else of).lower(0.1).compile()
+        return int(compiled.memory_analysis().temp_size_in_bytes)
+
+    assert needed(524288, False) < 2 * needed(65536, False)
+    assert needed(524288, True, checkpoint=128) < needed(524288, True) / 50
 
 
 def test_memory_of_a_gradient_is_bounded_by_the_checkpoint() -> None:
