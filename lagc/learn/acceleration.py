@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
+from lagc.runtime.linear import solve
 from lagc.runtime.system import System
 
 Signal = Callable[[jax.Array], jax.Array]
@@ -41,4 +42,4 @@ def acceleration(
     along = (v, jnp.zeros_like(v), jnp.ones_like(t))
     _, drift = jax.jvp(momentum, (q, v, t), along)
     mass = jax.jacfwd(momentum, argnums=1)(q, v, t)
-    return jnp.linalg.solve(mass, force - drift)
+    return solve(mass, force - drift)
