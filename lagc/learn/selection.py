@@ -33,6 +33,7 @@ from lagc.learn.recording import Recording, with_sigma
 from lagc.learn.refine import refine, with_enough_substeps
 from lagc.learn.regression import Regressed, regress, subsets
 from lagc.learn.residuals import Residuals
+from lagc.learn.sizes import following
 from lagc.learn.subsets import Subsets, Support, multiplicity
 from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
@@ -194,6 +195,13 @@ class _Model:
         return not self.converged, self.criterion
 
 
+def _resized(setting: Setting, x: np.ndarray) -> Setting:
+    """With sizes that belong to the unknowns x (n,): starts at zero say nothing of them, and a
+    search in wrong ones ends before its minimum."""
+    sizes = following(setting, x).sizes
+    return replace(setting, first_sizes=sizes, sizes=sizes)
+
+
 class _Comparison:
     """Models fitted so far, and the search for better ones."""
 
@@ -261,7 +269,7 @@ class _Comparison:
         for support in supports:
             setting, start = self._restricted(support)
             x = regress(setting, start)  # None where nothing is left to fit
-            near = None if x is None else whole(setting, x, channels)
+            near = None if x is None else whole(_resized(setting, x), x, channels)
             if near is not None:
                 break
         from_pieces = near is None
@@ -271,7 +279,7 @@ class _Comparison:
         if from_pieces and not follows:
             self._add(support, near.setting, near.x, False)
             return False
-        refined = refine(near.setting, near.x, channels)
+        refined = refine(_resized(near.setting, near.x), near.x, channels)
         self.setting = replace(refined.setting, free=self.setting.free)
         self._add(support, refined.setting, refined.x, refined.converged)
         return True
@@ -291,6 +299,7 @@ class _Comparison:
             coefficients[columns] = local.values(support) * sizes
             within = np.clip(coefficients, setting.lower[:k], setting.upper[:k])
             x = pieces.restricted(setting.free[:k], within).whole(x)
+            setting = _resized(setting, x)
             near = whole(setting, x, channels)
             if near is not None:
                 return near
@@ -364,7 +373,7 @@ class _Comparison:
         met, channels = False, self.problem.channels
         least = _LEVEL * channels.sizes
         for _ in range(_REWEIGHTED):
-            current = setting.rescaled(x)
+            current = _resized(setting, x)
             found = search(current, x, rough=False, evaluations=_A_SEARCH, tolerance=_TOLERANCE)
             if found is None:
                 break

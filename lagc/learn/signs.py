@@ -27,7 +27,7 @@ from lagc.learn.structure import motion_and_sensitivity
 
 _ROUND_OFF = 1e-7  # part of the largest derivative by a coefficient
 _ZERO = 1e-13  # part of all that goes into an output
-_SEEN = 1e-9  # the same: what a coefficient has to change to be told from round-off
+_SEEN = 1e-9  # the same: what a change has to move to be told from round-off
 _NUDGE = 0.1  # part of the size of a coefficient that starts at zero
 _POINTS = 2
 
@@ -124,7 +124,10 @@ class _Motion:
         self.largest, self.whole = largest[place], whole[place]
 
     def reflected(self, signs: Sequence[int], shifts: Mapping[int, float]) -> bool:
-        """Whether changes of sign, and shifts, leave everything as it is."""
+        """Whether changes of sign, and shifts, leave everything as it is. A shift that would be
+        too small to notice in any case is no period."""
+        if not all(self._shows(index, by) for index, by in shifts.items()):
+            return False
         turned = np.ones(self.point.size)
         turned[list(signs)] = -1.0
         image = turned * self.point
@@ -137,6 +140,10 @@ class _Motion:
         moved = self.largest @ np.abs(image - self.point)
         allowed = _ROUND_OFF * moved + _ZERO * self.whole
         return not shifts or bool((np.abs(values - self.values) <= allowed).all())
+
+    def _shows(self, index: int, by: float) -> bool:
+        """Whether a change of a coefficient by so much could be told from round-off."""
+        return bool((self.largest[:, index] * abs(by) > _SEEN * self.whole).any())
 
     def exchanged(self, i: int, j: int) -> bool:
         """Whether an exchange of two coefficients does."""

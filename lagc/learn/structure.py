@@ -22,8 +22,8 @@ from lagc.runtime.system import System
 _POINTS = 64  # and as many again as there are coefficients
 _MOST_ROWS = 1024  # recorded ones that are looked at, evenly spread
 _JITTER = 8 * np.finfo(float).eps  # relative changes by which round-off differs
-REPEATS = 2  # evaluations more that tell round-off
-_KNOWN = 1e-6  # part of a derivative by which it may change then
+REPEATS = 4  # evaluations more that tell round-off
+_KNOWN = 0.1  # part of a derivative by which it may change then
 
 
 def acceleration_sensitivity(
@@ -71,7 +71,8 @@ def almost(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def without_round_off(rows: np.ndarray, again: Sequence[np.ndarray]) -> np.ndarray:
     """Derivatives (m, k) with columns of zeros where those of the same at almost the same place,
-    (m, k) each, have other ones: where they are not known to a part of `_KNOWN`."""
+    (m, k) each, are other ones altogether. Where only a part is, the rest is no round-off: at a
+    late time the last digit of it is much of a period of what oscillates."""
     largest = np.abs(rows).max(axis=0, initial=0.0)
     changes = [np.abs(other - rows).max(axis=0, initial=0.0) for other in again]
     changed = np.max(changes, axis=0, initial=0.0) if changes else np.zeros(rows.shape[1])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import lgamma
 
 import numpy as np
@@ -73,12 +74,21 @@ class Subsets:
             known,
         )
 
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        """Of the columns, one for those of zeros: (P,)."""
+        lengths = np.linalg.norm(self.columns, axis=0)
+        return np.where(lengths > 0, lengths, 1.0)
+
     def values(self, support: Support) -> np.ndarray:
-        """The optional coefficients (P,) of a support, in units of their sizes."""
+        """The optional coefficients (P,) of a support, in units of their sizes, which may be far
+        from what is found: columns of one length keep them from deciding what is round-off."""
         kept = [j for j, index in enumerate(self.indices) if index in support]
         values = np.zeros(len(self.indices))
         if kept:
-            values[kept] = np.linalg.lstsq(self.columns[:, kept], self.response, rcond=None)[0]
+            lengths = self._lengths[kept]
+            even = self.columns[:, kept] / lengths
+            values[kept] = np.linalg.lstsq(even, self.response, rcond=None)[0] / lengths
         return values
 
     def criterion(self, support: Support) -> float:
@@ -125,18 +135,17 @@ class Subsets:
     def _beam(self) -> Support:
         """Growing supports term by term, the `_BEAM` of each size that leave least: exhaustive for
         pairs and nearly so for triples, so that two terms may take the place of two others."""
-        size = np.linalg.norm(self.columns, axis=0)
-        columns = self.columns / np.where(size > 0, size, 1.0)
+        columns = self.columns / self._lengths
         # The diagonal keeps equal columns apart, at round-off.
-        gram = columns.T @ columns + 1e-14 * np.eye(size.size)
+        gram = columns.T @ columns + 1e-14 * np.eye(self._lengths.size)
         towards = columns.T @ self.response
         chosen = np.zeros((1, 0), int)
         found = [frozenset[int]()]
-        for _ in range(size.size):
+        for _ in range(self._lengths.size):
             grown = np.concatenate(
                 [
                     np.column_stack([chosen[~(chosen == j).any(axis=1)], np.full(n, j)])
-                    for j in range(size.size)
+                    for j in range(self._lengths.size)
                     if (n := int((~(chosen == j).any(axis=1)).sum()))
                 ]
             )

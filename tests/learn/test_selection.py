@@ -14,7 +14,7 @@ import lagc
 from lagc.learn import selection
 from lagc.learn.data import Recording
 from lagc.learn.fit import Solution, solve
-from lagc.learn.selection import select
+from lagc.learn.selection import Selection, select
 
 DUFFING = "1/2*q'^2 - a*q^2 - b*q^4 + d1*q + d6*q^6"
 DRAG = "-(c + e*q_+^2)*q'_+*q_-"
@@ -27,7 +27,7 @@ def system() -> lagc.System:
     return lagc.compile(L=DUFFING, K=DRAG, coordinates=["q"], coefficients=zero)
 
 
-def recording(noise: float, rows: int = 150, first: float = 1.5) -> Recording:
+def recording(noise: float, rows: int = 150, first: float = 1.5, seed: int = 3) -> Recording:
     """Positions and velocities of q'' = -q - 1.2 q^3 - 0.2 q'."""
     t = np.arange(rows) * 0.1
     solution = solve_ivp(
@@ -39,7 +39,7 @@ def recording(noise: float, rows: int = 150, first: float = 1.5) -> Recording:
         rtol=1e-13,
         atol=1e-13,
     )
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(seed)
     q, v = (x + noise * np.std(x) * random.normal(size=t.size) for x in solution.y)
     return Recording(f"duffing {rows}", t, q[:, None], v[:, None])
 
@@ -52,6 +52,56 @@ def test_support_and_values(system: lagc.System, noise: float, tolerance: float)
     for name, value in TRUE.items():
         assert chosen.result.coefficients[name].value == pytest.approx(value, rel=tolerance)
     assert set(chosen.candidates[0].without) == set(chosen.without)
+
+
+def criteria(chosen: Selection) -> dict[tuple[str, ...], float]:
+    """Of the models compared, by how much they are behind the best."""
+    return {c.without: c.criterion - chosen.candidates[0].criterion for c in chosen.candidates}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_units_do_not_choose(system: lagc.System, seed: int) -> None:
+    """With starts at zero, nothing says in advance how large a coefficient is."""
+    own = recording(0.02, seed=seed)
+    unit = select(system, [own], r=4)
+    assert unit.result.converged and unit.without == ("d1", "d6", "e")
+    for time, length in ((1e-6, 1e-6), (1e6, 1e6), (1e-9, 1e3)):
+        assert own.q is not None and own.v is not None
+        scaled = Recording("scaled", own.times * time, own.q * length, own.v * length / time)
+        chosen = select(system, [scaled], r=4)
+        assert chosen.result.converged and chosen.without == unit.without
+        units = {"a": time**-2, "b": (time * length) ** -2, "c": 1 / time}
+        for name, one in units.items():
+            estimate, expected = (x.result.coefficients[name] for x in (chosen, unit))
+            assert estimate.value / one == pytest.approx(expected.value, abs=1e-3 * expected.std)
+        compared = criteria(chosen)
+        for without, behind in criteria(unit).items():
+            assert compared.get(without, behind) == pytest.approx(behind, abs=1e-2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scale", [1e-6, 1e-5, 1e6])
+def test_units_of_positions_alone_do_not_choose(scale: float) -> None:
+    names = "kbefcdh"
+    zero = "".join(f"coefficient {n} = 0\n" for n in names)
+    drag = "-c*q'_+*q_- - d*abs(q'_+)*q'_+*q_- - h*q'_+^3*q_-"
+    wide = lagc.loads(
+        f"coordinate q\n{zero}L = 1/2*q'^2 - 1/2*k*q^2 - b/4*q^4 - e/3*q^3 + f*q\nK = {drag}\n"
+    )
+    t = np.linspace(0, 15, 150)
+    clean = solve_ivp(
+        lambda _, y: [y[1], -1.2 * y[0] - 0.3 * y[0] ** 3 - 0.1 * y[1]],
+        (0, 15),
+        [1.5, 0],
+        t_eval=t,
+        rtol=1e-11,
+        atol=1e-12,
+    )
+    q = clean.y[0] + 0.02 * np.random.default_rng(0).normal(size=t.size)
+    chosen = select(wide, [Recording("scaled", t * scale, q[:, None] * scale)])
+    assert chosen.result.converged
+    assert {n for n in names if n not in chosen.without} == set("kbc")
+    assert chosen.result.values["b"] * scale**4 == pytest.approx(0.3, rel=0.1)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])

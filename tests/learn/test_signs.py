@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import lagc
 from lagc.analysis.identifiability import identify
@@ -119,6 +120,65 @@ def said(ambiguity: Ambiguity, names: str) -> str:
     signs = "+".join(names[i] for i in ambiguity.change.signs)
     shifts = [f"{names[i]}: {ambiguity.places[i].half}" for i in ambiguity.change.shifts]
     return ", ".join([signs, *shifts] if signs else shifts)
+
+
+ORBIT = "coordinate r[2]\ncoefficient mu > 0 = 4e14\nL = 1/2*dot(r', r') + mu/norm(r)\n"
+RESONATOR = (
+    "coordinate q\ncoefficient k > 0 = 4e13\ncoefficient c >= 0 = 3e4\ncoefficient b = {b}\n"
+    "L = 1/2*q'^2 - 1/2*k*q^2 - b/4*q^4 {drive}\nK = -c*q'_+*q_-\n"
+)
+DRIVE = "+ A*cos(2e6*t + ph)*q\ncoefficient A = {A}\ncoefficient ph = 0.3"
+PHASE = {"A, ph: pi", "ph: 2*pi"}
+
+
+def found_in(text: str, scale: float, q: np.ndarray) -> set[str]:
+    """In data of time in units of `scale`, after what is held."""
+    system = lagc.loads(text)
+    problem = Problem.of(system, [Recording("x", T * scale, q)], {}, {}, 2)
+    setting, _ = hold_structural(problem)
+    names = [c.name for c in system.spec.coefficients]
+    return {said(ambiguity, names) for ambiguity in find_ambiguities(problem, setting)}
+
+
+def test_a_large_coefficient_is_no_phase():
+    """A shift that nothing notices because it is a part of 1e-13 of the coefficient says nothing;
+    periods are still found beside such coefficients."""
+    circle = 7e6 * np.column_stack([np.cos(T), np.sin(T)])
+    assert found_in(ORBIT, 1000.0, circle) == set()
+    q = 1e-6 * np.cos(6.3 * T)[:, None]
+    for b in ("0", "1e25"):
+        assert found_in(RESONATOR.format(b=b, drive=""), 1e-6, q) == set()
+    for amplitude in (1e-2, 1.0, 1e6, 1e15):
+        drive = DRIVE.format(A=amplitude)
+        assert found_in(RESONATOR.format(b="0", drive=drive), 1e-6, q) == PHASE
+
+
+def test_a_fit_in_small_units_has_no_gauge():
+    system = lagc.loads(
+        "coordinate q\ncoefficient k > 0 = 4e13\ncoefficient c = 1e5\n"
+        "L = 1/2*q'^2 - 1/2*k*q^2\nK = -c*q'_+*q_-\n"
+    )
+    noise = 1e-3 * np.random.default_rng(0).normal(size=T.size)
+    result = fit(system, [Recording("x", T / 1e7, (np.cos(2 * T) + noise)[:, None])])
+    assert result.converged and result.gauge == ()
+    assert result.values["k"] == pytest.approx(4e14, rel=1e-2)
+
+
+@pytest.mark.long
+def test_an_orbit_in_metres_and_seconds_fixes_the_mass_of_its_centre():
+    mu, t = 3.986004418e14, np.linspace(0, 12000, 200)
+
+    def slope(_: float, y: np.ndarray) -> list[float]:
+        pull = -mu / np.hypot(y[0], y[1]) ** 3
+        return [y[2], y[3], pull * y[0], pull * y[1]]
+
+    start = [7e6, 0, 0, 7.8e3]
+    y = solve_ivp(slope, (0, 12000), start, method="DOP853", t_eval=t, rtol=1e-12, atol=1e-6).y
+    r = y[:2].T + 100 * np.random.default_rng(0).normal(size=(200, 2))
+    result = fit(lagc.loads(ORBIT), [Recording("orbit", t, r)])
+    estimate = result.coefficients["mu"]
+    assert result.converged and result.gauge == ()
+    assert estimate.std < 1e-5 * mu and abs(estimate.value - mu) < 3 * estimate.std
 
 
 def test_a_phase_stays_near_its_start_and_an_amplitude_on_its_side():

@@ -13,6 +13,7 @@ from lagc.learn.fit_result import FitResult
 from lagc.learn.gauge import structural_null_space
 from lagc.learn.problem import Problem, hold_structural
 from lagc.learn.sizes import effects
+from lagc.learn.structure import REPEATS, without_round_off
 
 T = np.linspace(0, 10, 100)
 NOISE = 0.01 * np.random.default_rng(0).normal(size=T.size)
@@ -148,6 +149,75 @@ def test_trajectories_too_tell_round_off_from_small_effects():
     )
     recording = Recording("v", T, v=np.exp(-0.1 * T)[:, None])
     assert set(gauge_names(system, recording)) == {"d", "the initial x"}
+
+
+def driven(w: float, unit: float = 1.0, more: str = "", declared: str = "") -> lagc.System:
+    """An oscillator with a drive of known frequency; starts in units of time of `unit`."""
+    return lagc.loads(
+        f"coordinate x\nconstant w = {w}\ncoefficient k >= 0 = {1.4 / unit**2}\n"
+        f"coefficient c >= 0 = {0.1 / unit}\ncoefficient A = {0.65 / unit**2}\n"
+        f"coefficient B = {0.33 / unit**2}\n{declared}\n"
+        f"L = 1/2*x'^2 - 1/2*k*x^2 + (A*sin(w*t) + B*cos(w*t))*x {more}\nK = -c*x'_+*x_-\n"
+    )
+
+
+LATE = 1.7e9  # seconds since 1970
+
+
+def test_late_times_and_fast_drives_hold_nothing():
+    """The last digit of t is a part of 1e-6 of a period there, and the drive no round-off."""
+    x = simulated(1.5, 0.2)
+    for late in (1e6, LATE, 1e12):
+        assert gauge_names(driven(2.0), Recording("x", late + T, x[:, None])) == {}
+    for unit in (1e-15, 1e-7, 1e-4):
+        assert gauge_names(driven(2e15, unit), recorded(x, unit)) == {}
+
+
+def test_a_drive_of_more_periods_than_numbers_have_digits_is_held():
+    assert set(gauge_names(driven(2e17), recorded(simulated(1.5, 0.2)))) == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    "term", ["d*(sin(t)^2 + cos(t)^2 - 1)*x", "d*(sin(w*t) - 2*sin(w*t/2)*cos(w*t/2))*x^2"]
+)
+def test_round_off_is_held_at_late_times_too(term):
+    x = simulated(1.5, 0.2)
+    for late in (0.0, LATE):
+        system = driven(2.0, more=f"+ {term}", declared="coefficient d = 1")
+        assert set(gauge_names(system, Recording("x", late + T, x[:, None]))) == {"d"}
+
+
+def test_only_what_nothing_reproduces_is_round_off():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(80, 3))
+    rows[:, 1] *= 1e-16 * np.exp(3 * random.normal(size=80))  # a few are much larger than others
+    rows[:, 2] *= 1e-12
+    again = []
+    for _ in range(REPEATS):
+        other = rows * (1 + 1e-3 * random.uniform(-1, 1, rows.shape))
+        other[:, 1] = random.permutation(rows[:, 1])
+        again.append(other)
+    cleaned = without_round_off(rows, again)
+    assert (cleaned[:, 1] == 0).all()
+    assert (cleaned[:, [0, 2]] == rows[:, [0, 2]]).all()
+
+
+def test_a_drive_is_fitted_in_seconds_since_1970():
+    late, t = LATE, np.linspace(0, 40, 200)
+    truth = {"k": 1.5, "c": 0.2, "A": 0.7, "B": 0.3}
+    phase = 2 * (late % np.pi)
+
+    def slope(t: float, y: np.ndarray) -> list[float]:
+        drive = 0.7 * np.sin(2 * t + phase) + 0.3 * np.cos(2 * t + phase)
+        return [y[1], drive - 1.5 * y[0] - 0.2 * y[1]]
+
+    x = solve_ivp(slope, (0, 40), [1, 0], t_eval=t, rtol=1e-11, atol=1e-12).y[0]
+    noisy = x + 0.01 * np.random.default_rng(1).normal(size=t.size)
+    found = fit(driven(2.0), [Recording("late", late + t, noisy[:, None])])
+    assert found.converged and found.gauge == ()
+    for name, value in truth.items():
+        estimate = found.coefficients[name]
+        assert estimate.std < 3e-3 and abs(estimate.value - value) < 3 * estimate.std
 
 
 def test_columns_of_any_size_keep_their_null_space():

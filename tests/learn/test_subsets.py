@@ -53,6 +53,22 @@ def test_the_best_subset_is_that_of_exhaustive_search(noise: float) -> None:
         assert subsets.best() == exhaustive(residual, matrix, values)
 
 
+def test_units_of_the_columns_do_not_decide() -> None:
+    residual, matrix, values = problem(0, 0.3)
+    units = 10.0 ** np.random.default_rng(1).uniform(-20, 20, values.size)
+    always = np.arange(TERMS, TERMS + ALWAYS)
+    one, other = (
+        Subsets.of(residual, matrix * u, values / u, tuple(range(TERMS)), always, 0.0)
+        for u in (np.ones(values.size), units)
+    )
+    everything = frozenset(range(TERMS))
+    for support in (frozenset({1, 4, 6}), everything):
+        expected = one.values(support)
+        assert other.values(support) * units[:TERMS] == pytest.approx(expected, rel=1e-8)
+        assert other.criterion(support) == pytest.approx(one.criterion(support), abs=1e-6)
+    assert other.best() == one.best()
+
+
 def test_the_number_of_subsets_counts() -> None:
     assert multiplicity(16, 3) == pytest.approx(2 * log(comb(16, 3)), rel=1e-13)
 
