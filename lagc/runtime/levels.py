@@ -15,6 +15,7 @@ from lagc.runtime.method import along_nodes
 from lagc.runtime.plan import from_lanes
 from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
+from lagc.runtime.ruled import dense, with_rule
 from lagc.runtime.run import Run, call_kernel, inputs_at, level_times
 from lagc.runtime.solvers import Start, accelerate
 from lagc.runtime.steps import State, filled, wrap
@@ -176,20 +177,24 @@ def _energies_inside(model: Model, x: StepData) -> jax.Array:
     return energies
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _energies(model: Model, x: StepData) -> jax.Array:
     """As above, with derivatives zero outside of the domain of L."""
-    return _energies_inside(model, x)
+    energies: jax.Array = _energies_and_slopes(model, x)
+    return energies
 
 
-@_energies.defjvp
 def _slopes(model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x,) = primals
     energies = _energies(model, x)
     good = jnp.isfinite(energies)
     q, v = filled(good, (x.q, x.p))
-    _, slopes = jax.jvp(partial(_energies_inside, model), (x._replace(q=q, p=v),), tangents)
+    _, slopes = jax.jvp(
+        partial(_energies_inside, model), (x._replace(q=q, p=v),), dense(primals, tangents)
+    )
     return energies, jnp.where(good, slopes, 0)
+
+
+_energies_and_slopes = with_rule(_energies_inside, _slopes, static=1)
 
 
 def _exact_mass_inverse(run: Run) -> jax.Array:
