@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from itertools import product
 from typing import Any
 
 import equinox as eqx
@@ -165,6 +163,39 @@ def test_signal_parameters() -> None:
     assert abs(float(jax.grad(final)(3.0)) - exact) < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("source", "hiding"),
+    [
+        (
+            "coordinate q\ninput F\nL = 1/2*q'^2 - 1/4*q^4\nK = F*q_-\n",
+            lambda a: {"inputs": {"F": lambda t: a * jnp.sin(t)}},
+        ),
+        pytest.param(
+            "coordinate q\nneural V(q) = mlp(4, activation = softplus)\nL = 1/2*q'^2 - V(q)\n",
+            lambda a: {"neural": {"V": lambda x: a * x[0] ** 4}},
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["input", "neural"],
+)
+def test_batches_with_a_callable_that_hides_what_is_traced(
+    source: str, hiding: Callable[[Any], dict[str, Any]]
+) -> None:
+    """No argument shows that a derivative is taken, or that a map is, for which a batch outside of
+    a trace is a program with options of its own."""
+    system, q = lagc.loads(source), jnp.linspace(0.5, 1.5, 9)[:, None]
+
+    def total(a: Any) -> jax.Array:
+        return jnp.sum(system.simulate(q, 0 * q, **hiding(a), dt=0.1, steps=6, r=1).q)
+
+    slope = jax.grad(total)(0.3)
+    compiled = jax.jit(total)
+    assert abs(float(slope) - richardson(lambda a: float(compiled(a)), 0.3)) < 1e-8
+    mapped = jax.vmap(total)(jnp.array([0.3, 0.4]))
+    np.testing.assert_allclose(mapped, [compiled(0.3), compiled(0.4)], rtol=1e-12)
+    np.testing.assert_allclose(total(0.3), compiled(0.3), rtol=1e-12)
+
+
 def test_steps_and_members_taken_in_pieces() -> None:
     """Long batches are linearised piece by piece; a single short run is not. Both on a grid of
     uneven times, with a sampled input, the last piece not full."""
@@ -290,87 +321,3 @@ def test_second_derivatives_in_any_order(
     np.testing.assert_allclose(first, expected, rtol=1e-5, atol=1e-5)
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-11, atol=1e-12)
-
-
-OSCILLATOR = "coordinate q\ncoefficient k = 1\nL = 1/2*q'^2 - 1/4*k*q^4\n"
-OF_VARYING_MASS = "coordinate q\ncoefficient k = 1\nL = (1/2 + q^2/4)*q'^2 - 1/4*k*q^4\n"
-
-
-def squares(k: jax.Array, members: int, source: str = OSCILLATOR, **options: Any) -> jax.Array:
-    """The mean of q^2 of some trajectories."""
-    q = jnp.linspace(0.5, 1.5, members)[:, None]
-    options = {"dt": 0.1, "steps": 9, "r": 1} | options
-    run = lagc.loads(source).simulate(q, 0 * q, coefficients={"k": k}, **options)
-    return jnp.mean(run.q**2) + jnp.mean(run.v**2)
-
-
-def in_the_loop_of_a_caller(k: jax.Array, **options: Any) -> jax.Array:
-    system = lagc.loads(OSCILLATOR)
-
-    def body(state: tuple[jax.Array, jax.Array], _: None) -> Any:
-        run = system.simulate(*state, coefficients={"k": k}, dt=0.1, steps=3, r=1, **options)
-        return (run.q[-1], run.v[-1]), None
-
-    start = (jnp.ones(1), jnp.zeros(1))
-    return jnp.sum(jax.lax.scan(body, start, None, length=3)[0][0])
-
-
-def unrolled(k: jax.Array) -> jax.Array:
-    """The same without the loop."""
-    run = lagc.loads(OSCILLATOR).simulate(1.0, 0.0, coefficients={"k": k}, dt=0.1, steps=9, r=1)
-    return run.q[-1, 0]
-
-
-def in_two_parts(k: jax.Array) -> jax.Array:
-    """A batch of 66 that is not taken in portions of a loop."""
-    q = jnp.linspace(0.5, 1.5, 66)[:, None]
-    options: dict[str, Any] = {"dt": 0.1, "steps": 9, "r": 1}
-    system = lagc.loads(OSCILLATOR)
-    runs = [system.simulate(x, 0 * x, coefficients={"k": k}, **options) for x in (q[:33], q[33:])]
-    return sum((jnp.mean(run.q**2) + jnp.mean(run.v**2) for run in runs), jnp.zeros(())) / 2
-
-
-@pytest.mark.parametrize(
-    ("looped", "plain"),
-    [
-        (in_the_loop_of_a_caller, unrolled),
-        pytest.param(partial(squares, members=66), in_two_parts, marks=pytest.mark.long),
-        pytest.param(
-            partial(in_the_loop_of_a_caller, strategy="newton"), unrolled, marks=pytest.mark.long
-        ),
-        pytest.param(
-            partial(in_the_loop_of_a_caller, strategy="robust"), unrolled, marks=pytest.mark.long
-        ),
-        pytest.param(
-            partial(squares, members=66, strategy="newton"), in_two_parts, marks=pytest.mark.long
-        ),
-        pytest.param(
-            partial(squares, members=7, steps=30, checkpoint=10),
-            partial(squares, members=7, steps=30),
-            marks=pytest.mark.long,
-        ),
-        pytest.param(
-            partial(squares, members=1, steps=100, save_every=5, checkpoint=20),
-            partial(squares, members=1, steps=100, save_every=5, checkpoint=100),
-            marks=pytest.mark.long,
-        ),
-        pytest.param(
-            partial(squares, members=3, source=OF_VARYING_MASS, checkpoint=3),
-            partial(squares, members=3, source=OF_VARYING_MASS),
-            marks=pytest.mark.long,
-        ),
-    ],
-)
-def test_second_derivatives_through_loops(
-    looped: Callable[[jax.Array], jax.Array], plain: Callable[[jax.Array], jax.Array]
-) -> None:
-    """Portions of a batch, pieces of a trajectory and loops of a caller change none of the orders
-    in which derivatives are taken."""
-    at = jnp.asarray(1.1)
-    gradient = jax.jit(jax.grad(looped))
-    expected = jax.jit(jax.hessian(plain))(at)
-    difference = (gradient(at + 1e-4) - gradient(at - 1e-4)) / 2e-4
-    np.testing.assert_allclose(expected, difference, rtol=1e-6)
-    modes = (jax.jacfwd, jax.jacrev)
-    for first, second in product(modes, modes):
-        np.testing.assert_allclose(jax.jit(second(first(looped)))(at), expected, rtol=1e-11)
