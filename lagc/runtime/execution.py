@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state, take_current_trace
 
 from lagc.runtime.advance import advance, checked
 from lagc.runtime.dense import gather, locate, state_at
@@ -49,9 +50,9 @@ def simulate(system: System, plan: Plan) -> Trajectory:
     and is enough for nearly all runs.
     """
     plan = spread(plan)
-    if not _has_tracer(plan[1:]):
+    if not _in_a_trace():
         result, solved = attempt(system, plan)
-        if not _has_tracer(solved) and bool(solved):  # traced where everything is constant
+        if bool(solved):
             return result
     return _run(system, plan)[0]
 
@@ -63,15 +64,19 @@ def attempt(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
     return _run(system, plan)
 
 
-def _has_tracer(tree: Any) -> bool:
-    return any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
+def _in_a_trace() -> bool:
+    """Whether jax traces or differentiates what is called: arguments do not show it where a
+    callable among them closes over the traced value, or where all of them are constant."""
+    with take_current_trace():  # set aside
+        outside = get_opaque_trace_state()
+    return bool(get_opaque_trace_state() != outside)
 
 
 def _run(system: System, plan: Plan) -> tuple[Trajectory, jax.Array]:
     """`_whole_run`, compiled as fits the plan."""
     static, *rest = plan
-    # In a trace, what is made of constants is traced too; options are those of whole programs.
-    if not profits_from_vectors(system.spec, static) or _has_tracer((rest, jax.lax.full((), 0))):
+    # Options are those of whole programs.
+    if not profits_from_vectors(system.spec, static) or _in_a_trace():
         return _simulate(system, static, *rest)
     return _simulate_wide()(system, static._replace(alone=True), *rest)
 

@@ -15,6 +15,7 @@ from lagc.runtime.method import along_nodes
 from lagc.runtime.plan import from_lanes
 from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
+from lagc.runtime.ruled import dense, with_rule
 from lagc.runtime.run import Run, call_kernel, inputs_at, level_times
 from lagc.runtime.solvers import Start, accelerate
 from lagc.runtime.steps import State, filled, fit, wrap
@@ -178,13 +179,12 @@ def _everywhere(kernel: str, model: Model, x: StepData) -> jax.Array:
     return values
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _inside(kernel: str, model: Model, x: StepData) -> jax.Array:
     """As above, with derivatives zero outside of the domain of L."""
-    return _everywhere(kernel, model, x)
+    values: jax.Array = _values_and_slopes(kernel, model, x)
+    return values
 
 
-@_inside.defjvp
 def _slopes(kernel: str, model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x,) = primals
     values = _inside(kernel, model, x)
@@ -192,8 +192,12 @@ def _slopes(kernel: str, model: Model, primals: Any, tangents: Any) -> tuple[jax
     q, v = filled(good, (x.q, x.p))
     named = {k: jnp.where(jnp.isfinite(c), c, 1) for k, c in x.coefficients.items()}
     inside = x._replace(q=q, p=v, coefficients=named)
-    _, slopes = jax.jvp(partial(_everywhere, kernel, model), (inside,), tangents)
+    every = dense(primals, tangents)
+    _, slopes = jax.jvp(partial(_everywhere, kernel, model), (inside,), every)
     return values, jnp.where(fit(good, slopes), slopes, 0)
+
+
+_values_and_slopes = with_rule(_everywhere, _slopes, static=2)
 
 
 def _exact_mass_inverse(run: Run) -> jax.Array:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 UNROLLED = 12
+MOST_COLUMNS = 2 * UNROLLED  # of a matrix that is multiplied without an array of all products
 _WRITTEN_OUT = 3  # unknowns up to which there is no loop over columns
 
 
@@ -123,7 +124,7 @@ def solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
 def times(matrix: jax.Array, x: jax.Array) -> jax.Array:
     """matrix x: (n, m, ...) and (m, ...) to (n, ...), added up column by column."""
     m = matrix.shape[1]
-    if m > 2 * UNROLLED:
+    if m > MOST_COLUMNS:
         return jnp.sum(matrix * x[None], axis=1)
     return sum((matrix[:, j] * x[j][None] for j in range(1, m)), matrix[:, 0] * x[:1])
 

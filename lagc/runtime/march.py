@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from lagc.runtime.along import Known, acting_on, rows_of, tangents_along
 from lagc.runtime.equations import StepData, identity_like
+from lagc.runtime.ruled import NO_TANGENT, dense, with_rule
 from lagc.runtime.steps import (
     BLOCK,
     Machine,
@@ -35,12 +35,12 @@ from lagc.runtime.steps import (
 _ENTRIES = 3072  # of the arrays over the steps of a piece
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
 def march(
     machine: Machine, steps: int, keep: bool, state: State, world: World, first: Array
 ) -> tuple[State, Path]:
     """As `steps.take_steps`, with derivatives by the implicit function theorem."""
-    return take_steps(machine, steps, keep, state, world, first)
+    marched: tuple[State, Path] = _march(machine, steps, keep, state, world, first)
+    return marched
 
 
 def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) -> Any:
@@ -48,7 +48,7 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
     state, world, first = primals
     end, path = march(machine, steps, True, state, world, first)
     d_state, d_world, _ = tangents
-    start = (_dense(d_state.q, state.q), _dense(d_state.p, state.p))
+    start = dense((state.q, state.p), (d_state.q, d_state.p))
     dq, dp, du = _along(machine, steps, start, state, path, world, d_world, first)
     d_path = _no_tangent(path)._replace(q=dq, p=dp, u=du)
     d_end = _no_tangent(end)._replace(q=dq[-1], p=dp[-1])
@@ -57,7 +57,7 @@ def _jvp(machine: Machine, steps: int, keep: bool, primals: Any, tangents: Any) 
     return (end, path), (d_end, d_path)
 
 
-march.defjvp(_jvp, symbolic_zeros=True)
+_march = with_rule(take_steps, _jvp, static=3)
 
 
 class _Piece(NamedTuple):
@@ -90,12 +90,8 @@ def _along(
     if not path.lost.size:  # a batch without members
         return path.q, path.p, path.u
     leaves, tree = jax.tree_util.tree_flatten(world)
-    moved = jax.tree_util.tree_leaves(d_world, is_leaf=_is_zero)
-    active = [
-        i
-        for i, (x, dx) in enumerate(zip(leaves, moved, strict=True))
-        if not _is_zero(dx) and jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating)
-    ]
+    moved = jax.tree_util.tree_leaves(d_world)
+    active = [i for i, dx in enumerate(moved) if dx is not NO_TANGENT]
     names = _names(world, active)
     pieces, size = _pieces(steps, path.lost[0].size)
 
@@ -258,21 +254,8 @@ def _inputs(machine: Machine, constants: Any, signals: Any, lanes: int) -> dict[
     return fixed | {k: jnp.moveaxis(x, 0, 1) for k, x in signals.items()}
 
 
-def _is_zero(x: Any) -> bool:
-    return isinstance(x, jax.custom_derivatives.SymbolicZero)
-
-
-def _dense(tangent: Any, like: Array) -> Array:
-    return jnp.zeros_like(like) if _is_zero(tangent) else tangent
-
-
 def _no_tangent(tree: Any) -> Any:
-    def zero(x: Array) -> Any:
-        if jnp.issubdtype(x.dtype, jnp.floating):
-            return jnp.zeros_like(x)
-        return np.zeros(x.shape, jax.dtypes.float0)
-
-    return jax.tree_util.tree_map(zero, tree)
+    return jax.tree_util.tree_map(lambda _: NO_TANGENT, tree)
 
 
 def _by_solves(

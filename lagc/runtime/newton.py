@@ -13,12 +13,13 @@ when every equation holds to the round-off of its own evaluation, which a proble
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from lagc.runtime.ruled import dense, with_rule
 
 MAX_EVALUATIONS = 60
 _SHORTEST_DAMPING = 2.0**-24
@@ -71,7 +72,6 @@ class _State(NamedTuple):
     done: Array
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def implicit_root(
     problem: Problem, guess: Float[Array, " n"], x: Any, live: Bool[Array, ""]
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
@@ -82,6 +82,13 @@ def implicit_root(
     on the way from zero to the guess; its derivative is zero. Where not `live`, nothing is
     searched.
     """
+    found: tuple[Array, Array] = _root(problem, guess, x, live)
+    return found
+
+
+def _search(
+    problem: Problem, guess: Float[Array, " n"], x: Any, live: Bool[Array, ""]
+) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     eps = jnp.finfo(guess.dtype).eps
     tolerance = eps ** (2 / 3)
     rest = at_rest(guess.dtype)
@@ -138,8 +145,7 @@ def implicit_root(
     return jnp.where(failure == FOUND, end.y + end.correction, end.y), failure
 
 
-@implicit_root.defjvp
-def _implicit_root_jvp(
+def _slopes(
     problem: Problem, primals: tuple[Any, Any, Any], tangents: tuple[Any, Any, Any]
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """dy = -(dF/dy)^-1 (dF/dx) dx: the iterations and the guess do not enter."""
@@ -148,9 +154,12 @@ def _implicit_root_jvp(
     found = failure == FOUND
     jacobian = problem.linearised(y, x).jacobian
     jacobian = jnp.where(found, jacobian, problem.identity(jacobian))
-    _, change = jax.jvp(lambda x: problem.residual(y, x), (x,), (tangents[1],))
+    _, change = jax.jvp(lambda x: problem.residual(y, x), (x,), (dense(x, tangents[1]),))
     slope = -problem.solve(jacobian, jnp.where(found, change, 0), x)
     return (y, failure), (slope, jnp.zeros_like(failure))
+
+
+_root = with_rule(_search, _slopes, static=1)
 
 
 def at_rest(dtype: Any) -> float:

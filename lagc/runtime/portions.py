@@ -18,9 +18,11 @@ import jax.numpy as jnp
 from lagc.runtime.fused import LARGEST, VECTOR
 from lagc.runtime.plan import Lanes, StaticPlan
 from lagc.runtime.spec import ModelSpec
-from lagc.runtime.steps import from_blocks, into_blocks
+from lagc.runtime.steps import from_blocks, into_blocks, kinetic_entries
+from lagc.runtime.strategy import holds
 
 USUAL, USUAL_ALONE = 64, 128  # derivatives need more memory
+_FEWEST = 2 * VECTOR  # that are worth it: with eight, 1400 ns a step and trajectory for 880
 _WIDE = {"xla_cpu_prefer_vector_width": "512"}
 
 
@@ -35,6 +37,10 @@ def portion_size(spec: ModelSpec, static: StaticPlan, arguments: Collection[str]
     unknowns = spec.dof * (static.r + 1)
     if static.way in ("newton", "robust"):
         size = min(size, LARGEST // (2 * unknowns * unknowns))
+    else:
+        by_velocities = not holds(spec, "separable")
+        fitting = LARGEST // kinetic_entries(spec.dof, static.r + 2, by_velocities)
+        size = min(size, fitting) if fitting >= _FEWEST else size
     size, count = size // VECTOR * VECTOR, math.prod(static.batch)
     if not 0 < size < count:
         return 0

@@ -21,7 +21,7 @@ from jaxtyping import Array
 from lagc.runtime import solvers
 from lagc.runtime.equations import StepData, StepEquations
 from lagc.runtime.fused import LARGEST, as_one_function
-from lagc.runtime.linear import UNROLLED
+from lagc.runtime.linear import MOST_COLUMNS, UNROLLED
 from lagc.runtime.method import UNROLLED_COLUMNS, apply
 from lagc.runtime.newton import NOT_FINITE
 from lagc.runtime.robust import robust_step
@@ -230,7 +230,8 @@ def _block(
         status = jnp.where(wanted, s.status, jnp.iinfo(jnp.int32).max)
         s = s._replace(status=status)
         if not lanes:
-            alone = as_one_function(robust_lane) if _small(machine, s, True) else robust_lane
+            small = _small(machine, s, world.mass_inverse, robust=True)
+            alone = as_one_function(robust_lane) if small else robust_lane
             return alone(world, s, xs, first)
         b = status.shape[0]
         spread, axes = _lanes(world, b)
@@ -247,7 +248,7 @@ def _block(
     def quickly(world: World, first: Array, s: State, none: Array, xs: Any) -> Any:
         return jax.lax.scan(partial(quick, world, first), (s, none), xs)
 
-    if _small(machine, s):
+    if _small(machine, s, world.mass_inverse):
         quickly = as_one_function(quickly)
     (end, failed), done = quickly(world, first, s, none, xs)
 
@@ -273,20 +274,24 @@ def _(size: int, batched: Any, x: Array) -> tuple[Array, bool]:
     return anywhere(x), False
 
 
-def _small(machine: Machine, s: State, robust: bool = False) -> bool:
+def _small(machine: Machine, s: State, mass_inverse: Array | None, robust: bool = False) -> bool:
     """Whether a block may be compiled as one function: nothing but small arrays, no library calls
     (large Jacobians, neural terms)."""
     equations = machine.equations
     if equations.model.neural or equations.model.lattice is not None:
         return False
-    unknowns = s.q.shape[0] * (equations.method.s - 1)
-    nodes = equations.method.s
-    largest = s.memory.size * (nodes if nodes > UNROLLED_COLUMNS else 1)
+    d, nodes, lanes = s.q.shape[0], equations.method.s, s.status.size
+    unknowns = d * (nodes - 1)
     if machine.way == "newton" or robust:
-        if unknowns > UNROLLED:
-            return False
-        largest = 2 * unknowns * unknowns * s.status.size
-    return largest <= LARGEST
+        return unknowns <= UNROLLED and 2 * unknowns * unknowns * lanes <= LARGEST
+    summed = mass_inverse is not None and mass_inverse.ndim == s.q.ndim + 1 and d > MOST_COLUMNS
+    return kinetic_entries(d, nodes, not equations.model.by_positions or summed) * lanes <= LARGEST
+
+
+def kinetic_entries(d: int, nodes: int, matrices: bool) -> int:
+    """Entries of the largest array of a kinetic step of one trajectory; `matrices`: with one for
+    each two degrees of freedom, as where forces depend on velocities (`solvers.picard_rate`)."""
+    return d * nodes * max(nodes if nodes > UNROLLED_COLUMNS else 1, d if matrices else 1)
 
 
 def _still(s: State, like: Path, keep: bool) -> Path:

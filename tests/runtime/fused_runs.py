@@ -1,7 +1,7 @@
 """A program that `test_fused` starts: many compilations of small loops as one function.
 
 XLA gives up with the whole process over a pattern it does not support. Prints the results, one line
-a run; with `plain` as argument, loops are compiled as they come.
+a run; with `plain` as argument, loops are compiled as they come, with `long` those of more sizes.
 """
 
 from __future__ import annotations
@@ -55,6 +55,22 @@ MODELS: dict[str, dict[str, Any]] = {
         "coordinates": ["r[3]"],
     },
 }
+MODELS |= {
+    f"drag {d}": {
+        "L": "1/2*dot(r', r') - dot(r, r)^2/4",
+        "K": "-dot(r'_+, r'_+)*dot(r'_+, r_-)",
+        "coordinates": [f"r[{d}]"],
+    }
+    for d in (1, 2, 4, 5, 6, 7, 8, 9, 10, 14, 40)
+}
+MODELS |= {
+    f"coupled {d}": {
+        "L": "5/8*dot(r', r') - dot(r, r)^2/4"
+        + "".join(f" + r'[{i}]*r'[{i + 1}]/8" for i in range(d - 1)),
+        "coordinates": [f"r[{d}]"],
+    }
+    for d in (14, 40)
+}
 
 
 def constants(f: Callable[..., Any], q: Any, v: Any) -> Any:
@@ -106,18 +122,31 @@ RUNS: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
     ("three", "kinetic", 8, 0, 0, eager, "f8"),
     ("pair", "newton", 1, 16, 9, gradient, "f8"),
     ("driven", "kinetic", 2, 64, 12, gradient, "f8"),
+    ("drag 4", "kinetic", 1, 120, 2, eager, "f8"),
+    ("drag 8", "kinetic", 0, 128, 2, eager, "f8"),
+]
+# Where forces depend on velocities, there are arrays with an entry for each two coordinates.
+LONG: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
+    *((f"drag {d}", "kinetic", 1, 128, 2, eager, "f8") for d in (1, 5, 6, 7, 8, 10, 14)),
+    *((f"drag {d}", "kinetic", r, n, 0, eager, "f8") for d, r, n in ((2, 0, 762), (9, 1, 12))),
+    *((f"drag {d}", "kinetic", 2, 40, 2, gradient, "f8") for d in (5, 10)),
+    *((f"drag {d}", "newton", 1, 24, 2, gradient, "f8") for d in (4, 6)),
+    ("drag 40", "kinetic", 1, 0, 2, eager, "f8"),
+    ("coupled 40", "kinetic", 1, 0, 2, eager, "f8"),
+    ("coupled 14", "kinetic", 1, 128, 2, eager, "f8"),
+    ("drag 1", "newton", 11, 10, 0, eager, "f8"),
 ]
 SIGNALS: list[Any] = [0.3, lagc.Samples([0.0, 0.2, 0.5], [0.1, 0.4, 0.0]), jnp.sin]
 
 
-def results() -> Iterator[list[float]]:
+def results(runs: list[Any]) -> Iterator[list[float]]:
     """The leaves of every run, one after another."""
-    systems = {name: lagc.compile(**model) for name, model in MODELS.items()}
-    for number, (name, way, r, members, steps, how, kind) in enumerate(RUNS):
+    systems = {name: lagc.compile(**MODELS[name]) for name in {run[0] for run in runs}}
+    for number, (name, way, r, members, steps, how, kind) in enumerate(runs):
         dof = systems[name].spec.dof
         spread = np.linspace(0.9, 1.1, members)[:, None] if members else 1.0
-        q = jnp.asarray(np.array([0.8, 0.3, -0.2])[:dof] * spread, kind)
-        v = jnp.asarray(np.array([0.1, 0.6, 0.3])[:dof] * spread, kind)
+        q = jnp.asarray(np.resize([0.8, 0.3, -0.2], dof) * spread, kind)
+        v = jnp.asarray(np.resize([0.1, 0.6, 0.3], dof) * spread, kind)
         run: dict[str, Any] = {"dt": 0.05, "steps": steps} if steps else {"times": TIMES}
         if name == "driven":
             run["inputs"] = {"u": SIGNALS[number % 3]}
@@ -131,8 +160,8 @@ def results() -> Iterator[list[float]]:
 
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
-    if sys.argv[1:] == ["plain"]:
+    if "plain" in sys.argv:
         for module in (stepping, along, execution):
             module.as_one_function = lambda function, otherwise=None: otherwise or function
-    for line in results():
+    for line in results(LONG if "long" in sys.argv else RUNS):
         print(json.dumps(line), flush=True)

@@ -163,6 +163,39 @@ def test_signal_parameters() -> None:
     assert abs(float(jax.grad(final)(3.0)) - exact) < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("source", "hiding"),
+    [
+        (
+            "coordinate q\ninput F\nL = 1/2*q'^2 - 1/4*q^4\nK = F*q_-\n",
+            lambda a: {"inputs": {"F": lambda t: a * jnp.sin(t)}},
+        ),
+        pytest.param(
+            "coordinate q\nneural V(q) = mlp(4, activation = softplus)\nL = 1/2*q'^2 - V(q)\n",
+            lambda a: {"neural": {"V": lambda x: a * x[0] ** 4}},
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["input", "neural"],
+)
+def test_batches_with_a_callable_that_hides_what_is_traced(
+    source: str, hiding: Callable[[Any], dict[str, Any]]
+) -> None:
+    """No argument shows that a derivative is taken, or that a map is, for which a batch outside of
+    a trace is a program with options of its own."""
+    system, q = lagc.loads(source), jnp.linspace(0.5, 1.5, 9)[:, None]
+
+    def total(a: Any) -> jax.Array:
+        return jnp.sum(system.simulate(q, 0 * q, **hiding(a), dt=0.1, steps=6, r=1).q)
+
+    slope = jax.grad(total)(0.3)
+    compiled = jax.jit(total)
+    assert abs(float(slope) - richardson(lambda a: float(compiled(a)), 0.3)) < 1e-8
+    mapped = jax.vmap(total)(jnp.array([0.3, 0.4]))
+    np.testing.assert_allclose(mapped, [compiled(0.3), compiled(0.4)], rtol=1e-12)
+    np.testing.assert_allclose(total(0.3), compiled(0.3), rtol=1e-12)
+
+
 def test_steps_and_members_taken_in_pieces() -> None:
     """Long batches are linearised piece by piece; a single short run is not. Both on a grid of
     uneven times, with a sampled input, the last piece not full."""
