@@ -76,7 +76,8 @@ def test_a_diverging_member(
 
 
 @pytest.mark.parametrize(
-    ("steps", "r"), [(10, 2), (300, 2), pytest.param(10, 5, marks=pytest.mark.long)]
+    ("steps", "r"),
+    [(10, 2), *(pytest.param(*x, marks=pytest.mark.long) for x in ((300, 2), (10, 5)))],
 )
 def test_a_member_without_numbers(dho: lagc.System, steps: int, r: int) -> None:
     """NaN at the start, an infinite coefficient, a step whose square is no number."""
