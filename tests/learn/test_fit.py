@@ -21,7 +21,11 @@ SCALE = "the data do not fix the overall scale: c1 is held at 0.5; only ratios t
 
 @pytest.mark.parametrize(
     ("rows", "c"),
-    [(100, (2.0, 3.0, 1.0)), (100, (0.5, 0.5, 0.1)), (400, (1.0, 10.0, 0.05))],
+    [
+        (100, (2.0, 3.0, 1.0)),
+        (100, (0.5, 0.5, 0.1)),
+        pytest.param(400, (1.0, 10.0, 0.05), marks=pytest.mark.long),
+    ],
 )
 def test_exact_momenta_give_back_every_coefficient(dho, record, c, rows):
     result = fit(dho, [record(c, rows, "p")])

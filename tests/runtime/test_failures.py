@@ -33,7 +33,9 @@ def test_a_coordinate_at_rest_says_nothing_about_the_others(way: str) -> None:
         np.testing.assert_allclose(quick.q, robust.q, atol=1e-12)
 
 
-@pytest.mark.parametrize("quantity", ["q", "p", "energy"])
+@pytest.mark.parametrize(
+    "quantity", ["energy", *(pytest.param(x, marks=pytest.mark.long) for x in "qp")]
+)
 def test_a_member_beyond_the_domain_does_not_spoil_gradients(quantity: str) -> None:
     system = lagc.loads(LOGARITHM)
     q, v = jnp.array([[1.0], [0.05], [2.0]]), jnp.array([[0.3], [-20.0], [0.1]])
