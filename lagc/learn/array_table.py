@@ -189,6 +189,10 @@ def _table(name: str, variables: Mapping[str, _Variable], spec: ModelSpec) -> Ta
             )
         values = _spread(name, key, variable, (TRAJECTORY, along, *rest), shape)
         if key == TRAJECTORY:
+            empty = [i for i, x in enumerate(values, 1) if x is None or x != x]
+            if empty:
+                message = f"{name}: row {empty[0]} of `{TRAJECTORY}` is empty"
+                raise refuse(message, help="each row belongs to a recording")
             labels = [str(x) for x in values]
         elif rest:
             parts = _components(name, key, values, variables.get(rest[0]), spec)

@@ -55,7 +55,12 @@ def read_csv(path: Path, spec: ModelSpec) -> Table:
             column.append(_number(names[index], cells[index]))
         rows.append(number)
         if labelled is not None:
-            labels.append(cells[labelled].text)
+            cell = cells[labelled]
+            if not cell.text.strip():
+                raise refuse(
+                    f"`{TRAJECTORY}` is empty", cell.span, "each row belongs to a recording"
+                )
+            labels.append(cell.text)
 
     def place(row: int | None, column: str) -> Span:
         line = header[0].span.line if row is None else rows[row]

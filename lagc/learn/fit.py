@@ -24,7 +24,7 @@ from lagc.learn.gauge import (
     Held,
     describe,
 )
-from lagc.learn.horizon import Grown, grow, whole
+from lagc.learn.horizon import Grown, grow, nearest, whole
 from lagc.learn.identification import identify
 from lagc.learn.images import within_laws
 from lagc.learn.intervals import estimate
@@ -143,6 +143,10 @@ def solve(
     grown = _near(problem, setting, progress)
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
     refined, follows = _refined(problem, grown)
+    if guess and not follows:  # the regression does not know of it
+        other = _grown(problem, setting, progress)
+        if (again := _refined(problem, other))[1]:
+            grown, (refined, follows) = other, again
     steps = refined.setting.substeps
     nearer = around(problem, replace(setting, substeps=steps), places, refined.x)
     if nearer is not None:
@@ -171,6 +175,21 @@ def solve(
     return Solution(problem, refined, end.follows, result, ambiguities, folded_ones)
 
 
+def fitted(
+    problem: Problem, setting: Setting, x: np.ndarray | None, progress: Callback
+) -> tuple[Refined, bool]:
+    """The end of the search in a setting of the problem, from unknowns x (n,) or as in a fit,
+    recordings of different noise with levels of their own; and whether it follows the data."""
+    if x is None:
+        near = _near(problem, setting, progress)
+    else:
+        near = nearest(_begun_anew(setting, x, problem.channels), x, problem.channels)
+    refined, follows = _refined(problem, near)
+    if follows:
+        refined = by_recording(refined, problem.channels, problem.names)
+    return refined, follows
+
+
 def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     """Unknowns that follow the data: by regression, and where that misleads by following the data
     over a growing horizon, so that a long oscillating record does not trap the search."""
@@ -180,8 +199,10 @@ def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     if start is not None:
         there = _begun_anew(setting, start, problem.channels)
         near = whole(there, start, problem.channels)
-    if near is not None:
-        return near
+    return near or _grown(problem, setting, progress)
+
+
+def _grown(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     progress(Progress("fit", 1, _STAGES, "growing horizon"))
     setting = with_enough_substeps(setting, problem.start, problem.channels)
     return grow(setting, problem.start, problem.channels, progress)

@@ -132,7 +132,7 @@ class Errors:
         stds = np.full(refined.x.size, np.nan)
         stds[setting.free] = np.hypot(relative, _ROUND_OFF) * setting.sizes[setting.free]
 
-        total = setting.count - int(setting.free.sum())
+        total = max(1, setting.count - int(setting.free.sum()))
         least = 0.0 if np.isinf(refined.noise.degrees).any() else 1 / total
         spread = np.zeros(noise.size)
         for which, degrees in enumerate(refined.noise.degrees):

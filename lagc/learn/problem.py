@@ -150,9 +150,9 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
 
     The start itself may be special (a coefficient zero, a state at rest), so the least deficient of
     several points scattered around it counts. Where all positions are observed the equations of
-    motion say it, and first at points where every coefficient has about the effect of the largest:
-    a start that is almost zero is special too. Elsewhere, trajectories do. The sizes of what
-    remains free are not left far too small.
+    motion say it, elsewhere trajectories do: first at a point where every coefficient has about the
+    effect of the largest, as a start that is almost zero is special too, then at others. The sizes
+    of what remains free are not left far too small.
     """
     setting = problem.setting
     generator = np.random.default_rng(0)
@@ -160,12 +160,13 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
     of_accelerations = by_acceleration(setting)
     if not of_accelerations:
         setting = with_enough_substeps(setting, problem.start, problem.channels)
-    sizes = [setting.sizes] * _GENERIC_POINTS
+    even = setting.sizes.copy()
     if of_accelerations:
-        even = setting.sizes.copy()
         largest = effects(setting, problem.start)
         even[:k] = np.maximum(even[:k], np.where(np.isfinite(largest), largest, 0.0))
-        sizes = [even, *sizes]
+    else:
+        even[:k] = _seen_changes(setting, problem.start, generator)
+    sizes = [even, *[setting.sizes] * _GENERIC_POINTS]
     found: np.ndarray | None = None
     for own in sizes:
         x = problem.start.copy()
@@ -181,6 +182,20 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
         return setting, []  # no finite trajectory here: left to the checks at the solution
     setting, chosen = hold(setting, found)
     return raised(setting, problem.start), chosen
+
+
+def _seen_changes(
+    setting: Setting, start: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Changes of the coefficients from their start that move trajectories by their spread, in
+    whatever units: (k,); sizes as they are where there are none."""
+    k = setting.coefficients
+    x = start.copy()
+    x[k:] += setting.sizes[k:] * generator.uniform(0.05, 0.3, x.size - k) * setting.free[k:]
+    _, matrix = setting.whitened_and_sensitivity(x)
+    rows = scaled_rows(matrix)[:, :k]
+    largest = np.abs(rows[np.isfinite(rows).all(axis=1)]).max(axis=0, initial=0.0)
+    return setting.sizes[:k] / np.where(largest > 0, largest, 1.0)
 
 
 def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -201,33 +201,47 @@ class Residuals:
 
     def _part(self, mask: np.ndarray) -> float:
         """The size of the residuals as a part of the spread; with a robust loss of those three
-        quarters that are smallest, as a part of what they have in a normal distribution.
+        quarters that are smallest, as a part of what they have in a normal distribution. Where rows
+        are of different quality each counts by its own: those that are all noise hide no others.
 
         Gross errors spread the values, too, so that residuals look small beside them: where it is
         larger, the part is that among the values which are none.
         """
-        values = self._seen(mask)
-        size, spread = _rms(values), float(self.channels.sizes[mask][0])
+        weights = self._weights(mask)
+        values = self.values[:, :, mask] * weights
+        seen = values[~np.isnan(values)]
         kept = self._kept(mask)
-        own = self._spread_of(kept, mask) if kept.any() else spread
+        spread = self._spread_of(~np.isnan(values), mask, weights)
+        own = min(spread, self._spread_of(kept, mask, weights)) if kept.any() else spread
+        size = _rms(seen)
         if not self.loss.robust:
-            return max(size / spread, _rms(self.values[:, :, mask][kept]) / own)
-        if values.size:
+            return max(size / spread, _rms(values[kept]) / own)
+        if seen.size:
             within = float(scipy.stats.norm.ppf((1 + _TRUSTED) / 2))
-            size = float(np.quantile(np.abs(values), _TRUSTED, method="higher")) / within
+            size = float(np.quantile(np.abs(seen), _TRUSTED, method="higher")) / within
         return size / own
 
-    def _spread_of(self, kept: np.ndarray, mask: np.ndarray) -> float:
-        """The spread of the observations that are kept, (R, horizon, components); at most that of
-        the channel, which of an angle is no more than a quarter of its period."""
+    def _weights(self, mask: np.ndarray) -> np.ndarray:
+        """Of the values, by their deviations; ones where these are alike: (R, horizon,
+        components)."""
+        deviations = self._deviations(mask)
+        if not deviations.size or np.ptp(deviations) == 0 or not np.all(deviations > 0):
+            return np.ones_like(self.values[:, :, mask])
+        whole = self.deviations[:, :, mask]
+        return np.asarray(np.exp(np.mean(np.log(deviations))) / np.where(whole > 0, whole, np.inf))
+
+    def _spread_of(self, kept: np.ndarray, mask: np.ndarray, weights: np.ndarray) -> float:
+        """The spread of the observations that are kept, by weight, all (R, horizon, components); at
+        most that of the channel, which of an angle is no more than a quarter of its period."""
         spread = float(self.channels.sizes[mask][0])
-        if self.observed is None:
+        if self.observed is None or not kept.any():
             return spread
-        values = self.observed[:, :, mask][kept]
-        largest = float(np.max(np.abs(values)))
-        own = float(np.std(values))
+        values, w = self.observed[:, :, mask][kept], weights[kept]
+        largest = float(np.max(np.abs(values * w)))
+        most = spread * float(np.sqrt(np.mean(w**2)))
+        own = float(np.sqrt(np.mean(((values - np.average(values, weights=w**2)) * w) ** 2)))
         # Values that are constant to round-off have no spread to compare with.
-        return min(spread, own) if own > _ROUND_OFF * largest else spread
+        return min(most, own) if own > _ROUND_OFF * largest else most
 
     def _steady(self, mask: np.ndarray) -> bool:
         """Whether a channel is a velocity or momentum that hardly changes, as a conserved one does:

@@ -18,6 +18,7 @@ from lagc.runtime.spec import ModelSpec
 from lagc.runtime.system import System
 
 _LOCAL_POINTS = 7
+_TURNS = 6.0  # a duration in radians of the motion, about
 
 
 def middle(prior: Prior) -> float:
@@ -213,7 +214,9 @@ def state_sizes(observations: Observations, channels: Channels, states: np.ndarr
     """How large a change of each initial value is not small: (R, 2, dof), positive."""
     duration = np.ptp(observations.times, axis=1).mean()
     seen = np.isfinite(observations.values).any(axis=(0, 1))
-    q = np.where(seen[0], channels.sizes[0], np.maximum(1.0, np.abs(states[:, 0]).max(axis=0)))
+    # Positions that velocities alone tell go as far as these, whose period is not known.
+    hidden = np.where(seen[1], channels.sizes[1] * duration / _TURNS, 1.0)
+    q = np.where(seen[0], channels.sizes[0], np.maximum(hidden, np.abs(states[:, 0]).max(axis=0)))
     by_slope = np.maximum(np.abs(states[:, 1]).max(axis=0), q / duration)
     v = np.where(seen[1], channels.sizes[1], by_slope)
     return np.broadcast_to(np.stack([q, v]), states.shape).copy()

@@ -145,7 +145,7 @@ def find_levels(
     found = jnp.ones(full, bool)
     # Where a trajectory is lost, another level stands in, so that derivatives stay finite there.
     # (The slopes of an affine model are finite wherever its levels are.)
-    reached, shielded = (q, p), not holds(run.system.spec, "affine")
+    reached, shielded = (q, v, p), not holds(run.system.spec, "affine")
     if good is None:
         good = jnp.all(jnp.isfinite(jnp.concatenate([q, p] if v is None else [q, p, v])), axis=0)
     if shielded:
@@ -169,7 +169,9 @@ def find_levels(
         energy = jnp.where(good, energy, jnp.nan)
     else:
         energy = _inside("energy", run.setting.model, x)
-    return Levels(t, reached[0], v, reached[1], energy, winding), found
+    given_q, given_v, given_p = reached
+    v = v if given_v is None else given_v
+    return Levels(t, given_q, v, given_p, energy, winding), found
 
 
 def _everywhere(kernel: str, model: Model, x: StepData) -> jax.Array:

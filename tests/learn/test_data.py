@@ -98,6 +98,7 @@ BAD = [
     ("t,q\n0,1\n2,2\n1,3\n", "go back from 2 to 1", (4, 1)),
     ("t,q\n0,1\n0,2\n", "appears twice", (3, 1)),
     ("t,q\n0,\n1,nan\n", "no observed value", None),
+    ("trajectory,t,q\na,0,1\n,1,2\n", "`trajectory` is empty", (3, 1)),
     (b"t,q\n0,1\xff\n", "not UTF-8", None),
 ]
 
@@ -313,6 +314,12 @@ BAD_FILES = [
         lambda p: _parquet(p, t=[0.0, 1.0, None], q=[1, 2, 3]),
         Code.LAG601,
         "row 3, column `t`: column `t` needs",
+    ),
+    (
+        "x.parquet",
+        lambda p: _parquet(p, t=[0.0, 1.0, 2.0], q=[1, 2, 3], trajectory=["a", "a", None]),
+        Code.LAG601,
+        "row 3 of `trajectory` is empty",
     ),
     (
         "x.parquet",

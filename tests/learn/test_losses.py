@@ -145,3 +145,19 @@ def test_recordings_of_very_different_noise_each_count_by_their_own(dho, oscilla
         low, high = found.coefficients["c2"].interval95
         covered += low <= 1.0 <= high
     assert 34 <= covered <= 40
+
+
+def test_a_recording_that_is_all_noise_does_not_hide_the_others(dho, oscillation):
+    t, random = np.linspace(0.0, 12.0, 100), np.random.default_rng(5)
+    data = [
+        Recording(name, t, (oscillation(t, (0.5, 1.5, 0.2), *state)[0] + level)[:, None])
+        for name, state, level in (
+            ("quiet", (1, 0), 1e-3 * random.normal(size=100)),
+            ("loud", (0, 1), 1.0 * random.normal(size=100)),
+        )
+    ]
+    found = fit(dho, data, fixed={"c1": 0.5})
+    assert found.converged
+    for name, truth in (("c2", 1.5), ("c3", 0.2)):
+        estimate = found.coefficients[name]
+        assert abs(estimate.value - truth) < 4 * estimate.std < 2e-3

@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import lagc
-from lagc.learn import selection
+from lagc.learn import comparison, selection
 from lagc.learn.data import Recording
 from lagc.learn.fit import Solution, solve
 from lagc.learn.selection import Selection, select
@@ -161,7 +161,7 @@ def test_a_short_recording_of_a_hidden_coordinate_is_named() -> None:
 def test_pieces_take_the_place_of_a_regression_that_misleads(
     system: lagc.System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "regress", lambda *_: None)
+    monkeypatch.setattr(comparison, "regress", lambda *_: None)
     chosen = select(system, [recording(0.1)], r=4)
     assert chosen.result.converged
     assert set(chosen.result.coefficients) - set(chosen.without) == set(TRUE)
@@ -186,7 +186,7 @@ def test_a_last_fit_that_fails_begins_again_where_the_comparison_ended(
 def test_a_budget_that_is_spent_is_told(
     system: lagc.System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "_MOST_EVALUATIONS", 5)
+    monkeypatch.setattr(comparison, "_MOST_EVALUATIONS", 5)
     chosen = select(system, [recording(0.02)], r=4)
     assert not chosen.result.converged
     assert "the selection ended after" in chosen.result.notes[-1]
@@ -202,3 +202,51 @@ def test_nothing_is_compared_where_no_model_follows() -> None:
     assert not chosen.result.converged
     assert len(chosen.candidates) == 1
     assert "terms were not compared" in chosen.result.notes[-1]
+
+
+SOFT = (
+    "coordinate q\ncoefficient k{k}\ncoefficient b = 0\ncoefficient c = 0\ncoefficient d = 0\n"
+    "L = 1/2*q'^2 - 1/2*k*q^2 - 1/4*b*q^4\nK = -c*q'_+*q_- - d*q'_+^3*q_-\n"
+)
+
+
+def motion(k: float, b: float, c: float, start: tuple[float, float]) -> tuple[np.ndarray, ...]:
+    """Times, positions and velocities of q'' = -k q - b q^3 - c q'."""
+    t = np.linspace(0, 12, 100)
+    found = solve_ivp(
+        lambda _, y: [y[1], -k * y[0] - b * y[0] ** 3 - c * y[1]],
+        (0, 12),
+        start,
+        method="DOP853",
+        t_eval=t,
+        rtol=1e-11,
+        atol=1e-12,
+    )
+    return t, *found.y
+
+
+@pytest.mark.parametrize(
+    ("time", "length"), [(1.0, 1.0), pytest.param(1e3, 1e-9, marks=pytest.mark.long)]
+)
+def test_velocities_alone_lead_to_the_same_minimum(time: float, length: float) -> None:
+    """The regression leads to an oscillation about another place, which follows them half way."""
+    t, _, v = motion(3, 0.5, 0.1, (1, 0))
+    noisy = v + 0.01 * np.random.default_rng(9).normal(size=t.size)
+    data = Recording("v", t * time, None, (noisy * length / time)[:, None])
+    chosen = select(lagc.loads(SOFT.format(k=" = 0")), [data])
+    assert chosen.result.converged and not {"k", "b", "c"} & set(chosen.without)
+    for name, value in (("k", 3 / time**2), ("b", 0.5 / (time * length) ** 2), ("c", 0.1 / time)):
+        estimate = chosen.result.coefficients[name]
+        assert abs(estimate.value - value) < 4 * estimate.std < 0.2 * value, name
+
+
+@pytest.mark.long
+def test_a_loud_recording_does_not_leave_out_what_a_quiet_one_shows() -> None:
+    random, data = np.random.default_rng(3), []
+    for name, start, level in (("quiet", (1, 0), 1e-3), ("loud", (0, 2), 0.5)):
+        t, q, _ = motion(3, 0.02, 0.02, start)
+        data.append(Recording(name, t, (q + level * random.normal(size=t.size))[:, None]))
+    chosen = select(lagc.loads(SOFT.format(k=" > 0 = 1")), data)
+    assert chosen.result.converged and chosen.without == ("d",)
+    c = chosen.result.coefficients["c"]
+    assert abs(c.value - 0.02) < 4 * c.std < 8e-4

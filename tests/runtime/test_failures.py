@@ -68,6 +68,15 @@ def test_a_lost_member_does_not_spoil_the_gradients_of_weights() -> None:
         np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-13)
 
 
+def test_a_start_without_numbers_keeps_those_that_were_given() -> None:
+    system = lagc.loads(LOGARITHM)
+    q, v = jnp.array([[1.0], [jnp.nan], [2.0]]), jnp.array([[0.3], [0.6], [jnp.inf]])
+    t = system.simulate(q, v, dt=0.05, steps=2, coefficients={"k": -1.0})
+    np.testing.assert_array_equal(t.v[:, 0], v)
+    np.testing.assert_array_equal(t.q[:, 0], q)
+    np.testing.assert_array_equal(t.status == 0, [True, False, False])
+
+
 def test_leaving_the_domain_is_noticed_between_the_steps_too() -> None:
     """With x' too small a barrier, steps jump over the singularity at x = 0."""
     system = lagc.loads(LOGARITHM.replace("k*log", "-1/2*x^2 + k*log").replace("+ -", "- "))
