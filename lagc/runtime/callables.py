@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 
 class Opaque(NamedTuple):
@@ -53,6 +54,28 @@ def join_arrays(arrays: tuple[Any, ...], static: Static) -> Any:
         for x in static.others
     ]
     return jax.tree_util.tree_unflatten(static.treedef, leaves)
+
+
+def hoisted(
+    function: Callable[[Any], Any], example: Any
+) -> tuple[Callable[[Any, list[Any]], Any], list[Any]]:
+    """`function` to one array as a function of its argument and the traced values it holds, and
+    those values.
+
+    `jax.closure_convert` leaves those behind that cannot have a derivative (integers, booleans,
+    keys of random numbers), which are gone when the result is called after the trace.
+    """
+    closed = jax.make_jaxpr(function)(example)
+    traced = [isinstance(x, jax.core.Tracer) for x in closed.consts]
+
+    def called(x: Any, values: list[Any]) -> Any:
+        remaining = iter(values)
+        pairs = zip(closed.consts, traced, strict=True)
+        consts = [next(remaining) if moved else const for const, moved in pairs]
+        (result,) = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))(x)
+        return result
+
+    return called, [x for x, moved in zip(closed.consts, traced, strict=True) if moved]
 
 
 def _is_array(x: Any) -> bool:

@@ -47,7 +47,7 @@ class StepData(NamedTuple):
     h: Array
     coefficients: Mapping[str, Array]
     inputs: Mapping[str, Array]
-    neural: Mapping[str, Any]
+    neural: Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Model:
     ) -> Any:
         """A node function at q, v: (d, k, *L) and t: (k, *L), coefficients spread over k."""
         shared = {n: jnp.expand_dims(c, self.own_axes.get(n, 0)) for n, c in x.coefficients.items()}
-        terms = {n: _with(f, x.neural[n]) for n, f in self.neural.items()}
+        terms = {n: _with(f, x.neural) for n, f in self.neural.items()}
         return kernel(q, v, t, shared, inputs, terms)
 
 

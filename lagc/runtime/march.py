@@ -186,12 +186,10 @@ def _names(world: World, active: list[int]) -> list[tuple[str, str]]:
         if i not in active:
             continue
         match path[0].name, path[1:]:
-            case "coefficients", (key, *_):
-                found.add(("coefficients", key.key))
+            case "coefficients" | "neural" as field, (key, *_):
+                found.add((field, key.key))
             case "constants" | "signals", (key, *_):
                 found.add(("inputs", key.key))
-            case "neural", _:
-                found.add(("neural", ""))
             case "t0", _:
                 found.add(("t", ""))
             case "dt" | "grid", _:

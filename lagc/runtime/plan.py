@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from lagc.runtime.arguments import align_batch
-from lagc.runtime.callables import Static, join_arrays, split_arrays
+from lagc.runtime.callables import Static, hoisted, join_arrays, split_arrays
 from lagc.runtime.equations import Model
 from lagc.runtime.signals import Samples, sampled
 from lagc.runtime.strategy import holds
@@ -146,12 +146,12 @@ def from_lanes(static: StaticPlan, array: jax.Array) -> jax.Array:
 
 
 class Setting(NamedTuple):
-    """A model as one run calls it: signals as functions of times (k, *L), weights of the neural
-    terms."""
+    """A model as one run calls it: signals as functions of times (k, *L); weights: arrays of the
+    neural terms, each under a name of its own, as some have tangents and others cannot."""
 
     model: Model
     signals: dict[str, Callable[[jax.Array], jax.Array]]
-    weights: dict[str, Any]
+    weights: dict[str, jax.Array]
 
 
 def make_setting(
@@ -172,13 +172,14 @@ def make_setting(
         values = lanes.arrays[f"sample values {name}"]
         calls[name] = partial(sampled, times=times, values=values, interpolation=interpolation)
     neural_calls: dict[str, Callable[[Any, Any], Any]] = {}
-    weights: dict[str, Any] = {}
+    weights: dict[str, jax.Array] = {}
     sizes = {s.name: s.inputs for s in system.spec.neural}
     for name, part in static.neural:
         f = scalar(join_arrays(neural[name], part))
-        converted, hoisted = jax.closure_convert(f, jnp.zeros((sizes[name],), dtype))
-        neural_calls[name] = _explicit(converted, dtype)
-        weights[name] = hoisted
+        converted, held = hoisted(f, jnp.zeros((sizes[name],), dtype))
+        own_weights = {f"{name} {i}": value for i, value in enumerate(held)}
+        neural_calls[name] = _explicit(converted, tuple(own_weights), dtype)
+        weights |= own_weights
     own = {c.name: 1 for c in system.spec.coefficients if c.site_dependent}
     separable = holds(system.spec, "separable")
     model = Model(system.kernels, neural_calls, own, system.spec.lattice, separable)
@@ -190,6 +191,8 @@ def _everywhere(f: Callable[[Any], Any], dtype: Any) -> Callable[[jax.Array], ja
     return lambda t: jax.vmap(f)(t.reshape(-1)).reshape(t.shape).astype(dtype)
 
 
-def _explicit(function: Callable[..., Any], dtype: Any) -> Callable[[Any, Any], Any]:
-    """A converted callable with what it closed over as one last argument."""
-    return lambda x, extra: jnp.asarray(function(x, *extra), dtype)
+def _explicit(
+    function: Callable[[Any, list[Any]], Any], names: tuple[str, ...], dtype: Any
+) -> Callable[[Any, Any], Any]:
+    """A converted callable with the weights of all terms as its last argument."""
+    return lambda x, weights: jnp.asarray(function(x, [weights[n] for n in names]), dtype)

@@ -64,7 +64,7 @@ def dense(primals: Any, tangents: Any) -> Any:
 
 
 def _zeros(primal: Any) -> Any:
-    if jnp.issubdtype(primal.dtype, jnp.floating):
+    if jnp.issubdtype(primal.dtype, jnp.inexact):
         return jnp.zeros_like(primal)
     return np.zeros(primal.shape, jax.dtypes.float0)
 

@@ -58,7 +58,7 @@ class World(NamedTuple):
     coefficients: Mapping[str, Array]
     constants: Mapping[str, Array]
     signals: Mapping[str, Array]
-    neural: Mapping[str, Any]
+    neural: Mapping[str, Array]
     mass_inverse: Array | None
 
 
