@@ -187,15 +187,15 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
 def _seen_changes(
     setting: Setting, start: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Changes of the coefficients from their start that move trajectories by their spread, in
-    whatever units: (k,); sizes as they are where there are none."""
+    """Changes of the coefficients from their start that move trajectories by no more than their
+    spread, in whatever units: (k,)."""
     k = setting.coefficients
     x = start.copy()
     x[k:] += setting.sizes[k:] * generator.uniform(0.05, 0.3, x.size - k) * setting.free[k:]
     _, matrix = setting.whitened_and_sensitivity(x)
     rows = scaled_rows(matrix)[:, :k]
     largest = np.abs(rows[np.isfinite(rows).all(axis=1)]).max(axis=0, initial=0.0)
-    return setting.sizes[:k] / np.where(largest > 0, largest, 1.0)
+    return setting.sizes[:k] / np.maximum(largest, 1.0)
 
 
 def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:

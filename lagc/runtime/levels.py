@@ -190,7 +190,9 @@ def _inside(kernel: str, model: Model, x: StepData) -> jax.Array:
 def _slopes(kernel: str, model: Model, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x,) = primals
     values = _inside(kernel, model, x)
-    good = jnp.all(jnp.isfinite(values).reshape(-1, *x.q.shape[1:]), axis=0)
+    good = jnp.isfinite(values)
+    if good.ndim == x.q.ndim:
+        good = jnp.all(good, axis=0)
     q, v = filled(good, (x.q, x.p))
     named = {k: jnp.where(jnp.isfinite(c), c, 1) for k, c in x.coefficients.items()}
     inside = x._replace(q=q, p=v, coefficients=named)

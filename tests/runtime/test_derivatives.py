@@ -70,7 +70,7 @@ def richardson(f: Callable[[float], float], x: float, h: float = 0.02) -> float:
     return table[0]
 
 
-@pytest.mark.parametrize("r", [1, 3])
+@pytest.mark.parametrize("r", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_nonlinear_gradients(r: int) -> None:
     """The double pendulum: friction, initial angle and velocity, and the step."""
     system = lagc.load(EXAMPLES / "double_pendulum.lag")
@@ -229,7 +229,8 @@ def test_steps_and_members_taken_in_pieces() -> None:
         assert np.max(np.abs(expected)) > 0.1
 
 
-@pytest.mark.parametrize("members", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("members", [3, 20])
 def test_batches_forward_reverse_and_twice(members: int) -> None:
     """Few members have their steps made linear side by side, more of them one after another: both
     agree with tangents taken forward, and second derivatives with differences of the first."""

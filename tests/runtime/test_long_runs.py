@@ -108,6 +108,7 @@ def test_checkpoints_change_no_gradient(terms: tuple[str, str], options: dict[st
     np.testing.assert_allclose(pieces, plain, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_memory_of_forced_linear_motion_is_bounded_too() -> None:
     """Forward by the levels kept, of a gradient by the checkpoint."""
     system = lagc.compile(L=DRIVEN[0], K=DRIVEN[1], coordinates=["q"], coefficients={"c": 0.1})

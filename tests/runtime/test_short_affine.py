@@ -46,7 +46,7 @@ def test_digits_of_small_steps(dho: lagc.System, r: int, members: int, most: flo
     ("steps", "every", "c3", "dt"),
     [
         (100, 1, 0.1, [0.1, 100.0]),
-        (2000, 1, 0.01, [0.1, 100.0, 1e3]),
+        pytest.param(2000, 1, 0.01, [0.1, 100.0, 1e3], marks=pytest.mark.long),
         pytest.param(2000, 100, 0.1, [0.1, 100.0], marks=pytest.mark.long),
         pytest.param(100, 1, 0.1, [0.1, 1e80], marks=pytest.mark.long),
     ],
