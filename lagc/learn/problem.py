@@ -187,15 +187,19 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
 def _seen_changes(
     setting: Setting, start: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Changes of the coefficients from their start that move trajectories by no more than their
-    spread, in whatever units: (k,)."""
+    """Changes of the coefficients from their start that move trajectories by their spread, in
+    whatever units: (k,); sizes as they are where all that moves is round-off."""
     k = setting.coefficients
     x = start.copy()
     x[k:] += setting.sizes[k:] * generator.uniform(0.05, 0.3, x.size - k) * setting.free[k:]
-    _, matrix = setting.whitened_and_sensitivity(x)
-    rows = scaled_rows(matrix)[:, :k]
-    largest = np.abs(rows[np.isfinite(rows).all(axis=1)]).max(axis=0, initial=0.0)
-    return setting.sizes[:k] / np.maximum(largest, 1.0)
+    rows, *again = (
+        scaled_rows(setting.whitened_and_sensitivity(place)[1])[:, :k]
+        for place in (x, *(almost(x, generator) for _ in range(REPEATS)))
+    )
+    finite = np.isfinite(rows).all(axis=1)
+    rows = without_round_off(rows[finite], [other[finite] for other in again])
+    largest = np.abs(rows).max(axis=0, initial=0.0)
+    return setting.sizes[:k] / np.where(largest > 0, largest, 1.0)
 
 
 def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
