@@ -119,6 +119,7 @@ def test_second_derivatives() -> None:
         np.testing.assert_allclose(hessian[i], exact, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.long
 def test_weights_of_a_neural_term() -> None:
     """Through an Equinox module and through a callable that closes over a traced value."""
     system = lagc.load(EXAMPLES / "neural_pendulum.lag")
