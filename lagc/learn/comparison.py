@@ -27,7 +27,7 @@ from lagc.learn.progress import Callback, Progress
 from lagc.learn.refine import refine
 from lagc.learn.regression import regress
 from lagc.learn.residuals import Residuals
-from lagc.learn.sizes import following
+from lagc.learn.sizes import resized
 from lagc.learn.subsets import Subsets, Support, multiplicity
 from lagc.learn.uneven import differ
 
@@ -62,13 +62,6 @@ class Model:
     def is_met_by(self, result: FitResult) -> bool:
         """Whether a fit of the same terms is in the same minimum, or a better one."""
         return result.bic < self.bic + _RIVAL
-
-
-def _resized(setting: Setting, x: np.ndarray) -> Setting:
-    """With sizes that belong to the unknowns x (n,): starts at zero say nothing of them, and a
-    search in wrong ones ends before its minimum."""
-    sizes = following(setting, x).sizes
-    return replace(setting, first_sizes=sizes, sizes=sizes)
 
 
 class Comparison:
@@ -139,7 +132,7 @@ class Comparison:
         for support in supports:
             setting, start = self._restricted(support)
             x = regress(setting, start)  # None where nothing is left to fit
-            near = None if x is None else whole(_resized(setting, x), x, channels)
+            near = None if x is None else whole(resized(setting, x), x, channels)
             if near is not None:
                 break
         from_pieces = near is None
@@ -149,7 +142,7 @@ class Comparison:
         if from_pieces and not follows:
             self._add(support, near.setting, near.x, False)
             return False
-        refined = refine(_resized(near.setting, near.x), near.x, channels)
+        refined = refine(resized(near.setting, near.x), near.x, channels)
         self.setting = replace(refined.setting, free=self.setting.free)
         self._add(support, refined.setting, refined.x, refined.converged)
         return True
@@ -169,7 +162,7 @@ class Comparison:
             coefficients[columns] = local.values(support) * sizes
             within = np.clip(coefficients, setting.lower[:k], setting.upper[:k])
             x = pieces.restricted(setting.free[:k], within).whole(x)
-            setting = _resized(setting, x)
+            setting = resized(setting, x)
             near = whole(setting, x, channels)
             if near is not None:
                 return near
@@ -212,23 +205,20 @@ class Comparison:
         if self.doubted or (alike and not differ(model.setting, model.x, channels)):
             return False
         self.doubted = True
-        whole = replace(model.setting, free=self.setting.free)
-        if whole.count <= whole.free.sum():
+        if model.setting.count <= self.setting.free.sum():
             return False
-        before, support = dict(self.models), frozenset(self.optional)
         found = []
         for x in (model.x, None):
             refined, follows = fitted(problem, replace(self.setting, substeps=1), x, self.progress)
             if follows:
-                self._add(support, refined.setting, refined.x, refined.converged)
-                found.append(self.models[support])
+                every = frozenset(self.optional)
+                found.append(self._model(every, refined.setting, refined.x, refined.converged))
         best = min(found, key=lambda m: m.rank, default=model)
         if best is model or (best.setting.relative is None and best.rank >= model.rank):
-            self.models = before
             return False
         substeps, relative = best.setting.substeps, best.setting.relative
         self.setting = replace(self.setting, substeps=substeps, relative=relative)
-        self.models = {support: best}
+        self.models = {best.support: best}
         return True
 
     def _subsets(self, model: Model) -> Subsets:
@@ -272,7 +262,7 @@ class Comparison:
         met, channels = False, self.problem.channels
         least = _LEVEL * channels.sizes
         for _ in range(_REWEIGHTED):
-            current = _resized(setting, x)
+            current = resized(setting, x)
             found = search(current, x, rough=False, evaluations=_A_SEARCH, tolerance=_TOLERANCE)
             if found is None:
                 break
@@ -286,8 +276,11 @@ class Comparison:
         self._add(support, setting, x, met)
 
     def _add(self, support: Support, setting: Setting, x: np.ndarray, converged: bool) -> None:
+        self.models[support] = self._model(support, setting, x, converged)
+
+    def _model(self, support: Support, setting: Setting, x: np.ndarray, converged: bool) -> Model:
         residuals = Residuals.of(setting, x, self.problem.channels)
         _, bic = residuals.criteria(int(setting.free.sum()))
         criterion = bic + multiplicity(len(self.optional), len(support))
         finite = bool(np.isfinite(criterion))
-        self.models[support] = Model(support, setting, x, converged and finite, criterion, bic)
+        return Model(support, setting, x, converged and finite, criterion, bic)

@@ -49,7 +49,7 @@ from lagc.learn.signs import (
     on_the_side_of,
     sentences,
 )
-from lagc.learn.sizes import following
+from lagc.learn.sizes import following, resized
 from lagc.learn.starting import Channels
 from lagc.learn.uneven import by_recording, differ
 from lagc.learn.unseen import hold_unseen
@@ -210,9 +210,7 @@ def _grown(problem: Problem, setting: Setting, progress: Callback) -> Grown:
 
 def _begun_anew(setting: Setting, x: np.ndarray, channels: Channels) -> Setting:
     """With sizes and steps that belong to the unknowns x (n,), which may be far from the start."""
-    sizes = following(setting, x).sizes
-    setting = replace(setting, first_sizes=sizes, sizes=sizes)
-    return with_enough_substeps(replace(setting, substeps=1), x, channels)
+    return with_enough_substeps(replace(resized(setting, x), substeps=1), x, channels)
 
 
 def _refined(problem: Problem, grown: Grown) -> tuple[Refined, bool]:

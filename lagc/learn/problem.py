@@ -192,14 +192,18 @@ def _seen_changes(
     k = setting.coefficients
     x = start.copy()
     x[k:] += setting.sizes[k:] * generator.uniform(0.05, 0.3, x.size - k) * setting.free[k:]
-    rows, *again = (
-        scaled_rows(setting.whitened_and_sensitivity(place)[1])[:, :k]
-        for place in (x, *(almost(x, generator) for _ in range(REPEATS)))
-    )
+    rows = scaled_rows(setting.whitened_and_sensitivity(x)[1])[:, :k]
     finite = np.isfinite(rows).all(axis=1)
-    rows = without_round_off(rows[finite], [other[finite] for other in again])
+    again = [other[finite, :k] for other in _repeated(setting, x, generator)]
+    rows = without_round_off(rows[finite], again)
     largest = np.abs(rows).max(axis=0, initial=0.0)
     return setting.sizes[:k] / np.where(largest > 0, largest, 1.0)
+
+
+def _repeated(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:
+    """The sensitivities (m, n) of trajectories at almost the same unknowns, by scaled rows."""
+    places = [almost(x, generator) for _ in range(REPEATS)]
+    return [scaled_rows(setting.whitened_and_sensitivity(place)[1]) for place in places]
 
 
 def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -214,10 +218,7 @@ def _unseen(setting: Setting, x: np.ndarray, generator: np.random.Generator) -> 
     lengths = np.linalg.norm(rows, axis=0)
     small = setting.free & (lengths < STRUCTURAL * lengths.max(initial=0.0))
     if small.any():
-        again = []
-        for _ in range(REPEATS):
-            _, other = setting.whitened_and_sensitivity(almost(x, generator))
-            again.append(scaled_rows(other)[finite])
+        again = [other[finite] for other in _repeated(setting, x, generator)]
         cleaned = without_round_off(rows, again)
         cleaned[:, setting.coefficients :] = 0.0
         rows = np.where(small, cleaned, rows)

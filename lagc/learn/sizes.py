@@ -51,6 +51,13 @@ def following(setting: Setting, x: np.ndarray) -> Setting:
     return replace(setting, sizes=sizes)
 
 
+def resized(setting: Setting, x: np.ndarray) -> Setting:
+    """As `following`, for a search from there: starts at zero say nothing of sizes, and a search in
+    wrong ones ends before its minimum."""
+    sizes = following(setting, x).sizes
+    return replace(setting, first_sizes=sizes, sizes=sizes)
+
+
 def effects(setting: Setting, x: np.ndarray) -> np.ndarray:
     """Of the coefficients, at the unknowns x (n,): (k,), infinite where nothing is seen of one."""
     k = setting.coefficients

@@ -16,7 +16,7 @@ from lagc.runtime.plan import from_lanes
 from lagc.runtime.robust import LegendrePoint, LegendreProblem
 from lagc.runtime.robust import velocity as legendre_inverse
 from lagc.runtime.ruled import dense, with_rule
-from lagc.runtime.run import Run, call_kernel, inputs_at, level_times
+from lagc.runtime.run import Run, call_kernel, inputs_at, level_times, node_data
 from lagc.runtime.solvers import Start, accelerate
 from lagc.runtime.steps import State, filled, fit, wrap
 from lagc.runtime.strategy import holds
@@ -98,8 +98,7 @@ def begin(run: Run) -> Beginning:
     else:
         v = arrays["v"]
         mass = mass_inverse(run, q, v)
-        named = run.lanes.named("coefficient ")
-        x = StepData(q[:, None], v[:, None], t, t, named, inputs, run.setting.weights)
+        x = node_data(run, q[:, None], v[:, None], t, inputs)
         p = _inside("momentum", run.setting.model, x)[:, 0]
     eq, zeros = run.machine.equations, jnp.zeros_like(q)
     if run.machine.way == "newton":
@@ -162,7 +161,7 @@ def find_levels(
         periods = [0.0 if m is None else m for m in run.system.spec.moduli]
         shape = (-1,) + (1,) * (q.ndim - 1)
         angle = q + winding * jnp.array(periods, q.dtype).reshape(shape)
-    x = StepData(angle, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
+    x = node_data(run, angle, v, t, inputs)
     if shielded:
         # Kept, as it is read for the output and for where the trajectory is lost.
         energy = separately(partial(_inside, "energy", run.setting.model))(x)

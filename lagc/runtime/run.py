@@ -91,6 +91,11 @@ def call_kernel(
     run: Run, kernel: Any, q: jax.Array, v: jax.Array, t: jax.Array, inputs: Any
 ) -> Any:
     """A node function at q, v: (d, k, *L) and t: (k, *L)."""
-    full = q.shape[1:]
-    x = StepData(q, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
-    return run.setting.model.call(kernel, q, v, jnp.broadcast_to(t, full), x, inputs)
+    x = node_data(run, q, v, t, inputs)
+    return run.setting.model.call(kernel, q, v, jnp.broadcast_to(t, q.shape[1:]), x, inputs)
+
+
+def node_data(run: Run, q: jax.Array, v: jax.Array, t: jax.Array, inputs: Any) -> StepData:
+    """What node functions are called with at q, v (in the place of pi), each (d, k, *L), and t:
+    (k, *L) or ones."""
+    return StepData(q, v, t, t, run.lanes.named("coefficient "), inputs, run.setting.weights)
