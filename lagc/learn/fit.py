@@ -17,6 +17,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.base.reflections import Place
+from lagc.learn.elsewhere import elsewhere
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
 from lagc.learn.folds import Fold, close, estimates, folded, nearby, of_stuck
 from lagc.learn.gauge import (
@@ -148,7 +149,9 @@ def solve(
         if (again := _refined(problem, other))[1]:
             grown, (refined, follows) = other, again
     steps = refined.setting.substeps
-    nearer = around(problem, replace(setting, substeps=steps), places, refined.x)
+    with_steps = replace(setting, substeps=steps)
+    nearer = around(problem, with_steps, places, refined.x)
+    nearer = nearer or elsewhere(problem, with_steps, refined.x)
     if nearer is not None:
         grown = nearer
         refined, follows = _refined(problem, grown)

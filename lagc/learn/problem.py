@@ -23,7 +23,7 @@ from lagc.learn.recording import Recording, check_recording
 from lagc.learn.refine import with_enough_substeps
 from lagc.learn.screening import screened
 from lagc.learn.sensitivity import gather
-from lagc.learn.sizes import by_acceleration, effects, raised
+from lagc.learn.sizes import by_acceleration, effects, raised, shown
 from lagc.learn.starting import (
     Channels,
     coefficient_sizes,
@@ -160,6 +160,7 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
     of_accelerations = by_acceleration(setting)
     if not of_accelerations:
         setting = with_enough_substeps(setting, problem.start, problem.channels)
+        setting = shown(setting, _beside(setting, problem.start, setting.sizes, generator))
     even = setting.sizes.copy()
     if of_accelerations:
         largest = effects(setting, problem.start)
@@ -169,9 +170,7 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
     sizes = [even, *[setting.sizes] * _GENERIC_POINTS]
     found: np.ndarray | None = None
     for own in sizes:
-        x = problem.start.copy()
-        moved = x + own * generator.uniform(0.05, 0.3, x.size)
-        x = np.where(setting.free & (moved < setting.upper), moved, x)
+        x = _beside(setting, problem.start, own, generator)
         if of_accelerations:
             null = _unseen_coefficients(setting, x[:k])
         else:
@@ -182,6 +181,14 @@ def hold_structural(problem: Problem) -> tuple[Setting, list[Held]]:
         return setting, []  # no finite trajectory here: left to the checks at the solution
     setting, chosen = hold(setting, found)
     return raised(setting, problem.start), chosen
+
+
+def _beside(
+    setting: Setting, x: np.ndarray, sizes: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Unknowns (n,) at which nothing is special, some sizes (n,) beside x (n,)."""
+    moved = x + sizes * generator.uniform(0.05, 0.3, x.size)
+    return np.where(setting.free & (moved < setting.upper), moved, x)
 
 
 def _seen_changes(

@@ -18,6 +18,7 @@ from lagc.learn.structure import reproducible_sensitivity
 
 _SMALLEST = 1e-2, 1e-4  # parts of an effect below which no size is: by accelerations, trajectories
 _BESIDE = 0.2  # part of a size
+_SMALLER, _LINEAR = 6, 0.5  # how often a size is made smaller until the motion is this linear in it
 _SEED = 3
 
 
@@ -55,6 +56,41 @@ def resized(setting: Setting, x: np.ndarray) -> Setting:
     """As `following`, for a search from there: starts at zero say nothing of sizes, and a search in
     wrong ones ends before its minimum."""
     sizes = following(setting, x).sizes
+    return replace(setting, first_sizes=sizes, sizes=sizes)
+
+
+def hidden(setting: Setting) -> np.ndarray:
+    """Which coordinates of which recording no channel shows: (R, dof)."""
+    return np.logical_not(setting.observations.seen.any(axis=(1, 2)))
+
+
+def shown(setting: Setting, x: np.ndarray) -> Setting:
+    """With sizes of the initial values of hidden coordinates that move what is seen by its spread
+    (`setting.sigma`) in whatever units, but by no more than what it is moved in proportion to. x:
+    (n,), where that is looked at."""
+    of_hidden = hidden(setting)
+    if not of_hidden.any() or setting.system.spec.lattice is not None:
+        return setting
+    k, where = setting.coefficients, np.stack([of_hidden, of_hidden], axis=1)
+    before, matrix = setting.whitened_and_sensitivity(x)
+    effect = np.sqrt(np.mean(matrix[:, k:] ** 2, axis=0) * len(where)).reshape(where.shape)
+    known = where & np.isfinite(effect) & (effect > 0)
+    sizes = setting.sizes.copy()
+    of_states = sizes[k:].reshape(where.shape)
+    wanted = of_states / np.where(known, effect, 1.0)
+    for kind, d in np.ndindex(where.shape[1:]):
+        mine = known[:, kind, d]
+        for _ in range(_SMALLER):
+            moved = x.copy()
+            moved[k:].reshape(where.shape)[mine, kind, d] += wanted[mine, kind, d]
+            linear = matrix[:, k:].reshape(-1, *where.shape)[:, mine, kind, d]
+            linear = linear @ (wanted / of_states)[mine, kind, d]
+            change = setting.whitened(moved) - before
+            if np.linalg.norm(change - linear) < _LINEAR * np.linalg.norm(linear):
+                break
+            smaller = np.sqrt(wanted * of_states)
+            wanted[mine, kind, d] = np.minimum(wanted, smaller)[mine, kind, d]
+    of_states[known] = wanted[known]
     return replace(setting, first_sizes=sizes, sizes=sizes)
 
 

@@ -1,0 +1,118 @@
+"""Other minima where coordinates are hidden.
+
+A coordinate that no channel shows is known by what it does to the others, and two models can do
+almost the same: two masses and springs have the frequencies of two others. The sum of squares then
+has a minimum near each, and no regression says which is the lower one. They lie apart in the
+directions that the data decide least; where a solution leaves what is no noise, they are looked for
+everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from lagc.learn.horizon import Grown, whole
+from lagc.learn.least_squares import Setting, search
+from lagc.learn.moves import cost
+from lagc.learn.problem import Problem
+from lagc.learn.residuals import Residuals
+from lagc.learn.sizes import hidden
+
+_DIRECTIONS = 2
+_STEPS = (-0.5, -0.2, 0.2, 0.5)  # of the coefficient that moves most, as a part of its size
+_ROUNDS = 4
+_DRAWS = 32
+_BETTER = 0.99
+
+
+def elsewhere(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
+    """The best of other searches where a coordinate is hidden; None where nothing is nearer to the
+    data than the solution x (n,). setting: of the whole data."""
+    if not hidden(setting).any() or setting.system.spec.lattice is not None:
+        return None
+    near = _along_the_weakest(problem, setting, x)
+    far = _drawn(problem, setting, x if near is None else near.x)
+    if far is None:
+        return near
+    return _along_the_weakest(problem, setting, far.x) or far
+
+
+def _along_the_weakest(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
+    """Where the data are least against it, until nothing is nearer to them."""
+    best = None
+    for _ in range(_ROUNDS):
+        weighed = _weighed(problem, setting, x)
+        ends = (whole(setting, start, problem.channels) for start in _weakest(weighed, x))
+        nearer = _nearest(weighed, x, ends)
+        if nearer is None:
+            break
+        best, x = nearer, nearer.x
+    return best
+
+
+def _drawn(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
+    """Everywhere, while what is left is no noise: about x and about where the fit began."""
+    best, generator, k = None, np.random.default_rng(0), setting.coefficients
+    for number in range(_DRAWS):
+        weighed = _weighed(problem, setting, x)
+        if _is_noise(problem, weighed, x):
+            break
+        moved = x.copy()
+        about = (problem.start if number % 2 else x)[:k]
+        about = np.where(about != 0, about, weighed.sizes[:k])
+        drawn = about * np.exp(generator.normal(size=k))
+        moved[:k] = np.where(setting.free[:k], drawn, x[:k])
+        ends = (whole(setting, start, problem.channels) for start in _with_states(weighed, moved))
+        nearer = _nearest(weighed, x, ends)
+        if nearer is not None:
+            best, x = nearer, nearer.x
+    return best
+
+
+def _weighed(problem: Problem, setting: Setting, x: np.ndarray) -> Setting:
+    return replace(setting, sigma=problem.channels.sizes).rescaled(x)
+
+
+def _nearest(setting: Setting, x: np.ndarray, ends: Iterable[Grown | None]) -> Grown | None:
+    """The end that is nearest to the data, None where none is nearer than x."""
+    least, best = _BETTER * cost(setting, x), None
+    for end in ends:
+        if end is not None and (value := cost(setting, end.x)) < least:
+            least, best = value, end
+    return best
+
+
+def _is_noise(problem: Problem, setting: Setting, x: np.ndarray) -> bool:
+    """Whether nothing says that a lower minimum is there."""
+    residuals = Residuals.of(setting, x, problem.channels)
+    return not residuals.poor() and all(map(residuals.white, problem.channels.groups))
+
+
+def _weakest(setting: Setting, x: np.ndarray) -> Iterator[np.ndarray]:
+    """x moved in the directions that the data decide least."""
+    k = setting.coefficients
+    chosen, states = np.flatnonzero(setting.free[:k]), setting.free.copy()
+    states[:k] = False
+    _, matrix = setting.whitened_and_sensitivity(x)
+    own, others = matrix[:, chosen], matrix[:, states]
+    own = own - others @ np.linalg.lstsq(others, own, rcond=None)[0]
+    if not np.isfinite(own).all():
+        return
+    for direction in np.linalg.svd(own, full_matrices=False)[2][::-1][:_DIRECTIONS]:
+        for step in _STEPS:
+            moved = x.copy()
+            moved[chosen] += step * direction / np.abs(direction).max() * setting.sizes[chosen]
+            yield from _with_states(setting, moved)
+
+
+def _with_states(setting: Setting, x: np.ndarray) -> Iterator[np.ndarray]:
+    """x with initial states that suit its coefficients, where there is a trajectory."""
+    states = setting.free.copy()
+    states[: setting.coefficients] = False
+    x = np.clip(x, setting.lower, setting.upper)
+    found = search(replace(setting, free=states), x, rough=True)
+    if found is not None:
+        yield found.x
