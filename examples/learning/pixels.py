@@ -50,6 +50,7 @@ NUISANCE = {
     "clock time": (np.log(3.0), 1.0),  # s
 }
 SIZES = tuple(NUISANCE)[5:]  # the logarithms
+GAIN = 1e-3  # of minus twice the logarithm of the likelihood: nothing
 NONE = 1e-6  # a size below which there is nothing
 SURE = 6  # pixels: from here on positions in one direction are told apart by their distance
 
@@ -198,28 +199,27 @@ class Filter:
     def _scoring(
         self, x: np.ndarray, on: np.ndarray, free: np.ndarray, low: np.ndarray, far: np.ndarray
     ) -> tuple[np.ndarray, bool]:
-        """Damped steps until nothing is gained."""
+        """Damped steps until nothing is gained, and whether nothing is to be gained there."""
         damping, deviance = 1.0, self._deviance(x, on)
         for _ in range(200):
             information, slope = self._information(x, on)
             moving = free & ((x > low) | (slope < 0))
             scale = np.sqrt(np.diag(information)[moving])
             matrix = information[np.ix_(moving, moving)] / np.outer(scale, scale)
-            while True:
-                damped = matrix + damping * np.eye(len(matrix))
-                change = -np.linalg.solve(damped, slope[moving] / (2 * scale)) / scale
+            downhill = -slope[moving] / (2 * scale)
+            if downhill @ np.linalg.solve(matrix, downhill) < GAIN:
+                return x, True
+            new = np.inf
+            while not new < deviance:
+                change = np.linalg.solve(matrix + damping * np.eye(len(matrix)), downhill) / scale
                 change *= min(1.0, float(np.min(far[moving] / np.abs(change))))
                 tried = x.copy()
                 tried[moving] = np.maximum(x[moving] + change, low[moving])
                 new = self._deviance(tried, on)
-                if new < deviance:
-                    break
                 damping *= 5
                 if damping > 1e12:
-                    return x, True
-            gained, x, deviance, damping = deviance - new, tried, new, max(damping / 5, 1e-9)
-            if gained < 1e-6 and damping < 1e-2:
-                return x, True
+                    return x, False
+            x, deviance, damping = tried, new, max(damping / 25, 1e-9)
         return x, False
 
     def _deviance(self, x: np.ndarray, on: np.ndarray) -> float:

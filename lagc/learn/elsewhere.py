@@ -9,15 +9,16 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from lagc.learn.horizon import Grown, whole
 from lagc.learn.least_squares import Setting, search
-from lagc.learn.moves import cost
+from lagc.learn.moves import Cost, cost
 from lagc.learn.problem import Problem
+from lagc.learn.refine import Refined
 from lagc.learn.residuals import Residuals
 from lagc.learn.sizes import hidden
 
@@ -26,6 +27,7 @@ _STEPS = (-0.5, -0.2, 0.2, 0.5)  # of the coefficient that moves most, as a part
 _ROUNDS = 4
 _DRAWS = 32
 _BETTER = 0.99
+_AS_GOOD = 4.0  # of a sum of squares in standard deviations: two of one of them
 
 
 def elsewhere(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
@@ -38,6 +40,35 @@ def elsewhere(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None
     if far is None:
         return near
     return _along_the_weakest(problem, setting, far.x) or far
+
+
+def as_good(problem: Problem, refined: Refined) -> list[np.ndarray]:
+    """Other solutions (n,) that the data do not tell from one where a coordinate is hidden: the
+    ends of searches from there that cost hardly more, with what costs more between."""
+    setting = refined.setting
+    if not hidden(setting).any() or setting.system.spec.lattice is not None:
+        return []
+    known = Cost.of(refined, problem.channels)
+    found = [refined.x]
+    for start in _weakest(setting.rescaled(refined.x), refined.x):
+        end = search(setting.rescaled(start), start, rough=False)
+        if end is None or cost(known.setting, end.x) > known.here + _AS_GOOD:
+            continue
+        halfway = [cost(known.setting, (x + end.x) / 2) for x in found]
+        if min(halfway) > known.here + _AS_GOOD:
+            found.append(end.x)
+    return found[1:]
+
+
+def in_words(solutions: Sequence[np.ndarray], setting: Setting) -> list[str]:
+    """That there are such solutions."""
+    names = [c.name for c in setting.system.spec.coefficients]
+    return [
+        "the data are followed as well by another solution: "
+        + ", ".join(f"{n} = {v:.6g}" for n, v in zip(names, x, strict=False))
+        + "; a guess or bounds choose (`--guess`)"
+        for x in solutions
+    ]
 
 
 def _along_the_weakest(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:

@@ -17,7 +17,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.base.reflections import Place
-from lagc.learn.elsewhere import elsewhere
+from lagc.learn.elsewhere import as_good, elsewhere, in_words
 from lagc.learn.fit_result import Estimate, FitResult, InitialState
 from lagc.learn.folds import Fold, close, estimates, folded, nearby, of_stuck
 from lagc.learn.gauge import (
@@ -141,11 +141,11 @@ def solve(
             f"{setting.count} observed values cannot determine {setting.free.sum()} unknowns",
             help="give more rows, or hold coefficients (`--fix`)",
         )
-    grown = _near(problem, setting, progress)
+    grown = _near(problem, setting, progress, bool(guess))
     progress(Progress("fit", 2, _STAGES, "noise levels and step size"))
     refined, follows = _refined(problem, grown)
     if guess and not follows:  # the regression does not know of it
-        other = _grown(problem, setting, progress)
+        other = _grown(problem, setting, progress, True)
         if (again := _refined(problem, other))[1]:
             grown, (refined, follows) = other, again
     steps = refined.setting.substeps
@@ -170,6 +170,9 @@ def solve(
     refined, end = _ended(problem, refined, (held, stuck), follows, places, ambiguities)
     result = _result(problem, grown, refined, end)
     open_to_choice = sentences(ambiguities, refined, problem.labels)
+    if end.follows:
+        others = in_words(as_good(problem, refined), refined.setting)
+        open_to_choice = (*open_to_choice, *others)
     if inside is not at_start:
         open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
     result = replace(result, gauge=(*result.gauge, *open_to_choice))
@@ -184,7 +187,7 @@ def fitted(
     """The end of the search in a setting of the problem, from unknowns x (n,) or as in a fit,
     recordings of different noise with levels of their own; and whether it follows the data."""
     if x is None:
-        near = _near(problem, setting, progress)
+        near = _near(problem, setting, progress, False)
     else:
         near = nearest(_begun_anew(setting, x, problem.channels), x, problem.channels)
     refined, follows = _refined(problem, near)
@@ -193,7 +196,7 @@ def fitted(
     return refined, follows
 
 
-def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
+def _near(problem: Problem, setting: Setting, progress: Callback, guessed: bool) -> Grown:
     """Unknowns that follow the data: by regression, and where that misleads by following the data
     over a growing horizon, so that a long oscillating record does not trap the search."""
     progress(Progress("fit", 1, _STAGES, "regression"))
@@ -202,12 +205,17 @@ def _near(problem: Problem, setting: Setting, progress: Callback) -> Grown:
     if start is not None:
         there = _begun_anew(setting, start, problem.channels)
         near = whole(there, start, problem.channels)
-    return near or _grown(problem, setting, progress)
+    return near or _grown(problem, setting, progress, guessed)
 
 
-def _grown(problem: Problem, setting: Setting, progress: Callback) -> Grown:
+def _grown(problem: Problem, setting: Setting, progress: Callback, guessed: bool) -> Grown:
+    """Over a growing horizon; a guess may be near enough for all rows at once, and a horizon that
+    grows from the first few, which say little, does not always stay there."""
     progress(Progress("fit", 1, _STAGES, "growing horizon"))
     setting = with_enough_substeps(setting, problem.start, problem.channels)
+    near = whole(setting, problem.start, problem.channels) if guessed else None
+    if near is not None:
+        return near
     return grow(setting, problem.start, problem.channels, progress)
 
 

@@ -11,32 +11,35 @@ from lagc.learn.data import Recording
 from lagc.learn.fit import fit
 from lagc.learn.fit_result import FitResult
 
-CHAIN = lagc.loads("""
+TEXT = """
 coordinate x
 coordinate y
 coefficient k1 > 0 = 1
 coefficient k2 > 0 = 1
 coefficient c >= 0 = 0.1
+{more}
 L = 1/2*x'^2 + 1/2*y'^2 - 1/2*k1*x^2 - 1/2*k2*(y - x)^2
-K = -c*x'_+*x_-
-""")
+K = -c*x'_+*x_- {friction}
+"""
+CHAIN = lagc.loads(TEXT.format(more="", friction=""))
 T = np.linspace(0, 20, 201)
 
 
 def seen(truth: tuple[float, ...], start: tuple[float, ...], noise: float) -> np.ndarray:
     """Positions of the first mass: (m,)."""
-    k1, k2, c = truth
+    k1, k2, c, d = (*truth, 0.0)[:4]
 
     def slope(_: float, s: np.ndarray) -> list[float]:
-        return [s[2], s[3], -k1 * s[0] + k2 * (s[1] - s[0]) - c * s[2], k2 * (s[0] - s[1])]
+        first = -k1 * s[0] + k2 * (s[1] - s[0]) - c * s[2]
+        return [s[2], s[3], first, k2 * (s[0] - s[1]) - d * s[3]]
 
     x = solve_ivp(slope, T[[0, -1]], start, "DOP853", T, rtol=1e-12, atol=1e-13).y[0]
     return np.asarray(x + noise * np.random.default_rng(5).normal(size=len(T)))
 
 
-def fitted(x: np.ndarray) -> FitResult:
+def fitted(x: np.ndarray, system: lagc.System = CHAIN, **guess: float) -> FitResult:
     q = np.stack([x, np.full(len(x), np.nan)], axis=1)
-    return fit(CHAIN, [Recording("one of two", T, q)])
+    return fit(system, [Recording("one of two", T, q)], guess=guess)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,14 @@ def test_what_is_not_seen_has_the_units_of_what_is(unit: float) -> None:
         estimate = other.coefficients[name]
         assert estimate.value == pytest.approx(expected.value, rel=1e-6)
         assert estimate.std == pytest.approx(expected.std, rel=1e-3)
+
+
+def test_a_second_solution_is_named_and_a_guess_chooses() -> None:
+    """Two sets of positive numbers have the same frequencies and the same damping of each mode."""
+    system = lagc.loads(TEXT.format(more="coefficient d >= 0 = 0.1", friction="- d*y'_+*y_-"))
+    x = seen((2.3, 0.9, 0.05, 0.12), (0.7, -0.4, 0.3, 0.5), 0.002)
+    for k1, k2, other in ((2.3, 0.9, "k1 = 1.79"), (1.797, 1.152, "k1 = 2.30")):
+        result = fitted(x, system, k1=k1, k2=k2, c=0.05, d=0.12)
+        assert result.converged and result.values["k1"] == pytest.approx(k1, rel=0.02)
+        (sentence,) = result.gauge
+        assert other[:6] in sentence and "another solution" in sentence
