@@ -86,7 +86,7 @@ DRIVEN = "1/2*q'^2 - 1/2*q^2", "-c*q'_+*q_- + cos(3*t)*q_-"
     [
         (QUARTIC, {"checkpoint": 7}),
         (QUARTIC, {"checkpoint": 7, "save_every": 5}),
-        (QUARTIC, {"checkpoint": 7, "save_every": 20}),
+        pytest.param(QUARTIC, {"checkpoint": 7, "save_every": 20}, marks=pytest.mark.long),
         (DRIVEN, {"checkpoint": 7, "save_every": 5}),
         pytest.param(DRIVEN, {"checkpoint": 7}, marks=pytest.mark.long),
         pytest.param(DRIVEN, {"checkpoint": 7, "save_every": 20}, marks=pytest.mark.long),
