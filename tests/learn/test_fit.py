@@ -297,7 +297,7 @@ def test_models_with_neural_terms_are_refused():
 def test_a_guess_whose_trajectory_is_lost_at_once():
     text = "model m\ncoordinate q\ncoefficient k > 0 = 1\nL = 1/2*q'^2 - k*sqrt(q)"
     recording = Recording("x", np.arange(20.0), np.full((20, 1), -1.0))
-    code, words = refusal(lagc.loads(text), [recording])
+    code, words = refusal(lagc.loads(text), [recording], r=0)
     assert code is Code.LAG602 and "--guess" in words
 
 

@@ -118,7 +118,7 @@ RUNS: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
     ("functions", "newton", 0, 0, 8, eager, "f8"),
     ("spring", "kinetic", 2, 2, 7, mapped, "f8"),
     ("three", "kinetic", 8, 0, 0, eager, "f8"),
-    ("pair", "newton", 1, 16, 9, gradient, "f8"),
+    ("pendulum", "newton", 1, 16, 9, gradient, "f8"),
     ("drag 4", "kinetic", 1, 120, 2, eager, "f8"),
 ]
 # Where forces depend on velocities, there are arrays with an entry for each two coordinates.
@@ -135,6 +135,7 @@ LONG: list[tuple[str, str, int, int, int, Callable[..., Any], str]] = [
     ("spring", "kinetic", 16, 0, 9, constants, "f8"),
     ("pair", "newton", 2, 0, 9, constants, "f8"),
     ("three", "kinetic", 2, 2, 7, mapped, "f8"),
+    ("pair", "newton", 1, 16, 9, gradient, "f8"),
     ("driven", "kinetic", 2, 64, 12, gradient, "f8"),
 ]
 SIGNALS: list[Any] = [0.3, lagc.Samples([0.0, 0.2, 0.5], [0.1, 0.4, 0.0]), jnp.sin]

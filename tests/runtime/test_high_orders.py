@@ -51,7 +51,10 @@ def test_order_of_accuracy(name: str, r: int, steps: list[int]) -> None:
     assert np.all(np.abs(slopes - (2 * r + 2)) < 0.35), (found, slopes)
 
 
-@pytest.mark.parametrize(("name", "steps"), [("driven", [12, 18]), ("varying", [4, 7])])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("driven", [12, 18]), pytest.param("varying", [4, 7], marks=pytest.mark.long)],
+)
 def test_orders_beyond_double_precision(name: str, steps: list[int]) -> None:
     """r = 4, 5, 6 with forty digits; the compiled step is the same map to round-off."""
     text, equations = MODELS[name]
