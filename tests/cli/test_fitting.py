@@ -153,7 +153,7 @@ def test_a_driven_model_is_written_with_the_state_at_zero(tmp_path: Path) -> Non
     # x'' = -2 x + cos(t) from rest at 0: x = cos(t) - cos(sqrt(2) t).
     model, data, output = (tmp_path / name for name in ("model.lag", "data.csv", "fitted.lag"))
     model.write_text("coordinate x\ncoefficient k > 0 = 1\nL = x'^2/2 - k*x^2/2 + cos(t)*x\n")
-    t = 1 + 0.1 * np.arange(50)
+    t = 1 + 0.05 * np.arange(50)
     rows = zip(t.tolist(), (np.cos(t) - np.cos(2**0.5 * t)).tolist(), strict=True)
     data.write_text("\n".join(["t,x", *(f"{a!r},{b!r}" for a, b in rows)]) + "\n")
     assert run(["fit", str(model), str(data), "--output", str(output)]) == 0

@@ -18,10 +18,10 @@ DHO = str(EXAMPLES / "dho.lag")
 
 
 def record(path: Path, columns: str, noise: float = 0.0) -> str:
-    """60 rows of the exact solution for c1 = 2, c2 = 3, c3 = 1 (mass 4, stiffness 6)."""
+    """100 rows of the exact solution for c1 = 2, c2 = 3, c3 = 1 (mass 4, stiffness 6)."""
     generator = np.random.default_rng(5)
     lines = [columns]
-    for t in 0.1 * np.arange(60):
+    for t in 0.1 * np.arange(100):
         q, v = damped_oscillator(t, 4.0, 6.0, 1.0)
         second = 4 * v if "p[q]" in columns else v
         values = [t, *(np.array([q, second]) + noise * generator.standard_normal(2))]
@@ -39,7 +39,7 @@ def test_fit_recovers_coefficients(tmp_path: Path, capsys: pytest.CaptureFixture
     assert {"model", "converged", "observations", "residual_rms", "gauge", "coefficients"} <= set(
         found
     )
-    assert found["converged"] and found["observations"] == 120 and found["gauge"] == []
+    assert found["converged"] and found["observations"] == 200 and found["gauge"] == []
     for name, true in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
         estimate = found["coefficients"][name]
         assert abs(estimate["value"] - true) < 4 * estimate["std"] < 0.4 * true
@@ -222,7 +222,7 @@ def test_predict_reads_and_fits(
     found = json.loads(capsys.readouterr().out)
     (recording,) = found["recordings"]
     assert found["model"] == "dho" and recording["step"] == pytest.approx(0.1)
-    assert recording["notes"] == ["the network saw the rows to t = 1, of 5.9"]
+    assert recording["notes"] == ["the network saw the rows to t = 1, of 9.9"]
     for name, true in (("c1", 2.0), ("c2", 3.0), ("c3", 1.0)):
         low, high = recording["coefficients"][name]["interval95"]
         assert low < recording["coefficients"][name]["value"] < high

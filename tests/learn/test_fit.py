@@ -76,8 +76,8 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(dho, record):
 
 
 def test_noise_levels_are_found_for_each_channel(dho, record):
-    recording = record((0.5, 0.5, 0.1), 400, "p", noise=0.01, seed=1)
-    exact = record((0.5, 0.5, 0.1), 400, "p")
+    recording = record((0.5, 0.5, 0.1), 1000, "p", noise=0.01, seed=1)
+    exact = record((0.5, 0.5, 0.1), 1000, "p")
     result = fit(dho, [recording])
     for name, noisy, true in (("q", recording.q, exact.q), ("p[q]", recording.p, exact.p)):
         expected = np.sqrt(np.mean((noisy - true) ** 2))
@@ -85,7 +85,7 @@ def test_noise_levels_are_found_for_each_channel(dho, record):
 
 
 def test_a_noisy_channel_does_not_spoil_a_good_one(dho, record):
-    good, bad = record((0.5, 0.5, 0.1), 400, "v"), record((0.5, 0.5, 0.1), 400, "v", noise=0.3)
+    good, bad = record((0.5, 0.5, 0.1), 1000, "v"), record((0.5, 0.5, 0.1), 1000, "v", noise=0.3)
     noisy = Recording("x", good.times, good.q, bad.v)
     result = fit(dho, [noisy])
     assert result.coefficients["c2"].value == pytest.approx(0.5, rel=1e-6)
@@ -143,9 +143,9 @@ def test_several_recordings_of_different_length_share_coefficients(dho, record):
 
 def test_missing_values_and_uneven_times(dho, oscillation):
     random = np.random.default_rng(5)
-    t = np.sort(random.uniform(3, 15, 120))
+    t = np.sort(random.uniform(3, 11, 100))
     q, _, p = oscillation(t, (2.0, 3.0, 1.0))
-    q, p = (np.where(random.random(120) < 0.4, np.nan, x)[:, None] for x in (q, p))
+    q, p = (np.where(random.random(100) < 0.4, np.nan, x)[:, None] for x in (q, p))
     result = fit(dho, [Recording("gaps", t, q, None, p)])
     expected = {"c1": 2.0, "c2": 3.0, "c3": 1.0}
     assert result.values == pytest.approx(expected, rel=1e-9)
@@ -154,7 +154,7 @@ def test_missing_values_and_uneven_times(dho, oscillation):
 
 @pytest.mark.parametrize("apart", [1e-10, 1e-13])
 def test_rows_that_are_almost_at_one_time(dho, oscillation, apart):
-    t = np.sort(np.concatenate([np.arange(40) * 0.1, [1.0 + apart, 2.0 + apart]]))
+    t = np.sort(np.concatenate([np.arange(38) * 0.1, [1.0 + apart, 2.0 + apart]]))
     assert np.diff(t).min() > 0
     q, _, p = oscillation(t, (2.0, 3.0, 1.0))
     noise = 1e-3 * np.random.default_rng(1).normal(size=(2, len(t)))
@@ -202,7 +202,7 @@ def test_wrapped_angles_of_a_whirling_pendulum(pendulum):
 
 
 def test_data_at_rest_determine_nothing_and_say_so(pendulum):
-    t, zero = np.linspace(0, 10, 50), np.zeros((50, 1))
+    t, zero = np.linspace(0, 10, 150), np.zeros((150, 1))
     result = fit(pendulum, [Recording("rest", t, zero, zero)])
     assert len(result.gauge) == 3
     assert not any(e.identifiable for e in result.coefficients.values())
@@ -228,7 +228,7 @@ def test_a_recorded_input_drives_the_model(driven):
 
 
 def test_wrong_model_is_noticed(dho, oscillation):
-    t = np.arange(400) * 0.1
+    t = np.arange(1000) * 0.1
     q = oscillation(t, (0.5, 0.5, 0.1))[0] + 0.2 * np.sin(2.7 * t)
     result = fit(dho, [Recording("two tones", t, q[:, None])])
     assert any("residual" in note for note in result.notes)
@@ -279,7 +279,7 @@ def test_refusal_of_missing_input(driven):
 
 def test_coefficient_without_default_needs_a_guess():
     text = "model m\ncoordinate q\ncoefficient k > 0{law}\nL = 1/2*q'^2 - 1/2*k*q^2"
-    t = np.arange(30) * 0.1
+    t = np.arange(30) * 0.05
     data = [Recording("x", t, np.cos(1.5 * t)[:, None])]
     code, words = refusal(lagc.loads(text.format(law="")), data)
     assert code is Code.LAG502 and "--guess k=VALUE" in words
@@ -297,7 +297,7 @@ def test_models_with_neural_terms_are_refused():
 def test_a_guess_whose_trajectory_is_lost_at_once():
     text = "model m\ncoordinate q\ncoefficient k > 0 = 1\nL = 1/2*q'^2 - k*sqrt(q)"
     recording = Recording("x", np.arange(20.0), np.full((20, 1), -1.0))
-    code, words = refusal(lagc.loads(text), [recording])
+    code, words = refusal(lagc.loads(text), [recording], r=0)
     assert code is Code.LAG602 and "--guess" in words
 
 

@@ -21,7 +21,7 @@ T = np.linspace(0, 40, 21)
 
 
 def drawn(system: lagc.System, recordings: list[Recording], **options: float) -> tuple[Curve, ...]:
-    solution = solve(system, recordings, guess=options)
+    solution = solve(system, recordings, guess=options, r=4)
     assert solution.result.converged
     return with_lines(solution.refined.setting, solution.refined.x, solution.result.curves)
 

@@ -109,6 +109,7 @@ def damped(d: float, seed: int) -> list[Recording]:
 
 def test_a_start_next_to_a_fold_makes_no_difference():
     system = lagc.loads(EXCHANGE.format("", ""))
+    system_bounded = lagc.loads(EXCHANGE.format("in [0, 1]", "in [1, 5]"))
     for seed in (1, 3):
         # From 1, where a is found to 0.002, from where it could not be told, and from elsewhere.
         first, *others = (
@@ -123,7 +124,6 @@ def test_a_start_next_to_a_fold_makes_no_difference():
                     first.coefficients[name].interval95, abs=1e-4
                 )
         # Bounds between which nothing can be exchanged cut the interval, and do nothing else.
-        system_bounded = lagc.loads(EXCHANGE.format("in [0, 1]", "in [1, 5]"))
         bounded = fit(system_bounded, damped(0, seed)).coefficients
         low, high = first.coefficients["a"].interval95
         assert bounded["a"].interval95 == pytest.approx((low, 1), abs=1e-3)
@@ -131,7 +131,7 @@ def test_a_start_next_to_a_fold_makes_no_difference():
         assert bounded["a"].std is None and bounded["b"].std is None
 
 
-@pytest.mark.parametrize("d", [0.1, 0.2])
+@pytest.mark.parametrize("d", [0.1, pytest.param(0.2, marks=pytest.mark.long)])
 def test_intervals_near_a_fold_cover_the_truth(d):
     system = lagc.loads(EXCHANGE.format("", ""))
     covered, count = np.zeros(2), 100

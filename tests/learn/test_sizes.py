@@ -151,17 +151,18 @@ def test_trajectories_too_tell_round_off_from_small_effects():
     assert set(gauge_names(system, recording)) == {"d", "the initial x"}
 
 
+FROM_ZERO = lagc.loads(
+    "coordinate x\n" + "".join(f"coefficient {name} = 0\n" for name in "kbcd") + "L = 1/2*x'^2"
+    " - 1/2*k*x^2 - 1/4*b*x^4\nK = -c*x'_+*x_- - d*x'_+^3*x_-\n"
+)
+
+
 @pytest.mark.parametrize(("time", "length"), [(1e3, 1.0), (1e3, 1e-9), (1e-6, 1e3)])
 def test_velocities_in_other_units_lose_no_coefficient(time: float, length: float) -> None:
     """All start at zero, and nothing but the data says how large they are."""
-    names = "kbcd"
-    system = lagc.loads(
-        "coordinate x\n" + "".join(f"coefficient {name} = 0\n" for name in names) + "L = 1/2*x'^2"
-        " - 1/2*k*x^2 - 1/4*b*x^4\nK = -c*x'_+*x_- - d*x'_+^3*x_-\n"
-    )
     v = np.gradient(simulated(2, 0.1, 0.5), T)
     recording = Recording("v", T * time, v=(v * length / time)[:, None])
-    assert not gauge_names(system, recording)
+    assert not gauge_names(FROM_ZERO, recording)
 
 
 def driven(w: float, unit: float = 1.0, more: str = "", declared: str = "") -> lagc.System:

@@ -25,6 +25,7 @@ from lagc.runtime import System
 
 TINY = TrainOptions(steps=20, step=0.2, held_out=256, batch=256, checkpoint_every=50)
 MLP = replace(TINY, features="trajectory", systems=256 * 500, width=64)
+SMALL = replace(MLP, systems=256, held_out=4, width=4, missing=(0.1, 0.1))
 # Everything that members can differ in, and channels that leave the scale open.
 LSTM = replace(
     TINY,
@@ -232,9 +233,17 @@ def test_damaged_folders_are_refused(kicked, trained, tmp_path, damage):
         load_run(tmp_path, kicked)
 
 
-def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path):
-    options = replace(MLP, systems=256, held_out=4, width=4, features="trajectory")
-    train(kicked, options, output=tmp_path)
+@pytest.fixture(scope="module")
+def small(kicked, tmp_path_factory) -> Path:
+    """Hardly trained at all."""
+    folder = tmp_path_factory.mktemp("small")
+    train(kicked, SMALL, output=folder)
+    return folder
+
+
+def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, small, tmp_path):
+    for name in ("run.json", "network.eqx"):
+        (tmp_path / name).write_bytes((small / name).read_bytes())
     path = tmp_path / "run.json"
     whole = json.loads(path.read_text())
     run = load_run(tmp_path, kicked)
@@ -263,10 +272,8 @@ def test_weights_and_calibration_that_are_not_whole_are_refused(kicked, tmp_path
         load_run(tmp_path, kicked)
 
 
-def test_what_a_network_does_not_know_is_noted(kicked, tmp_path):
-    options = replace(MLP, systems=256, held_out=4, width=4, missing=(0.1, 0.1))
-    train(kicked, options, output=tmp_path)
-    run = load_run(tmp_path, kicked)
+def test_what_a_network_does_not_know_is_noted(kicked, small):
+    run = load_run(small, kicked)
     assert 2 <= run.gap <= 4  # of 21 rows
     t = np.arange(21) * 0.2
     q = np.sin(t)[:, None]
@@ -355,7 +362,7 @@ def test_damaged_arrays_are_refused(kicked, trained, tmp_path):
 
 
 def test_a_network_that_is_lost_ends_its_training(kicked, tmp_path):
-    options = replace(MLP, systems=256 * 4, held_out=4, width=4, learning_rate=1e36)
+    options = replace(SMALL, systems=256 * 4, learning_rate=1e36)
     code, words = refusal(kicked, options, tmp_path, resume=False)
     assert code is Code.LAG603 and "not finite" in words
 

@@ -87,11 +87,11 @@ def states(run: Run) -> Run:
     [
         (oscillator, 5),
         (dust, 3000),
-        (duffing, 2),
+        pytest.param(duffing, 2, marks=pytest.mark.long),
         (duffing, 5),
         (duffing, 3000),
         (pendula, 2),
-        (pendula, 3000),
+        pytest.param(pendula, 3000, marks=pytest.mark.long),
     ],
 )
 def test_members_of_a_batch(run: Run, count: int) -> None:
@@ -142,7 +142,9 @@ def test_batches_over_inputs() -> None:
     assert len(np.unique(np.asarray(whole.q[:, -1, 0]))) == 4
 
 
-@pytest.mark.parametrize("interpolation", ["linear", "previous"])
+@pytest.mark.parametrize(
+    "interpolation", ["linear", pytest.param("previous", marks=pytest.mark.long)]
+)
 def test_samples_and_everything_else(interpolation: Any) -> None:
     driven, times = model("driven"), np.linspace(0.0, 1.0, 6)
 
@@ -181,7 +183,7 @@ def test_two_batch_axes() -> None:
             assert np.array_equal(getattr(whole, name)[i, j], getattr(alone, name)), name
 
 
-@pytest.mark.parametrize("count", [3, 600])
+@pytest.mark.parametrize("count", [pytest.param(3, marks=pytest.mark.long), 600])
 def test_a_failing_member_changes_no_other(count: int) -> None:
     """v0 = 1.5 is beyond the domain of L: that member is NaN, the rest the same to the bit."""
     v = np.linspace(0.1, 0.6, count)

@@ -22,8 +22,11 @@ from tests.runtime import ensembles
 @pytest.mark.skipif(
     platform.machine() != "x86_64", reason="elsewhere the fusion cannot be left out"
 )
-def test_bitwise() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+@pytest.mark.parametrize(
+    "cases", ["not long", pytest.param("long", marks=pytest.mark.long)], ids=["some", "more"]
+)
+def test_bitwise(cases: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", cases]
     done = subprocess.run(
         [*command, "tests/runtime/ensembles.py"],
         cwd=ROOT,

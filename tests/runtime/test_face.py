@@ -131,7 +131,7 @@ def test_angles_stay_in_range_without_losing_the_winding(pendulum: lagc.System) 
 
 
 def test_observables(pendulum: lagc.System) -> None:
-    t = pendulum.simulate(jnp.array([1.0, 2.0]), jnp.zeros(2), dt=0.1, steps=3)
+    t = pendulum.simulate(jnp.array([1.0, 2.0]), jnp.zeros(2), dt=0.1, steps=10)
     height = pendulum.observable("height", t.q, t.v, t.t)
     np.testing.assert_allclose(height, -np.cos(t.q).sum(axis=-1), atol=1e-14)
     with pytest.raises(lagc.LagcError, match="height"):

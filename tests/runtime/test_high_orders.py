@@ -36,9 +36,9 @@ def errors(name: str, r: int, steps: list[int]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "r", "steps"),
     [
-        ("driven", 0, [32, 64, 128]),
+        pytest.param("driven", 0, [32, 64, 128], marks=pytest.mark.long),
         ("driven", 1, [48, 96, 192]),
-        ("driven", 2, [48, 64, 96]),
+        pytest.param("driven", 2, [48, 64, 96], marks=pytest.mark.long),
         ("driven", 3, [24, 32, 40, 48]),
         ("varying", 1, [8, 16, 32]),
         ("varying", 3, [10, 12, 16, 20, 24]),
@@ -51,7 +51,10 @@ def test_order_of_accuracy(name: str, r: int, steps: list[int]) -> None:
     assert np.all(np.abs(slopes - (2 * r + 2)) < 0.35), (found, slopes)
 
 
-@pytest.mark.parametrize(("name", "steps"), [("driven", [12, 18]), ("varying", [4, 7])])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("driven", [12, 18]), pytest.param("varying", [4, 7], marks=pytest.mark.long)],
+)
 def test_orders_beyond_double_precision(name: str, steps: list[int]) -> None:
     """r = 4, 5, 6 with forty digits; the compiled step is the same map to round-off."""
     text, equations = MODELS[name]
@@ -74,7 +77,7 @@ def test_orders_beyond_double_precision(name: str, steps: list[int]) -> None:
         np.testing.assert_allclose(end, [float(x) for x in ends[0]], atol=4e-15)
 
 
-@pytest.mark.parametrize(("r", "steps"), [(32, 3), (128, 4)])
+@pytest.mark.parametrize(("r", "steps"), [pytest.param(32, 3, marks=pytest.mark.long), (128, 4)])
 def test_very_many_nodes(r: int, steps: int) -> None:
     text, equations = MODELS["driven"]
     t = lagc.loads(text).simulate(START[:2], START[2:], dt=UNTIL / steps, steps=steps, r=r)

@@ -86,7 +86,7 @@ DRIVEN = "1/2*q'^2 - 1/2*q^2", "-c*q'_+*q_- + cos(3*t)*q_-"
     [
         (QUARTIC, {"checkpoint": 7}),
         (QUARTIC, {"checkpoint": 7, "save_every": 5}),
-        (QUARTIC, {"checkpoint": 7, "save_every": 20}),
+        pytest.param(QUARTIC, {"checkpoint": 7, "save_every": 20}, marks=pytest.mark.long),
         (DRIVEN, {"checkpoint": 7, "save_every": 5}),
         pytest.param(DRIVEN, {"checkpoint": 7}, marks=pytest.mark.long),
         pytest.param(DRIVEN, {"checkpoint": 7, "save_every": 20}, marks=pytest.mark.long),
@@ -128,19 +128,19 @@ def test_memory_of_forced_linear_motion_is_bounded_too() -> None:
 
 def test_memory_of_a_gradient_is_bounded_by_the_checkpoint() -> None:
     """However few levels are kept, and all of these are there."""
-    system = model("kepler")
+    system = lagc.compile(L="1/2*q'^2 + cos(q)", coordinates=["q"])
 
     def loss(x: jax.Array, **more: int) -> jax.Array:
-        return jnp.sum(system.simulate(x[:2], x[2:], dt=0.01, steps=32768, r=1, **more).q[-1])
+        return jnp.sum(system.simulate(x[:1], x[1:], dt=0.01, steps=32768, r=1, **more).q[-1])
 
     def needed(**more: int) -> int:
-        lowered = jax.jit(jax.grad(partial(loss, **more))).lower(jnp.array([1.0, 0.0, 0.0, 0.9]))
+        lowered = jax.jit(jax.grad(partial(loss, **more))).lower(jnp.array([1.0, 0.9]))
         return int(lowered.compile().memory_analysis().temp_size_in_bytes)
 
     whole = needed()
     for every in (1, 32768):
         assert needed(checkpoint=256, save_every=every) < whole / 3, every
-    start = jnp.array([1.0, 0.0]), jnp.array([0.0, 0.9])
+    start = jnp.array([1.0]), jnp.array([0.9])
     run: dict[str, Any] = {"dt": 0.01, "steps": 40000, "r": 1}
     some = system.simulate(*start, save_every=10000, checkpoint=20000, **run)
     np.testing.assert_array_equal(some.q, system.simulate(*start, **run).q[::10000])

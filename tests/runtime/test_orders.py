@@ -47,7 +47,14 @@ CASES = [
     Case("forced", (1.0,), (0.3,), 6.0, {0: 20, 1: 20, 2: 20}),
     Case("forced", (2.0,), (0.0,), 12.0, {3: 18}),
 ]
-RUNS = [pytest.param(c, r, id=f"{c.name}-r{r}") for c in CASES for r in c.coarsest]
+# Every order for the models of one coordinate, the lowest and the highest for those of two.
+RUNS = [
+    pytest.param(
+        c, r, id=f"{c.name}-r{r}", marks=[pytest.mark.long] if len(c.q) > 1 and r in (1, 2) else []
+    )
+    for c in CASES
+    for r in c.coarsest
+]
 
 
 def measure(case: Case, r: int) -> list[float]:
@@ -98,7 +105,7 @@ def test_reversibility() -> None:
     assert abs(float(back.v[-1, 0]) - 0.3) < 1e-13
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", [0, pytest.param(1, marks=pytest.mark.long), 3])
 def test_symplectic_without_coupling(r: int) -> None:
     """The Jacobian S of a step of the undamped double pendulum satisfies S^T J S = J."""
     import jax

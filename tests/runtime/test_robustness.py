@@ -45,7 +45,10 @@ def test_friction_does_not_care_where_the_origin_is(offset: float, c: float) -> 
     np.testing.assert_allclose(there.p, here.p, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("dtype", "offset"), [("f4", 1.0), ("f4", 100.0), ("f8", 1e6)])
+@pytest.mark.parametrize(
+    ("dtype", "offset"),
+    [("f4", 1.0), ("f4", 100.0), pytest.param("f8", 1e6, marks=pytest.mark.long)],
+)
 def test_friction_along_a_lattice_far_from_the_origin(dtype: str, offset: float) -> None:
     """A force that friction holds: sweeps turn round what is wrong (h c of 2 to 4), and a step
     moves by less than the round-off of positions."""
@@ -69,7 +72,7 @@ def test_friction_along_a_lattice_far_from_the_origin(dtype: str, offset: float)
         np.testing.assert_allclose(run.v[k, late, 0], held[late], rtol=1e-3 + 4 * round_off)
 
 
-@pytest.mark.parametrize("r", [2, 4])
+@pytest.mark.parametrize("r", [2, pytest.param(4, marks=pytest.mark.long)])
 def test_friction_that_sets_in(r: int) -> None:
     """Sweeps contract until friction stiffens: what was seen before says nothing of it."""
     system = lagc.loads(
@@ -109,7 +112,7 @@ def test_steps_of_very_different_lengths(ratio: float, strategy: str, way: int) 
         np.testing.assert_allclose([whole.q[k, 0], whole.v[k, 0]], [q, v], rtol=1e-12)
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", [0, pytest.param(1, marks=pytest.mark.long), 3])
 def test_small_motions_about_an_equilibrium(r: int) -> None:
     L = "1/2*dot(r', r') - 25*(norm(r) - 1)^2 - 9.81*r[1]"
     elastic = lagc.compile(L=L, coordinates=["r[2]"])
@@ -183,15 +186,17 @@ def test_members_that_fail_or_never_start_do_not_spoil_gradients() -> None:
         q0 = jnp.full((len(v0), 1), x[2])
         own = {"k": x[0], "m": x[1]}
         t = system.simulate(q0, v0[:, None], coefficients=own, dt=0.1, steps=10)
-        good = (t.status == 0)[:, None]
-        return jnp.sum(jnp.where(good, t.q[..., 0] ** 2 + t.p[..., 0], 0.0))
+        counted = (t.status == 0) & (np.arange(4) < 2)
+        return jnp.sum(jnp.where(counted[:, None], t.q[..., 0] ** 2 + t.p[..., 0], 0.0))
 
     x = jnp.array([1.0, 1.3, 0.1])
-    with_failure, without = jnp.array([0.1, 0.5, 1.5, jnp.nan]), jnp.array([0.1, 0.5])
-    assert float(loss(x, with_failure)) == pytest.approx(float(loss(x, without)), abs=1e-13)
-    exact = jax.grad(loss)(x, without)
+    with_failure, without = jnp.array([0.1, 0.5, 1.5, jnp.nan]), jnp.array([0.1, 0.5, 0.2, 0.3])
+    (value, exact), (beside, found) = (
+        jax.value_and_grad(loss)(x, v0) for v0 in (without, with_failure)
+    )
+    assert float(beside) == pytest.approx(float(value), abs=1e-13)
     assert np.all(np.abs(exact) > 1e-3)
-    np.testing.assert_allclose(jax.grad(loss)(x, with_failure), exact, rtol=1e-11)
+    np.testing.assert_allclose(found, exact, rtol=1e-11)
 
 
 def test_callables_are_known_by_what_they_refer_to() -> None:

@@ -31,7 +31,7 @@ def cosine(dho: lagc.System, kind: Any, dt: float, r: int, members: int = 0) -> 
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("r", [8, 16, 128])
+@pytest.mark.parametrize("r", [8, pytest.param(16, marks=pytest.mark.long), 128])
 def test_all_digits_at_high_orders(dho: lagc.System, kind: Any, r: int) -> None:
     assert cosine(dho, kind, 1.0, r) < 4
 
@@ -54,7 +54,8 @@ def test_digits_of_small_steps(dho: lagc.System, r: int, members: int, most: flo
 def test_a_diverging_member(
     dho: lagc.System, steps: int, every: int, c3: float, dt: list[float]
 ) -> None:
-    """Gradients of the others with respect to a shared coefficient are what they are alone."""
+    """Gradients of the others with respect to a shared coefficient are what they are beside members
+    that do not."""
     lengths = np.array(dt)
 
     def first(c: Any, lengths: Any) -> jax.Array:
@@ -69,10 +70,10 @@ def test_a_diverging_member(
         return jnp.sum(run.q[0] ** 2) + jnp.sum(run.energy[0] ** 2)
 
     together = jax.grad(first)(0.5, lengths)
-    alone = jax.grad(first)(0.5, lengths[:1])
+    expected = jax.grad(first)(0.5, np.full(len(lengths), lengths[0]))
     assert np.isfinite(together)
-    np.testing.assert_allclose(together, alone, rtol=1e-9)
-    np.testing.assert_allclose(jax.jacfwd(first)(0.5, lengths), alone, rtol=1e-9)
+    np.testing.assert_allclose(together, expected, rtol=1e-9)
+    np.testing.assert_allclose(jax.jacfwd(first)(0.5, lengths), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +85,21 @@ def test_a_member_without_numbers(dho: lagc.System, steps: int, r: int) -> None:
     lengths, stiffness = np.array([0.1, 0.1, 0.1, 1e200]), np.array([1.0, 1.0, np.inf, 1.0])
     start = np.array([1.0, np.nan, 1.0, 1.0])
 
-    def first(c: Any, members: int) -> jax.Array:
+    def first(c: Any, members: list[int]) -> jax.Array:
         run = dho.simulate(
-            start[:members, None] + c,
+            start[members, None] + c,
             c,
-            dt=lengths[:members],
+            dt=lengths[members],
             steps=steps,
             r=r,
-            coefficients={"c1": 2 + c, "c2": stiffness[:members] + c, "c3": c},
+            coefficients={"c1": 2 + c, "c2": stiffness[members] + c, "c3": c},
         )
         return jnp.sum(run.q[0] ** 2) + jnp.sum(run.energy[0] ** 2)
 
-    alone = jax.grad(first)(0.2, 1)
-    np.testing.assert_allclose(jax.grad(first)(0.2, 4), alone, rtol=1e-9)
-    np.testing.assert_allclose(jax.jacfwd(first)(0.2, 4), alone, rtol=1e-9)
+    expected = jax.grad(first)(0.2, [0] * 4)
+    every = [0, 1, 2, 3]
+    np.testing.assert_allclose(jax.grad(first)(0.2, every), expected, rtol=1e-9)
+    np.testing.assert_allclose(jax.jacfwd(first)(0.2, every), expected, rtol=1e-9)
     run = dho.simulate(start[:, None], 0.0, dt=lengths, steps=9, coefficients={"c2": stiffness})
     np.testing.assert_array_equal(run.status == 0, [True, False, False, False])
 

@@ -61,7 +61,13 @@ def agree(a: lagc.Trajectory, b: lagc.Trajectory, bound: float) -> None:
         assert np.max(np.abs(x - y)) <= bound * np.max(np.abs(x)), name
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name in ("dho", "coupled") else [])
+        for name in RUNS
+    ],
+)
 def test_ways_agree_to_round_off(name: str) -> None:
     """50 steps at r = 2: round-off of a step is 1e-16, and these motions hardly amplify it."""
     runs = {
@@ -151,7 +157,7 @@ def quick_way_is_enough(system: lagc.System, q: Any, v: Any, **options: Any) -> 
     return bool(solved)
 
 
-@pytest.mark.parametrize("r", [1, 6])
+@pytest.mark.parametrize("r", [pytest.param(1, marks=pytest.mark.long), 6])
 def test_stiff_and_linear(r: int) -> None:
     """h^2 k/m = 100: the sweeps of the kinetic way diverge, the steps are right all the same.
 

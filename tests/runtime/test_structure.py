@@ -71,7 +71,13 @@ FORM = np.block([[np.zeros((2, 2)), np.eye(2)], [-np.eye(2), np.zeros((2, 2))]])
 
 @pytest.mark.parametrize(
     ("name", "r"),
-    [("coupled", 0), ("coupled", 1), ("coupled", 5), ("magnetic", 0), ("magnetic", 2)],
+    [
+        ("coupled", 0),
+        pytest.param("coupled", 1, marks=pytest.mark.long),
+        ("coupled", 5),
+        pytest.param("magnetic", 0, marks=pytest.mark.long),
+        ("magnetic", 2),
+    ],
 )
 def test_symplectic(name: str, r: int) -> None:
     s = jacobian(name, r)
@@ -79,7 +85,7 @@ def test_symplectic(name: str, r: int) -> None:
     assert np.max(np.abs(s.T @ FORM @ s - FORM)) < 1e-12
 
 
-@pytest.mark.parametrize("r", [0, 2])
+@pytest.mark.parametrize("r", [pytest.param(0, marks=pytest.mark.long), 2])
 def test_symplectic_with_a_mass_matrix_that_varies(r: int) -> None:
     system = model("double_pendulum")
 
@@ -120,7 +126,7 @@ def contraction(r: int, h: float, c: float) -> float:
     return float(np.linalg.det(np.stack([nodes[-1], full[-1] @ nodes])))
 
 
-@pytest.mark.parametrize("r", [0, 1, 4])
+@pytest.mark.parametrize("r", [0, pytest.param(1, marks=pytest.mark.long), 4])
 def test_free_drag_contracts_exactly(r: int) -> None:
     """The determinant of free motion with linear drag is that of the linear equations."""
     free = lagc.compile(L="1/2*q'^2", K="-c*q'_+*q_-", coordinates=["q"], coefficients={"c": 0.3})
