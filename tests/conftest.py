@@ -55,7 +55,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
 
 
-MOST_MAPS = 16000  # of the 65530 that Linux grants; a module of tests adds up to 15000
+MOST_MAPS = 10000  # of the 65530 that Linux grants; a module of tests adds up to 15000
 
 
 def memory_maps() -> int:

@@ -27,6 +27,7 @@ _STEPS = (-0.5, -0.2, 0.2, 0.5)  # of the coefficient that moves most, as a part
 _ROUNDS = 4
 _DRAWS = 32
 _BETTER = 0.99
+_DIFFERENT = 1e-3  # part of a size
 _AS_GOOD = 4.0  # of a sum of squares in standard deviations: two of one of them
 
 
@@ -60,15 +61,18 @@ def as_good(problem: Problem, refined: Refined) -> list[np.ndarray]:
     return found[1:]
 
 
-def in_words(solutions: Sequence[np.ndarray], setting: Setting) -> list[str]:
-    """That there are such solutions."""
-    names = [c.name for c in setting.system.spec.coefficients]
-    return [
-        "the data are followed as well by another solution: "
-        + ", ".join(f"{n} = {v:.6g}" for n, v in zip(names, x, strict=False))
-        + "; a guess or bounds choose (`--guess`)"
-        for x in solutions
-    ]
+def in_words(solutions: Sequence[np.ndarray], refined: Refined, labels: Sequence[str]) -> list[str]:
+    """That there are such solutions: their coefficients, or what else is another."""
+    k, sizes, sentences = refined.setting.coefficients, refined.setting.sizes, []
+    for x in solutions:
+        differs = np.abs(x - refined.x) > _DIFFERENT * sizes
+        named = range(k) if differs[:k].any() else np.flatnonzero(differs).tolist()
+        values = ", ".join(f"{labels[i]} = {x[i]:.6g}" for i in named)
+        sentences.append(
+            f"the data are followed as well by another solution: {values}; a guess or bounds "
+            "choose (`--guess`)"
+        )
+    return sentences
 
 
 def _along_the_weakest(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
@@ -128,10 +132,10 @@ def _weakest(setting: Setting, x: np.ndarray) -> Iterator[np.ndarray]:
     chosen, states = np.flatnonzero(setting.free[:k]), setting.free.copy()
     states[:k] = False
     _, matrix = setting.whitened_and_sensitivity(x)
+    if not chosen.size or not np.isfinite(matrix).all():
+        return
     own, others = matrix[:, chosen], matrix[:, states]
     own = own - others @ np.linalg.lstsq(others, own, rcond=None)[0]
-    if not np.isfinite(own).all():
-        return
     for direction in np.linalg.svd(own, full_matrices=False)[2][::-1][:_DIRECTIONS]:
         for step in _STEPS:
             moved = x.copy()

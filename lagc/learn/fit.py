@@ -171,7 +171,7 @@ def solve(
     result = _result(problem, grown, refined, end)
     open_to_choice = sentences(ambiguities, refined, problem.labels)
     if end.follows:
-        others = in_words(as_good(problem, refined), refined.setting)
+        others = in_words(as_good(problem, refined), refined, problem.labels)
         open_to_choice = (*open_to_choice, *others)
     if inside is not at_start:
         open_to_choice = (*open_to_choice, _CHOSEN_BY_LAWS)
