@@ -9,12 +9,12 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from lagc.learn.horizon import Grown, whole
+from lagc.learn.horizon import Grown, nearer
 from lagc.learn.least_squares import Setting, search
 from lagc.learn.moves import Cost, cost
 from lagc.learn.problem import Problem
@@ -26,7 +26,6 @@ _DIRECTIONS = 2
 _STEPS = (-0.5, -0.2, 0.2, 0.5)  # of the coefficient that moves most, as a part of its size
 _ROUNDS = 4
 _DRAWS = 32
-_BETTER = 0.99
 _DIFFERENT = 1e-3  # part of a size
 _AS_GOOD = 4.0  # of a sum of squares in standard deviations: two of one of them
 
@@ -34,7 +33,7 @@ _AS_GOOD = 4.0  # of a sum of squares in standard deviations: two of one of them
 def elsewhere(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
     """The best of other searches where a coordinate is hidden; None where nothing is nearer to the
     data than the solution x (n,). setting: of the whole data."""
-    if not hidden(setting).any() or setting.system.spec.lattice is not None:
+    if not hidden(setting).any():
         return None
     near = _along_the_weakest(problem, setting, x)
     far = _drawn(problem, setting, x if near is None else near.x)
@@ -47,7 +46,7 @@ def as_good(problem: Problem, refined: Refined) -> list[np.ndarray]:
     """Other solutions (n,) that the data do not tell from one where a coordinate is hidden: the
     ends of searches from there that cost hardly more, with what costs more between."""
     setting = refined.setting
-    if not hidden(setting).any() or setting.system.spec.lattice is not None:
+    if not hidden(setting).any():
         return []
     known = Cost.of(refined, problem.channels)
     found = [refined.x]
@@ -79,45 +78,38 @@ def _along_the_weakest(problem: Problem, setting: Setting, x: np.ndarray) -> Gro
     """Where the data are least against it, until nothing is nearer to them."""
     best = None
     for _ in range(_ROUNDS):
-        weighed = _weighed(problem, setting, x)
-        ends = (whole(setting, start, problem.channels) for start in _weakest(weighed, x))
-        nearer = _nearest(weighed, x, ends)
-        if nearer is None:
+        starts = _weakest(_weighed(problem, setting, x), x)
+        found = nearer(setting, x, starts, problem.channels)
+        if found is None:
             break
-        best, x = nearer, nearer.x
+        best, x = found, found.x
     return best
 
 
 def _drawn(problem: Problem, setting: Setting, x: np.ndarray) -> Grown | None:
     """Everywhere, while what is left is no noise: about x and about where the fit began."""
     best, generator, k = None, np.random.default_rng(0), setting.coefficients
+    weighed = _weighed(problem, setting, x)
+    if _is_noise(problem, weighed, x):
+        return None
     for number in range(_DRAWS):
-        weighed = _weighed(problem, setting, x)
-        if _is_noise(problem, weighed, x):
-            break
         moved = x.copy()
         about = (problem.start if number % 2 else x)[:k]
         about = np.where(about != 0, about, weighed.sizes[:k])
         drawn = about * np.exp(generator.normal(size=k))
         moved[:k] = np.where(setting.free[:k], drawn, x[:k])
-        ends = (whole(setting, start, problem.channels) for start in _with_states(weighed, moved))
-        nearer = _nearest(weighed, x, ends)
-        if nearer is not None:
-            best, x = nearer, nearer.x
+        found = nearer(setting, x, _with_states(weighed, moved), problem.channels)
+        if found is None:
+            continue
+        best, x = found, found.x
+        weighed = _weighed(problem, setting, x)
+        if _is_noise(problem, weighed, x):
+            break
     return best
 
 
 def _weighed(problem: Problem, setting: Setting, x: np.ndarray) -> Setting:
     return replace(setting, sigma=problem.channels.sizes).rescaled(x)
-
-
-def _nearest(setting: Setting, x: np.ndarray, ends: Iterable[Grown | None]) -> Grown | None:
-    """The end that is nearest to the data, None where none is nearer than x."""
-    least, best = _BETTER * cost(setting, x), None
-    for end in ends:
-        if end is not None and (value := cost(setting, end.x)) < least:
-            least, best = value, end
-    return best
 
 
 def _is_noise(problem: Problem, setting: Setting, x: np.ndarray) -> bool:

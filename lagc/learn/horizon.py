@@ -7,6 +7,7 @@ last.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from lagc.base.codes import Code
 from lagc.base.diagnostics import fail
 from lagc.learn.least_squares import Search, Setting, search
+from lagc.learn.moves import cost
 from lagc.learn.progress import Callback, Progress, silent
 from lagc.learn.starting import Channels
 
@@ -21,6 +23,7 @@ _FIRST_ROWS = 8
 _SLOWER = (2.0, 1.25)  # growth a stage: the first that follows the data
 _FOLLOWS = 0.2  # rms residual as a part of the spread of a channel
 _BISECTIONS = 6
+_BETTER = 0.99
 _SHARPENED, _SHARPEST = 3, 1e-3  # searches at lower levels, and the lowest, as a part of the spread
 
 
@@ -56,6 +59,20 @@ def nearest(setting: Setting, x: np.ndarray, channels: Channels) -> Grown:
     if found is None or (grown.complete and _misfit(grown.setting, grown.x) < misfit):
         return grown
     return Grown(current, found.x, True, ())
+
+
+def nearer(
+    setting: Setting, x: np.ndarray, starts: Iterable[np.ndarray], channels: Channels
+) -> Grown | None:
+    """The end of `whole` from other starts that is nearest to the data, None where none is nearer
+    than the solution x (n,)."""
+    weighed = replace(setting, sigma=channels.sizes)
+    least, best = _BETTER * cost(weighed, x), None
+    for start in starts:
+        found = whole(setting, start, channels)
+        if found is not None and (value := cost(weighed, found.x)) < least:
+            least, best = value, found
+    return best
 
 
 def grow(setting: Setting, x: np.ndarray, channels: Channels, progress: Callback) -> Grown:

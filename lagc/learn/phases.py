@@ -4,20 +4,17 @@ the other one."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from lagc.base.reflections import Place
 from lagc.learn.fit_result import Estimate
-from lagc.learn.horizon import Grown, whole
+from lagc.learn.horizon import Grown, nearer
 from lagc.learn.least_squares import Setting
-from lagc.learn.moves import cost
 from lagc.learn.problem import Problem
 
 _AT = 1e-3  # part of the room of a phase within which it is at a bound
 _STARTS = (0.05, 0.5, 0.95)  # parts of it at which a search begins again
-_BETTER = 0.99
 _SAME = 1e-9
 
 
@@ -26,13 +23,7 @@ def around(
 ) -> Grown | None:
     """The best of other searches where a phase is on a bound at the solution x (n,); None where
     nothing is nearer to the data. setting: of the whole data."""
-    weighed = replace(setting, sigma=problem.channels.sizes)
-    least, best = _BETTER * cost(weighed, x), None
-    for start in _starts(setting, places, x):
-        found = whole(setting, start, problem.channels)
-        if found is not None and (value := cost(found.setting, found.x)) < least:
-            least, best = value, found
-    return best
+    return nearer(setting, x, _starts(setting, places, x), problem.channels)
 
 
 def _starts(setting: Setting, places: Sequence[Place], x: np.ndarray) -> Iterator[np.ndarray]:

@@ -60,8 +60,10 @@ def resized(setting: Setting, x: np.ndarray) -> Setting:
 
 
 def hidden(setting: Setting) -> np.ndarray:
-    """Which coordinates of which recording no channel shows: (R, dof)."""
-    return np.logical_not(setting.observations.seen.any(axis=(1, 2)))
+    """Which coordinates of which recording no channel shows: (R, dof); none on lattices, where the
+    sites beside them do."""
+    shown_by_channels = setting.observations.seen.any(axis=(1, 2))
+    return np.logical_not(shown_by_channels | (setting.system.spec.lattice is not None))
 
 
 def shown(setting: Setting, x: np.ndarray) -> Setting:
@@ -69,28 +71,29 @@ def shown(setting: Setting, x: np.ndarray) -> Setting:
     (`setting.sigma`) in whatever units, but by no more than what it is moved in proportion to. x:
     (n,), where that is looked at."""
     of_hidden = hidden(setting)
-    if not of_hidden.any() or setting.system.spec.lattice is not None:
+    if not of_hidden.any():
         return setting
-    k, where = setting.coefficients, np.stack([of_hidden, of_hidden], axis=1)
+    recordings, dof = of_hidden.shape
     before, matrix = setting.whitened_and_sensitivity(x)
-    effect = np.sqrt(np.mean(matrix[:, k:] ** 2, axis=0) * len(where)).reshape(where.shape)
-    known = where & np.isfinite(effect) & (effect > 0)
+    effect = np.sqrt(np.mean(matrix**2, axis=0) * recordings)
+    known = np.isfinite(effect) & (effect > 0)
+    states = np.arange(setting.coefficients, x.size).reshape(recordings, 2, dof)
     sizes = setting.sizes.copy()
-    of_states = sizes[k:].reshape(where.shape)
-    wanted = of_states / np.where(known, effect, 1.0)
-    for kind, d in np.ndindex(where.shape[1:]):
-        mine = known[:, kind, d]
+    for kind, d in np.ndindex(2, dof):
+        mine = states[of_hidden[:, d], kind, d]
+        mine = mine[known[mine]]
+        if not mine.size:
+            continue
+        wanted = 1 / effect[mine]  # in the present sizes
         for _ in range(_SMALLER):
             moved = x.copy()
-            moved[k:].reshape(where.shape)[mine, kind, d] += wanted[mine, kind, d]
-            linear = matrix[:, k:].reshape(-1, *where.shape)[:, mine, kind, d]
-            linear = linear @ (wanted / of_states)[mine, kind, d]
+            moved[mine] += wanted * setting.sizes[mine]
+            linear = matrix[:, mine] @ wanted
             change = setting.whitened(moved) - before
             if np.linalg.norm(change - linear) < _LINEAR * np.linalg.norm(linear):
                 break
-            smaller = np.sqrt(wanted * of_states)
-            wanted[mine, kind, d] = np.minimum(wanted, smaller)[mine, kind, d]
-    of_states[known] = wanted[known]
+            wanted = np.minimum(wanted, np.sqrt(wanted))
+        sizes[mine] *= wanted
     return replace(setting, first_sizes=sizes, sizes=sizes)
 
 

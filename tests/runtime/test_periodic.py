@@ -22,6 +22,7 @@ def driven() -> lagc.System:
         (1e-3, (0.3, 0.99, 1.0, 1.01, 2.5)),
         pytest.param(0.1, (0.3, 0.99, 1.0, 1.01, 2.5), marks=pytest.mark.long),
         (0.9, (0.3, 1.0, 2.5)),
+        pytest.param(0.9, (0.99, 1.01), marks=pytest.mark.long),
     ],
 )
 def test_amplitude_and_phase_across_resonance(
